@@ -1,0 +1,105 @@
+"""The tables of a recipe that come in kinds: tagged unions, dispatched by `match` where they are built."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from ftcli.spec.base import Section
+
+
+class ClassificationTask(Section):
+    """One label for each row, of a text or a pair of texts."""
+
+    kind: Literal["classification"] = "classification"
+
+
+TaskChoice = ClassificationTask
+
+
+def _kind_or(default: str) -> Discriminator:
+    """Dispatch on `kind`, which may be left out."""
+
+    def kind_of(value: Any) -> str:
+        return str(value.get("kind", default) if isinstance(value, dict) else getattr(value, "kind", default))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+
+    return Discriminator(kind_of)
+
+
+class ParameterGroup(Section):
+    """The parameters whose name matches get their own learning rate or weight decay; the first match wins."""
+
+    match: str
+    lr: Annotated[float, Field(ge=0)] | Literal["inherit"] = "inherit"
+    weight_decay: Annotated[float, Field(ge=0)] | Literal["inherit"] = "inherit"
+
+
+class OptimizerBase(Section):
+    """What every optimizer has. `layer_decay` multiplies the rate once for each layer below the head."""
+
+    lr: Annotated[float, Field(ge=0)] = 2e-5
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    decay_biases_and_norms: bool = False
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    groups: Annotated[tuple[ParameterGroup, ...], Field(strict=False)] = ()
+
+
+class AdamW(OptimizerBase):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+
+
+class SGD(OptimizerBase):
+    """Stochastic gradient descent, with momentum if asked for."""
+
+    kind: Literal["sgd"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+OptimizerChoice = Annotated[Annotated[AdamW, Tag("adamw")] | Annotated[SGD, Tag("sgd")], _kind_or("adamw")]
+
+
+class ScheduleBase(Section):
+    """Warm-up, which every schedule begins with: below 1 a fraction of all steps, otherwise a number of steps."""
+
+    warmup: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Linear(ScheduleBase):
+    """Down to zero in a straight line."""
+
+    kind: Literal["linear"] = "linear"
+
+
+class Cosine(ScheduleBase):
+    """Down to zero along half a cosine."""
+
+    kind: Literal["cosine"] = "cosine"
+
+
+class Polynomial(ScheduleBase):
+    """Down to `end` (a fraction of the peak) as a power of the time left."""
+
+    kind: Literal["polynomial"] = "polynomial"
+    power: Annotated[float, Field(gt=0)] = 2.0
+    end: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Constant(ScheduleBase):
+    """The same rate to the end."""
+
+    kind: Literal["constant"] = "constant"
+
+
+ScheduleChoice = Annotated[
+    Annotated[Linear, Tag("linear")]
+    | Annotated[Cosine, Tag("cosine")]
+    | Annotated[Polynomial, Tag("polynomial")]
+    | Annotated[Constant, Tag("constant")],
+    _kind_or("linear"),
+]

@@ -1,0 +1,123 @@
+"""Values that are each fine but can't hold together.
+
+The checks read plain data, not models, so that they can speak even while other keys are still wrong: a user sees
+every problem of a recipe at once. A value of an unexpected type is skipped here, for the models report it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from ftcli.errors import Problem
+
+Table = dict[str, Any]
+OWN_FILES = ("train", "validation", "test", "columns", "labels", "format", "holdout")
+
+
+def contradictions(data: Table) -> list[Problem]:
+    """Every contradiction within a recipe's data (tables of plain values)."""
+    return [problem for check in _CHECKS for problem in check(data)]
+
+
+def _table(data: Table, name: str) -> Table:
+    table = data.get(name)
+    return cast("Table", table) if isinstance(table, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _data_named_or_given(data: Table) -> Iterator[Problem]:
+    table = _table(data, "data")
+    if "name" not in table and "train" not in table:
+        hint = 'write name = "afqmc" (or another built-in), or train = "FILE" with columns'
+        yield Problem("[data] names no data", hint=hint, key=("data",))
+    if "name" in table and "train" in table:
+        what = f'`data.name` is "{table["name"]}" and `data.train` is "{table["train"]}": one of them, not both'
+        yield Problem(what, hint="name a built-in data set, or give files of your own", key=("data", "train"))
+    if "train" in table and "columns" not in table:
+        hint = 'write columns = { text = "...", label = "..." }'
+        yield Problem("`data.columns` is needed to read files of your own", hint=hint, key=("data", "train"))
+    if _number(table.get("holdout")) and table.get("validation", "off") != "off":
+        what = "`data.holdout` makes a validation split, but `data.validation` names one already"
+        yield Problem(what, key=("data", "holdout"))
+
+
+def _batch_fits(data: Table) -> Iterator[Problem]:
+    batch = _table(data, "batch")
+    size = _number(batch.get("size", 32))
+    for name in ("micro_size", "accumulation"):
+        value = _number(batch.get(name))
+        if size is not None and value is not None and value > size:
+            what = f"`batch.{name}` is {value:g}, more than the {size:g} rows of a step (`batch.size`)"
+            yield Problem(what, hint=f"use at most {size:g}, or a larger batch.size", key=("batch", name))
+    tokens, length = _number(batch.get("max_tokens")), _number(_table(data, "data").get("max_length", 128))
+    if tokens is not None and length is not None and tokens < length:
+        what = f"`batch.max_tokens` is {tokens:g}, but one row may have {length:g} tokens (`data.max_length`)"
+        yield Problem(what, hint=f"use at least {length:g}", key=("batch", "max_tokens"))
+
+
+def one_cut(layer: Table) -> Iterator[Problem]:
+    """Two ways to cut a step in one layer; over several layers the later one wins."""
+    batch = _table(layer, "batch")
+    given = [name for name in ("micro_size", "max_tokens", "accumulation") if _number(batch.get(name)) is not None]
+    if len(given) > 1:
+        both = " and ".join(f"`batch.{name}` = {batch[name]}" for name in given[:2])
+        yield Problem(f"{both}: a step is cut in one way", hint="keep one of them", key=("batch", given[1]))
+
+
+def _best_is_measured(data: Table) -> Iterator[Problem]:
+    evaluate = _table(data, "evaluate")
+    metrics, best = evaluate.get("metrics", "auto"), evaluate.get("best", "accuracy")
+    if isinstance(metrics, list | tuple) and best != "loss" and best not in metrics:
+        listed = ", ".join(str(name) for name in cast("list[object]", metrics))
+        what = f'`evaluate.best` is "{best}", which `evaluate.metrics` ({listed}) leaves out'
+        yield Problem(what, hint=f'add "{best}" to evaluate.metrics', key=("evaluate", "metrics"))
+
+
+def _stages_have_one_point(data: Table) -> Iterator[Problem]:
+    stages = _table(data, "freeze").get("stages", [])
+    for index, stage in enumerate(cast("list[Any]", stages) if isinstance(stages, list | tuple) else []):
+        at = _table(cast("Table", stage), "at") if isinstance(stage, dict) else {}
+        if at and len(at) != 1:
+            key = ("freeze", "stages", index, "at")
+            yield Problem(f"a stage begins at one point, not at {' and '.join(at)}", hint="keep one of them", key=key)
+
+
+def _patterns_compile(data: Table) -> Iterator[Problem]:
+    for key, pattern in _patterns(data):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield Problem(f"`{pattern}` is not a regular expression: {error}", key=key)
+
+
+def _patterns(data: Table) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    freeze, optimizer = _table(data, "freeze"), _table(data, "optimizer")
+    for index, pattern in enumerate(_items(freeze, "patterns")):
+        yield ("freeze", "patterns", index), pattern
+    for number, stage in enumerate(_items(freeze, "stages")):
+        for name in ("unfreeze", "freeze"):
+            for index, pattern in enumerate(_items(stage, name)):
+                yield ("freeze", "stages", number, name, index), pattern
+    for number, group in enumerate(_items(optimizer, "groups")):
+        if isinstance(group, dict) and isinstance(group.get("match"), str):  # pyright: ignore[reportUnknownMemberType]
+            yield ("optimizer", "groups", number, "match"), cast("str", group["match"])
+
+
+def _items(table: Any, name: str) -> list[Any]:
+    value = cast("Table", table).get(name) if isinstance(table, dict) else None
+    items = cast("list[Any]", value) if isinstance(value, list | tuple) else []
+    return [item for item in items if isinstance(item, str | dict)]
+
+
+_CHECKS: tuple[Callable[[Table], Iterator[Problem]], ...] = (
+    _data_named_or_given,
+    _batch_fits,
+    _best_is_measured,
+    _stages_have_one_point,
+    _patterns_compile,
+)

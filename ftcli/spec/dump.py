@@ -1,0 +1,45 @@
+"""A RunSpec back to TOML: every value in force, in the order of the recipe's reference."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from ftcli.spec.run import RunSpec
+
+
+def dump_recipe(spec: RunSpec) -> str:
+    """The resolved recipe as TOML text; reading it gives an equal spec."""
+    data = spec.model_dump(mode="json", exclude_none=True)
+    data["train"].pop("stop_after")  # belongs to one invocation
+    return "\n".join(_table(name, values) for name, values in data.items())
+
+
+def _table(name: str, values: dict[str, Any]) -> str:
+    values = {key: values[key] for key in sorted(values, key=lambda key: key != "kind")}
+    plain = {key: value for key, value in values.items() if not _is_array_of_tables(value)}
+    lines = [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in plain.items()), ""]
+    for key, items in values.items():
+        if _is_array_of_tables(items):
+            for item in items:
+                lines += [f"[[{name}.{key}]]", *(f"{k} = {_value(v)}" for k, v in item.items()), ""]
+    return "\n".join(lines)
+
+
+def _is_array_of_tables(value: object) -> bool:
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return bool(items) and all(isinstance(item, dict) for item in items)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        # A JSON string is a TOML basic string; DEL is the one character TOML wants escaped and JSON does not.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return f"[{', '.join(_value(item) for item in cast('list[object]', value))}]"
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in items) + " }"
+    return repr(value)

@@ -1,0 +1,173 @@
+"""From pydantic's list of errors to problems a user can mend: what, where, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ftcli.errors import Location, Problem, RecipeError
+from ftcli.spec.document import Key, contains, read_document
+
+S = TypeVar("S", bound=BaseModel)
+Locate = Callable[[Key, bool], Location | None]
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "an array",
+    "list_type": "an array",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
+def load_section(model: type[S], path: Path) -> S:
+    """Read a TOML file of its own (a data card, say) into `model`.
+
+    Raises:
+        RecipeError: with every problem of the file, located.
+    """
+    document = read_document(path)
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        found = problems_of(error, model, document.data)
+        raise RecipeError(located(found, lambda key, of_key: document.locate(key, of_key=of_key))) from None
+
+
+def located(problems: Iterable[Problem], locate: Locate) -> list[Problem]:
+    """The problems with their places filled in, sorted by file and line."""
+    placed = [p if p.where or not p.key else _placed(p, p.key, locate) for p in problems]
+    return sorted(placed, key=_place)
+
+
+def _place(problem: Problem) -> tuple[bool, str, int]:
+    where = problem.where
+    return (where is None, where.file if where else "", (where.line or 0) if where else 0)
+
+
+def _placed(problem: Problem, key: Key, locate: Locate) -> Problem:
+    of_key = problem.what.startswith(("unknown key", "missing key"))
+    return Problem(problem.what, locate(key, of_key), problem.hint, key)
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], data: dict[str, Any]) -> list[Problem]:
+    """One problem for each key that is wrong; a key of a union is reported once."""
+    found: dict[tuple[Key, str], Problem] = {}
+    for detail in error.errors(include_url=False):
+        key = _toml_key(detail["loc"], data)
+        problem = _problem(detail, key, model)
+        found.setdefault((key, problem.what.split(" must be ")[0]), problem)
+    return list(found.values())
+
+
+def _toml_key(loc: Sequence[str | int], data: object) -> Key:
+    """Pydantic's path without the tags of unions and the names of validators, which no recipe has."""
+    key: Key = ()
+    for position, part in enumerate(loc):
+        is_absent = position == len(loc) - 1 and isinstance(part, str) and "[" not in part and _is_table(data, key)
+        if is_absent or contains(data, (*key, part)):
+            key = (*key, part)
+    return key
+
+
+def _is_table(data: object, key: Key) -> bool:
+    for part in key:
+        data = cast("Any", data)[part]
+    return isinstance(data, dict)
+
+
+def _problem(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
+    dotted, kind = dot(key), detail["type"]
+    if kind == "extra_forbidden":
+        return Problem(f"unknown key `{key[-1]}`{_within(key)}", hint=_meant(key, model), key=key)
+    if kind == "missing":
+        return Problem(f"missing key `{key[-1]}`{_within(key)}", hint=None, key=key)
+    value = _shown(detail["input"])
+    if kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
+        return _not_allowed(detail, key)
+    if kind in _EXPECTED:
+        return Problem(f"`{dotted}` must be {_EXPECTED[kind]}, not {value}", hint=_unquoted(detail), key=key)
+    if kind == "value_error":
+        return Problem(detail["msg"].removeprefix("Value error, "), key=key)
+    message = detail["msg"].removeprefix("Input ").removeprefix("String ").removeprefix("Value ")
+    return Problem(f"`{dotted}` {message[:1].lower()}{message[1:]}, not {value}", key=key)
+
+
+def _not_allowed(detail: ErrorDetails, key: Key) -> Problem:
+    context = detail.get("ctx", {})
+    allowed = [word.strip("'") for word in _words(str(context.get("expected") or context.get("expected_tags", "")))]
+    value = detail["input"]
+    if detail["type"].startswith("union_tag"):
+        key = (*key, "kind")
+        value = cast("dict[str, object]", value).get("kind") if isinstance(value, dict) else value
+    hint = f"allowed: {', '.join(allowed)}"
+    if close := difflib.get_close_matches(str(value), allowed, 1):
+        hint = f"did you mean `{close[0]}`? {hint}"
+    return Problem(f"`{dot(key)}` can't be {_shown(value)}", hint=hint, key=key)
+
+
+def _words(text: str) -> Iterator[str]:
+    for part in text.replace(" or ", ", ").split(","):
+        if part.strip():
+            yield part.strip()
+
+
+def _unquoted(detail: ErrorDetails) -> str | None:
+    value = detail["input"]
+    is_number = isinstance(value, str) and value.replace(".", "", 1).replace("e-", "", 1).isdigit()
+    return f"write {value} without quotes" if is_number else None
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return "a table" if isinstance(value, dict) else str(value)
+
+
+def dot(key: Key) -> str:
+    """A key as it is written: `freeze.stages[0].at`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")
+
+
+def _within(key: Key) -> str:
+    return f" in [{dot(key[:-1])}]" if len(key) > 1 else ""
+
+
+def _meant(key: Key, model: type[BaseModel]) -> str | None:
+    """The nearest key of the same table, or the table in which a key of this very name stands."""
+    name, siblings = str(key[-1]), _fields_at(model, key[:-1])
+    if close := difflib.get_close_matches(name, siblings, 1, cutoff=0.6):
+        return f"did you mean `{close[0]}`?"
+    homes = [section for section in model.model_fields if name in _fields_at(model, (section,))]
+    if homes:
+        return f"`{name}` belongs in [{homes[0]}]"
+    return f"keys here: {', '.join(siblings)}" if siblings else None
+
+
+def _fields_at(model: type[BaseModel], key: Key) -> list[str]:
+    models = [model]
+    for part in key:
+        if isinstance(part, str):
+            annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+            models = [found for annotation in annotations for found in _models_in(annotation)]
+    return list(dict.fromkeys(name for m in models for name in m.model_fields))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in typing.get_args(annotation) for found in _models_in(part)]

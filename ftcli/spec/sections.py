@@ -1,0 +1,149 @@
+"""The plain tables of a recipe, one model each. Tables that come in kinds are in choices.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ftcli.spec.base import Section
+from ftcli.spec.card import Columns, Format
+
+Positive = Annotated[int, Field(gt=0)]
+Patterns = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class EpochCadence(Section):
+    """Every so many epochs; a fraction of one is fine."""
+
+    epochs: Annotated[float, Field(gt=0)]
+
+
+Cadence = Positive | EpochCadence | Literal["never"]
+"""How often something happens: every N steps, every `{ epochs = X }`, or never."""
+
+
+class RunSection(Section):
+    """Where a run lives and what its randomness comes from."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "run"
+    dir: str = "run"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class DataSection(Section):
+    """The data: a built-in name (or a card's path), or files of one's own with their columns."""
+
+    name: str | None = None
+    train: str | None = None
+    validation: str | Literal["off"] = "off"
+    test: str | Literal["off"] = "off"
+    columns: Columns | None = None
+    format: Format = Format()
+    labels: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
+    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    root: str = "data"
+    max_length: Annotated[int, Field(ge=4)] = 128
+
+
+class ModelSection(Section):
+    """The pretrained encoder and the head on it.
+
+    `path` is a hub id, a folder, or `package:NAME/FOLDER` for weights inside an installed package.
+    """
+
+    path: str
+    tokenizer: str | Literal["auto"] = "auto"
+    head: Literal["auto", "mean"] = "auto"
+    dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+
+
+class StagePoint(Section):
+    """When a stage begins: at an epoch, a step, or a fraction of the run. Exactly one is given."""
+
+    epoch: Annotated[float, Field(ge=0)] | None = None
+    step: Annotated[int, Field(ge=0)] | None = None
+    fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class FreezeStage(Section):
+    """From `at` on, what `unfreeze` matches is trained and what `freeze` matches is not."""
+
+    at: StagePoint
+    unfreeze: Patterns = ()
+    freeze: Patterns = ()
+
+
+class FreezeSection(Section):
+    """Which parameters are frozen from the start, and the stages that change that."""
+
+    patterns: Patterns = ()
+    stages: Annotated[tuple[FreezeStage, ...], Field(strict=False)] = ()
+
+
+class BatchSection(Section):
+    """How many rows make one step, and how a step is cut into micro-batches.
+
+    `size` counts the rows of a step over the whole world. At most one of `micro_size` (rows), `max_tokens` (padded
+    tokens) and `accumulation` (micro-batches per rank) says how it is cut.
+    """
+
+    size: Positive = 32
+    micro_size: Positive | Literal["auto"] = "auto"
+    max_tokens: Positive | Literal["off"] = "off"
+    accumulation: Positive | Literal["off"] = "off"
+    window: Positive = 1
+
+
+class PrecisionSection(Section):
+    """The arithmetic of the forward pass. Weights and optimizer state are fp32 whatever it is."""
+
+    kind: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+
+
+class TrainSection(Section):
+    """How long to train. `steps` ends the run and wins over `epochs`.
+
+    `stop_after` saves and stops after that many steps of this invocation, while the schedule still spans the whole
+    run; it is never saved with the run.
+    """
+
+    epochs: Annotated[float, Field(gt=0)] = 3.0
+    steps: Positive | Literal["off"] = "off"
+    stop_after: Positive | Literal["never"] = "never"
+    max_grad_norm: Annotated[float, Field(gt=0)] | Literal["off"] = 1.0
+
+
+MetricName = Literal["accuracy", "f1", "f1_macro", "f1_micro", "mcc", "roc_auc"]
+
+
+class EvaluateSection(Section):
+    """When to evaluate, by which metrics, and which of them makes a checkpoint the best."""
+
+    every: Cadence = EpochCadence(epochs=1.0)
+    metrics: Annotated[tuple[MetricName, ...], Field(strict=False)] | Literal["auto"] = "auto"
+    best: MetricName | Literal["loss"] = "accuracy"
+    batch_size: Positive = 64
+    at_start: bool = False
+    train_metrics: bool = False
+
+
+class CheckpointSection(Section):
+    """When to save, and how many of the latest checkpoints to keep beside the best and the last."""
+
+    every: Cadence = EpochCadence(epochs=1.0)
+    keep: Annotated[int, Field(ge=1)] = 2
+
+
+class LogSection(Section):
+    """How often a step is shown and written to log.jsonl."""
+
+    every: Cadence = 10
+
+
+class DistributedSection(Section):
+    """How several processes share a run."""
+
+    strategy: Literal["ddp"] = "ddp"
+    backend: Literal["auto", "gloo", "nccl"] = "auto"
