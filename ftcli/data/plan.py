@@ -1,0 +1,140 @@
+"""The plan: which rows each step sees, and how a step is cut into micro-batches and dealt to ranks.
+
+Pure functions of (lengths, batch, seed, epoch). An epoch is a permutation; a group is the next `size` rows of it,
+whatever the world and the cut. Only within a group are rows sorted by length, so padding shrinks while every step
+sees exactly the rows it would see unsorted. Position is (epoch, groups done), so resuming is a slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ftcli.runtime.seeding import permutation, seed_for
+
+Shares = tuple[tuple[Tensor, ...], ...]
+"""[rank][micro-batch] -> row numbers (int64). Every rank has equally many; an empty one is a dummy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a group is cut: into micro-batches of at most so many rows or padded tokens, or so many a rank."""
+
+    rows: int | None = None
+    tokens: int | None = None
+    accumulation: int | None = None
+
+
+def num_groups(num_rows: int, size: int) -> int:
+    """The steps of one epoch; the last group may be short, and no row is ever dropped."""
+    return -(-num_rows // size)
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """The groups of one epoch, each computable on its own.
+
+    With `window` > 1, the rows of that many groups are sorted by length together and the groups then shuffled: less
+    padding, but a step's rows are alike in length.
+    """
+
+    lengths: Tensor
+    size: int
+    window: int
+    seed: int
+    epoch: int
+
+    def __len__(self) -> int:
+        """The number of groups."""
+        return num_groups(len(self.lengths), self.size)
+
+    @cached_property
+    def order(self) -> Tensor:
+        """The epoch's permutation of all rows, int64."""
+        return permutation(len(self.lengths), seed_for(self.seed, "epoch", self.epoch))
+
+    def rows(self, group: int) -> Tensor:
+        """The row numbers of one group, int64."""
+        if self.window == 1:
+            return self.order[group * self.size : (group + 1) * self.size]
+        number, place = divmod(group, self.window)
+        span = self.window * self.size
+        rows = self.order[number * span : (number + 1) * span]
+        chunks = torch.split(by_length(rows, self.lengths), self.size)
+        return chunks[int(permutation(len(chunks), seed_for(self.seed, "window", self.epoch, number))[place])]
+
+
+def by_length(rows: Tensor, lengths: Tensor) -> Tensor:
+    """The rows from short to long; rows of equal length keep their order."""
+    return rows[torch.sort(lengths[rows], stable=True).indices]
+
+
+def deal(rows: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Shares:
+    """Cut a group into micro-batches and deal them to ranks, equally many each, by balanced padded tokens."""
+    ordered = by_length(rows, lengths)
+    if cut.tokens is not None:
+        parts = _level(_cut_by_tokens(ordered, lengths, cut.tokens), lengths, world_size)
+    else:
+        parts = _cut_evenly(ordered, _num_parts(len(rows), cut, world_size))
+    return _balance(parts, lengths, world_size)
+
+
+def _num_parts(num_rows: int, cut: Cut, world_size: int) -> int:
+    wanted = cut.accumulation * world_size if cut.accumulation else -(-num_rows // (cut.rows or num_rows))
+    return min(-(-wanted // world_size) * world_size, num_rows)
+
+
+def _cut_evenly(ordered: Tensor, num_parts: int) -> list[Tensor]:
+    return list(torch.tensor_split(ordered, num_parts))
+
+
+def _cut_by_tokens(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Tensor]:
+    """From the longest row down: as many rows as fit when all are padded to the longest of them."""
+    parts: list[Tensor] = []
+    end = len(ordered)
+    while end > 0:
+        fitting = max(1, max_tokens // int(lengths[ordered[end - 1]]))
+        parts.append(ordered[max(0, end - fitting) : end])
+        end -= fitting
+    return parts
+
+
+def _level(parts: list[Tensor], lengths: Tensor, world_size: int) -> list[Tensor]:
+    """Split the heaviest micro-batches until every rank can have equally many, or only single rows are left."""
+    while len(parts) % world_size and any(len(part) > 1 for part in parts):
+        heaviest = max((p for p in parts if len(p) > 1), key=lambda part: padded_tokens(part, lengths))
+        index = next(i for i, part in enumerate(parts) if part is heaviest)
+        parts[index : index + 1] = torch.tensor_split(heaviest, 2)
+    return parts
+
+
+def padded_tokens(rows: Tensor, lengths: Tensor) -> int:
+    """The token slots of a micro-batch, padding included."""
+    return len(rows) * int(lengths[rows].max()) if len(rows) else 0
+
+
+def _balance(parts: list[Tensor], lengths: Tensor, world_size: int) -> Shares:
+    """The heaviest first, each to the rank that has least and still has room (longest processing time first)."""
+    capacity = -(-len(parts) // world_size)
+    shares: list[list[Tensor]] = [[] for _ in range(world_size)]
+    loads = [0] * world_size
+    for part in sorted(parts, key=lambda part: -padded_tokens(part, lengths)):
+        rank = min((r for r in range(world_size) if len(shares[r]) < capacity), key=lambda r: (loads[r], r))
+        shares[rank].append(part)
+        loads[rank] += padded_tokens(part, lengths)
+    empty = torch.empty(0, dtype=torch.int64)
+    return tuple(tuple(share + [empty] * (capacity - len(share))) for share in shares)
+
+
+def padding_share(plan: EpochPlan, cut: Cut, world_size: int) -> float:
+    """The share of an epoch's token slots that are padding."""
+    slots = real = 0
+    for group in range(len(plan)):
+        rows = plan.rows(group)
+        shares = deal(rows, plan.lengths, cut, world_size)
+        slots += sum(padded_tokens(part, plan.lengths) for share in shares for part in share)
+        real += int(plan.lengths[rows].sum())
+    return 1 - real / slots

@@ -1,0 +1,182 @@
+"""The token store: a prepared data set as the model reads it, memory-mapped, so its size never fills the memory.
+
+Rows lie one behind the other, unpadded. A store is keyed by a hash of the rows, the tokenizer and the options it was
+made with, so a stale one is never read. The tokenizer comes in as a function: this layer knows no transformers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import torch
+from torch import Tensor
+
+from ftcli.data.dataset import Prepared
+from ftcli.data.readers import label_text
+from ftcli.errors import DataError
+from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.encoding import Encode, Encoded
+from ftcli.runtime.files import write_json
+from ftcli.spec.card import Split
+
+_FORMAT_VERSION = 1
+_ROWS_AT_ONCE = 2048
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class TokenizedSplit:
+    """One split of a token store. `labels` are label numbers, UNLABELLED where a row has none."""
+
+    ids: Tensor
+    type_ids: Tensor | None
+    offsets: Tensor
+    labels: Tensor
+    length_counts: dict[int, int]
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows."""
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each row, int64 [num_rows]."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the rows carry labels; a split has them all or none."""
+        return int(self.labels[0]) != UNLABELLED
+
+    def gather(self, rows: Tensor, *, pad_id: int) -> dict[str, Tensor]:
+        """Rows padded to the longest: input_ids, attention_mask and perhaps token_type_ids, int64 [rows, length]."""
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        steps = torch.arange(int(lengths.max()))
+        mask = steps < lengths[:, None]
+        places = (starts[:, None] + steps).clamp_(max=len(self.ids) - 1)
+        inputs = {"input_ids": self.ids[places].long().masked_fill_(~mask, pad_id), "attention_mask": mask.long()}
+        if self.type_ids is not None:
+            inputs["token_type_ids"] = self.type_ids[places].long().masked_fill_(~mask, 0)
+        return inputs
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """A prepared data set's splits as token ids."""
+
+    folder: Path
+    splits: dict[str, TokenizedSplit]
+
+
+def token_key(prepared: Prepared, *, fingerprint: str, max_length: int) -> str:
+    """What a store is found by: a hash of rows, labels, columns, tokenizer and options."""
+    parts = (_FORMAT_VERSION, prepared.facts.rows_sha256, fingerprint, max_length)
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
+
+
+def tokenize(prepared: Prepared, *, encode: Encode, fingerprint: str, max_length: int) -> Working[TokenStore]:
+    """Open the token store of a prepared data set, making it first if there is none.
+
+    Raises:
+        DataError: the store can't be written.
+    """
+    folder = prepared.folder / "tokens" / token_key(prepared, fingerprint=fingerprint, max_length=max_length)
+    if not (folder / "meta.json").is_file():
+        partial = folder.with_name(f".{folder.name}.partial")
+        try:
+            yield from _write(prepared, partial, encode)
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+        except OSError as error:
+            raise DataError(f"can't write the token store {folder}: {error}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return open_tokens(folder)
+
+
+def open_tokens(folder: Path) -> TokenStore:
+    """Map a token store into memory."""
+    meta: dict[str, Any] = orjson.loads((folder / "meta.json").read_bytes())
+    return TokenStore(folder, {split: _open_split(folder, split, facts) for split, facts in meta["splits"].items()})
+
+
+def _open_split(folder: Path, split: str, facts: dict[str, Any]) -> TokenizedSplit:
+    def mapped(name: str, size: int, dtype: torch.dtype) -> Tensor:
+        return torch.from_file(str(folder / f"{split}.{name}"), shared=False, size=size, dtype=dtype)
+
+    rows, tokens = cast("int", facts["rows"]), cast("int", facts["tokens"])
+    return TokenizedSplit(
+        ids=mapped("ids", tokens, torch.int32),
+        type_ids=mapped("types", tokens, torch.uint8) if facts["has_types"] else None,
+        offsets=mapped("offsets", rows + 1, torch.int64),
+        labels=mapped("labels", rows, torch.int64),
+        length_counts={int(length): count for length, count in facts["length_counts"].items()},
+    )
+
+
+def _write(prepared: Prepared, partial: Path, encode: Encode) -> Generator[Activity]:
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    splits: dict[Split, dict[str, Any]] = {}
+    for split in prepared.facts.splits:
+        splits[split] = yield from _write_split(prepared, split, partial, encode)
+    write_json(partial / "meta.json", {"format_version": _FORMAT_VERSION, "splits": splits})
+
+
+def _write_split(prepared: Prepared, split: Split, partial: Path, encode: Encode) -> Working[dict[str, Any]]:
+    total = prepared.facts.splits[split].rows
+    rows = tokens = 0
+    has_types = False
+    counts: Counter[int] = Counter()
+    with ExitStack() as stack:
+        names = ("ids", "types", "offsets", "labels")
+        files = {name: stack.enter_context((partial / f"{split}.{name}").open("wb")) for name in names}
+        files["offsets"].write(_raw([0], torch.int64))
+        for chunk in _chunks(prepared.rows(split)):
+            encoded = _encode(chunk, prepared, encode)
+            lengths = torch.tensor([len(row) for row in encoded.ids], dtype=torch.int64)
+            files["ids"].write(_raw([token for row in encoded.ids for token in row], torch.int32))
+            files["offsets"].write((lengths.cumsum(0) + tokens).numpy().tobytes())
+            files["labels"].write(_raw(_labels(chunk, prepared), torch.int64))
+            if encoded.type_ids is not None:
+                has_types = True
+                files["types"].write(bytes(kind for row in encoded.type_ids for kind in row))
+            rows, tokens = rows + len(chunk), tokens + int(lengths.sum())
+            counts.update(encoded.full_lengths)
+            yield Activity(f"tokenize {split}", rows, total)
+    lengths_found = {str(length): count for length, count in sorted(counts.items())}
+    return {"rows": rows, "tokens": tokens, "has_types": has_types, "length_counts": lengths_found}
+
+
+def _raw(values: list[int], dtype: torch.dtype) -> bytes:
+    return torch.tensor(values, dtype=dtype).numpy().tobytes()
+
+
+def _chunks(rows: Iterable[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, _ROWS_AT_ONCE)):
+        yield chunk
+
+
+def _encode(chunk: list[dict[str, object]], prepared: Prepared, encode: Encode) -> Encoded:
+    columns = prepared.facts.columns
+    texts = [str(row[columns.text]) for row in chunk]
+    return encode(texts, [str(row[columns.pair]) for row in chunk] if columns.pair else None)
+
+
+def _labels(chunk: list[dict[str, object]], prepared: Prepared) -> list[int]:
+    numbers = {label: number for number, label in enumerate(prepared.facts.labels)}
+    column = prepared.facts.columns.label
+    texts = (label_text(row.get(column)) if column else None for row in chunk)
+    return [UNLABELLED if text is None else numbers[text] for text in texts]

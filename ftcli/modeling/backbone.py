@@ -1,0 +1,196 @@
+"""Pretrained encoders: found, loaded in fp32, put under a head, saved and restored.
+
+Loading is strict where it matters: a file that lacks a part of the encoder is an error, and what a new head adds is
+reported. Weights become fp32 whatever the file holds; half precision is the forward pass's business alone.
+"""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# transformers is typed in part; its objects stop here.
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from ftcli.errors import CheckpointError, RecipeError
+from ftcli.modeling.heads import MeanPoolClassifier, empty_mean_head, mean_head_on
+from ftcli.spec.sections import ModelSection
+
+WEIGHTS = "model.safetensors"
+Head = Literal["auto", "mean"]
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model ready to train; `new` names the parameters that no file held."""
+
+    model: nn.Module
+    new: tuple[str, ...]
+
+
+def resolve_path(path: str, *, key: tuple[str, ...] = ("model", "path")) -> str:
+    """A folder's path, or a hub id unchanged.
+
+    Raises:
+        RecipeError: the folder or package is not there.
+    """
+    if path.startswith("package:"):
+        return str(_package_folder(path.removeprefix("package:"), key))
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    if path.startswith((".", "/", "~")) or path.count("/") > 1:
+        raise RecipeError(f"no such model folder: {path}", hint="paths start from the working directory", key=key)
+    return path
+
+
+def _package_folder(address: str, key: tuple[str, ...]) -> Path:
+    name, _, inside = address.partition("/")
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        hint = f"pip install {name.replace('_', '-')}"
+        raise RecipeError(f"the package `{name}`, which holds the model, is not installed", hint=hint, key=key)
+    folder = Path(found.submodule_search_locations[0]) / inside
+    if not folder.is_dir():
+        raise RecipeError(f"the package `{name}` has no folder `{inside}`", key=key)
+    return folder
+
+
+def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> Loaded:
+    """Load an encoder and put the section's head on it, with one output for each label.
+
+    A task checkpoint works as well: its head is kept if it is of the same kind and its labels are these, else new.
+
+    Raises:
+        RecipeError: the model can't be had, or its file lacks parts of the encoder.
+    """
+    path = resolve_path(section.path)
+    config, known = _config(path, labels, section.dropout)
+    torch.manual_seed(seed)
+    try:
+        if section.head == "mean":
+            model, report = mean_head_on(path, config, num_labels=len(labels))
+        else:
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                path, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RecipeError(f"can't load {section.path}: {_brief(error)}", key=("model", "path")) from error
+    prefix = cast("PreTrainedModel", model).base_model_prefix
+    fresh = _missing(report) if section.head == "auto" else {f"{prefix}.{name}" for name in _missing(report)}
+    _check_encoder(fresh, prefix, section.path)
+    heads = {name for name, _ in model.named_parameters() if not name.startswith(f"{prefix}.")}
+    if section.head == "auto" and known != labels:
+        _renew_head(model, config, heads)
+        fresh |= heads
+    elif section.head == "mean":
+        fresh |= heads
+    names = {name for name, _ in model.named_parameters()}
+    return Loaded(model, tuple(sorted(fresh & names)))
+
+
+def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[PreTrainedConfig, tuple[str, ...]]:
+    """The architecture with our labels and dropout, and the labels that the file was made with."""
+    try:
+        config: Any = AutoConfig.from_pretrained(path)
+    except (OSError, ValueError, KeyError) as error:
+        hint = "without a network, name a folder that holds config.json and model.safetensors"
+        raise RecipeError(f"can't load {path}: {_brief(error)}", hint=hint, key=("model", "path")) from error
+    known = tuple(config.id2label[number] for number in sorted(config.id2label))
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    config.problem_type = "single_label_classification"
+    if isinstance(dropout, float):
+        for name, value in config.to_dict().items():
+            if "dropout" in name and (value is None or isinstance(value, float)):
+                setattr(config, name, dropout)
+    return config, known
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0]
+
+
+def _missing(report: dict[str, Any]) -> set[str]:
+    mismatched = {item[0] if isinstance(item, tuple) else item for item in report.get("mismatched_keys", ())}
+    return cast("set[str]", {*report.get("missing_keys", ()), *mismatched})
+
+
+def _check_encoder(fresh: set[str], prefix: str, path: str) -> None:
+    lost = sorted(n for n in fresh if n.startswith(f"{prefix}.") and ".pooler." not in n)
+    if lost:
+        what = f"{path} lacks {len(lost)} of the encoder's tensors, for instance {lost[0]}"
+        raise RecipeError(what, hint="is its config.json that of another model?", key=("model", "path"))
+
+
+def _renew_head(model: nn.Module, config: PreTrainedConfig, heads: set[str]) -> None:
+    fresh = AutoModelForSequenceClassification.from_config(config)
+    with torch.no_grad():
+        for name, value in fresh.named_parameters():
+            if name in heads:
+                model.get_parameter(name).copy_(value)
+
+
+def longest_row(model: nn.Module) -> int | None:
+    """The most tokens the model has positions for, if it has a limit."""
+    config: Any = model.config
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions <= 0:
+        return None
+    starts_after_padding = config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}
+    return positions - (config.pad_token_id + 1) if starts_after_padding else positions
+
+
+def save_model(model: nn.Module, folder: Path) -> None:
+    """Write config.json and model.safetensors so that plain transformers loads what it knows of them."""
+    if isinstance(model, PreTrainedModel):
+        model.save_pretrained(folder)
+        return
+    mean = cast("MeanPoolClassifier", model)
+    config: Any = mean.config
+    config.architectures = [type(mean.encoder).__name__]
+    mean.config.save_pretrained(folder)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def restore_model(folder: Path, *, head: Head) -> nn.Module:
+    """The model of a checkpoint, in fp32.
+
+    Raises:
+        CheckpointError: the weights don't fit the checkpoint's own config.
+    """
+    config: Any = AutoConfig.from_pretrained(folder)
+    if head == "mean":
+        model = empty_mean_head(config, num_labels=config.num_labels)
+    else:
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    load_weights(model, folder)
+    return model
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Load a checkpoint's weights, all of them and nothing else.
+
+    Raises:
+        CheckpointError: tensors are missing, left over, or of another shape.
+    """
+    weights = load_file(folder / WEIGHTS)
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:3]]
+        raise CheckpointError(f"the weights of {folder} don't fit the model: {' '.join(lines)}") from error

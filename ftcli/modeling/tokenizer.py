@@ -1,0 +1,96 @@
+"""The model's tokenizer: texts to token ids in batches, a fingerprint to key stores by, and its files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from ftcli.errors import RecipeError
+from ftcli.runtime.encoding import Encode, Encoded
+
+_NO_LIMIT = 1_000_000
+"""Tokenizers that know no limit report 1e30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """A fast tokenizer and what ftcli needs to know of it."""
+
+    inner: PreTrainedTokenizerFast
+    fingerprint: str
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills rows up to a common length."""
+        return cast("int", self.inner.pad_token_id)
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest row in tokens that it is meant for, if it says so."""
+        limit = int(cast("float", self.inner.model_max_length))
+        return limit if limit < _NO_LIMIT else None
+
+    def encoder(self, max_length: int) -> Encode:
+        """A function from texts (and second texts) to token ids, cut to `max_length` tokens, the longer text first."""
+
+        def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
+            ids, types = self._encode(texts, pairs)
+            lengths = [len(row) for row in ids]
+            long = [number for number, length in enumerate(lengths) if length > max_length]
+            if long:
+                cut_pairs = [pairs[n] for n in long] if pairs else None
+                cut_ids, cut_types = self._encode([texts[n] for n in long], cut_pairs, max_length=max_length)
+                for place, number in enumerate(long):
+                    ids[number] = cut_ids[place]
+                    if types is not None and cut_types is not None:
+                        types[number] = cut_types[place]
+            return Encoded(ids, types, lengths)
+
+        return encode
+
+    def _encode(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, *, max_length: int | None = None
+    ) -> tuple[list[list[int]], list[list[int]] | None]:
+        batch: Any = self.inner(
+            list(texts),
+            list(pairs) if pairs else None,
+            truncation=max_length is not None,
+            max_length=max_length,
+            return_attention_mask=False,
+            verbose=False,
+        )
+        return batch["input_ids"], batch.get("token_type_ids")
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files."""
+        self.inner.save_pretrained(folder)
+
+
+def load_tokenizer(path: str) -> Tokenizer:
+    """Load the tokenizer of a resolved model path.
+
+    Raises:
+        RecipeError: there is none, it is not a fast one, or it has no padding token.
+    """
+    key = ("model", "tokenizer")
+    try:
+        inner: object = AutoTokenizer.from_pretrained(path, use_fast=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise RecipeError(f"can't load a tokenizer from {path}: {_first_line(error)}", key=key) from error
+    if not isinstance(inner, PreTrainedTokenizerFast):
+        raise RecipeError(f"the tokenizer of {path} is a slow one; ftcli needs its tokenizer.json", key=key)
+    if inner.pad_token_id is None:
+        raise RecipeError(f"the tokenizer of {path} has no padding token", key=key)
+    # Before the first use: encoding with truncation leaves its options inside the backend.
+    state = inner.backend_tokenizer.to_str()
+    names = ",".join(inner.model_input_names)
+    return Tokenizer(inner, hashlib.sha256(f"{type(inner).__name__}\n{names}\n{state}".encode()).hexdigest())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

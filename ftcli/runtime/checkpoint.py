@@ -1,0 +1,171 @@
+"""Checkpoint folders that are either whole or do not exist.
+
+A checkpoint is written into a temporary folder, synced, described by a manifest written last, and renamed. Its links
+are moved and older ones are deleted only after that. A folder whose manifest does not verify is treated as absent.
+What the files hold is the business of whoever passes `write`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ftcli.errors import CheckpointError
+from ftcli.runtime.files import link_atomically, sha256_of, sync_to_disk, write_json
+from ftcli.runtime.rundir import RunDir
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint on disk that verified when it was written or read."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def step(self) -> int:
+        """The step after which it was saved."""
+        return self.manifest["step"]
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of all files but the manifest."""
+        return sum(entry["size"] for entry in self.manifest["files"].values())
+
+
+class CheckpointStore:
+    """The checkpoints of one run: saving, finding, and keeping the latest few beside the best and the last."""
+
+    def __init__(self, run: RunDir, *, keep: int) -> None:
+        self._run = run
+        self._keep = keep
+
+    def sweep(self) -> None:
+        """Remove what a killed save left behind."""
+        for leftover in self._run.checkpoints.glob(".*"):
+            shutil.rmtree(leftover)
+
+    def save(self, step: int, write: Callable[[Path], None], *, facts: dict[str, Any], is_best: bool) -> Saved:
+        """Let `write` fill a folder, seal it, and make it the last (and perhaps the best) checkpoint.
+
+        Args:
+            step: The step it was saved after; names the folder.
+            write: Fills the folder it is given.
+            facts: Further plain values for the manifest.
+            is_best: Whether `best` shall point to it.
+
+        Raises:
+            CheckpointError: the disk is full or can't be written. The previous checkpoint stays as it was.
+        """
+        final = self._run.checkpoints / f"step-{step:06d}"
+        partial = final.with_name(f".{final.name}.partial")
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            write(partial)
+            manifest = _seal(partial, {"format_version": FORMAT_VERSION, "step": step, **facts})
+            _move(partial, final)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            hint = f"free some space under {self._run.path}, then `ftcli resume {self._run.path}`"
+            raise CheckpointError(f"can't save a checkpoint at step {step}: {error}", hint=hint) from error
+        if is_best:
+            link_atomically(self._run.best, final)
+        link_atomically(self._run.last, final)
+        self._drop_old()
+        return Saved(final, manifest)
+
+    def mark_best(self, path: Path) -> None:
+        """Make `best` point to a checkpoint that is there already."""
+        link_atomically(self._run.best, path)
+
+    def newest(self) -> tuple[Saved | None, list[str]]:
+        """The newest checkpoint that verifies, and one sentence for each newer one that does not."""
+        skipped: list[str] = []
+        for path in sorted(self._run.checkpoints.glob("step-*"), reverse=True):
+            try:
+                return verify(path), skipped
+            except CheckpointError as error:
+                skipped.append(str(error))
+        return None, skipped
+
+    def _drop_old(self) -> None:
+        spared = {link.resolve() for link in (self._run.best, self._run.last)}
+        folders = sorted(self._run.checkpoints.glob("step-*"))
+        for path in folders[: -self._keep]:
+            if path.resolve() not in spared:
+                shutil.rmtree(path)
+
+
+def _seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Sync every file and write the manifest that vouches for them, and for itself, last."""
+    files: dict[str, dict[str, Any]] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        sync_to_disk(path)
+        files[str(path.relative_to(folder))] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+    manifest = {**facts, "files": files}
+    manifest["sha256"] = _digest(manifest)
+    write_json(folder / MANIFEST, manifest)
+    for path in (*(p for p in folder.rglob("*") if p.is_dir()), folder):
+        sync_to_disk(path)
+    return manifest
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    rest = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _move(partial: Path, final: Path) -> None:
+    """Rename into place; a folder of that name is one that failed to verify, for a sound one is resumed from."""
+    if final.exists():
+        stale = final.with_name(f".{final.name}.stale")
+        shutil.rmtree(stale, ignore_errors=True)
+        final.rename(stale)
+        partial.rename(final)
+        shutil.rmtree(stale)
+    else:
+        partial.rename(final)
+    sync_to_disk(final.parent)
+
+
+def verify(path: Path) -> Saved:
+    """Read a checkpoint's manifest and hold every file against it.
+
+    Raises:
+        CheckpointError: anything is missing, damaged, or not a checkpoint.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"no such checkpoint: {path}", hint="a run's checkpoints are RUN/best and RUN/last")
+    try:
+        manifest = orjson.loads((path / MANIFEST).read_bytes())
+        files, digest = manifest["files"], manifest["sha256"]
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}") from None
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} can't be read") from None
+    if digest != _digest(manifest):
+        raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} does not match its own hash")
+    for name, expected in files.items():
+        _check_file(path, name, expected)
+    return Saved(path, manifest)
+
+
+def _check_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
+    path = folder / name
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {folder} is damaged: {name} is missing")
+    size = path.stat().st_size
+    if size != expected["size"]:
+        raise CheckpointError(f"checkpoint {folder} is damaged: {name} has {size} bytes instead of {expected['size']}")
+    if sha256_of(path) != expected["sha256"]:
+        raise CheckpointError(f"checkpoint {folder} is damaged: {name} does not match its hash")

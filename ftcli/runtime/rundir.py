@@ -1,0 +1,88 @@
+"""Every path of a run folder, and who may write there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftcli.errors import CheckpointError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """A run folder: everything one run leaves behind."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.toml"
+
+    @property
+    def facts(self) -> Path:
+        """Versions, host, device, command line, fingerprints."""
+        return self.path / "run.json"
+
+    @property
+    def journal(self) -> Path:
+        """One event a line."""
+        return self.path / "log.jsonl"
+
+    @property
+    def out_log(self) -> Path:
+        """What the screen said, in plain lines."""
+        return self.path / "out.log"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses and metrics by epoch, the best, the final test."""
+        return self.path / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Predictions of the test split."""
+        return self.path / "predictions"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoint folders."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Link to the best checkpoint."""
+        return self.path / "best"
+
+    @property
+    def last(self) -> Path:
+        """Link to the last checkpoint."""
+        return self.path / "last"
+
+    def claim(self) -> None:
+        """Make the folder for a new run.
+
+        Raises:
+            UsageError: there is something in it already, or it can't be made.
+        """
+        if self.path.is_dir() and any(self.path.iterdir()):
+            hint = f"go on with it: `ftcli resume {self.path}`; or put the new run elsewhere: `--run-dir DIR`"
+            raise UsageError(f"the run folder {self.path} is not empty", hint=hint)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"can't make the run folder {self.path}: {error.strerror}") from None
+
+    def check_is_run(self) -> None:
+        """Raise CheckpointError unless a run was started here."""
+        if not self.recipe.is_file():
+            what = f"{self.path} is no run folder: it has no recipe.toml" if self.path.is_dir() else "no such folder"
+            hint = "name the folder that `ftcli train` made, such as `run`"
+            raise CheckpointError(what if self.path.is_dir() else f"{what}: {self.path}", hint=hint)
+
+
+def dated(template: str, *, name: str) -> Path:
+    """A run folder's path with {name} and {time} (local, to the second) filled in."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path(template.replace("{name}", name).replace("{time}", stamp))

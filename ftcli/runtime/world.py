@@ -1,0 +1,173 @@
+"""The processes of one run. The only place that knows torch.distributed or reads torchrun's environment.
+
+Every method does nothing special in a world of one, so callers have no `if`. Values that live on the host (flags,
+row counts, scores) travel over gloo also where gradients travel over NCCL: agreeing on a flag must not stall a GPU.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
+from torch.nn.parallel import DistributedDataParallel
+
+from ftcli.errors import DistributedError, UsageError
+from ftcli.spec.sections import DistributedSection
+
+_POLL_SECONDS = 0.1
+_STORE_TIMEOUT = timedelta(minutes=30)
+
+
+def launched_rank() -> int:
+    """This process's rank as torchrun gives it; 0 without torchrun. Needs no process group."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def launched_size() -> int:
+    """The number of processes that torchrun started; 1 without torchrun."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """This process's place among the processes of the run, and what they can do together."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    hosts: dist.ProcessGroup | None = None
+    store: Store | None = None
+    _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one process that writes files and talks to the user."""
+        return self.rank == 0
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of a tensor over all ranks, in place."""
+        if self.size > 1:
+            dist.all_reduce(value)
+        return value
+
+    def largest(self, value: int) -> int:
+        """The largest of the ranks' integers."""
+        if self.size == 1:
+            return value
+        host = torch.tensor(value, dtype=torch.int64)
+        dist.all_reduce(host, op=dist.ReduceOp.MAX, group=self.hosts)
+        return int(host.item())
+
+    def gather_rows(self, value: Tensor) -> Tensor:
+        """Every rank's rows [n_r, ...] one below the other [sum n_r, ...] on the CPU, on every rank; n_r may differ."""
+        value = value.detach().cpu().contiguous()
+        if self.size == 1:
+            return value
+        counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        dist.all_gather(counts, torch.tensor([len(value)]), group=self.hosts)
+        sizes = [int(count) for count in counts]
+        padded = value.new_zeros((max(sizes), *value.shape[1:]))
+        padded[: len(value)] = value
+        parts = [torch.zeros_like(padded) for _ in range(self.size)]
+        dist.all_gather(parts, padded, group=self.hosts)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    def share_text(self, text: str) -> str:
+        """Rank 0's text, on every rank."""
+        if self.size == 1:
+            return text
+        raw = text.encode() if self.is_main else b""
+        size = self.largest(len(raw))
+        buffer = torch.zeros(size, dtype=torch.uint8)
+        if self.is_main:
+            buffer.copy_(torch.frombuffer(bytearray(raw), dtype=torch.uint8))
+        dist.broadcast(buffer, src=0, group=self.hosts)
+        return bytes(cast("list[int]", buffer.tolist())).decode()
+
+    @contextmanager
+    def leading(self) -> Generator[bool]:
+        """True on rank 0, which works in the block while the others wait at its end.
+
+        They wait on the rendezvous store, not in a collective, so the work may take longer than any timeout. If rank 0
+        fails it exits, and torchrun ends those who wait.
+        """
+        if self.store is None:
+            yield True
+            return
+        key = f"ftcli/leading/{next(self._turns)}"
+        yield self.is_main
+        if self.is_main:
+            self.store.set(key, "done")
+        while not self.store.check([key]):
+            time.sleep(_POLL_SECONDS)
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model as a step calls it. DDP synchronises only what is trainable now: wrap anew when that changes."""
+        if self.size == 1:
+            return model
+        ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def syncing(self, wrapped: nn.Module, *, when: bool) -> AbstractContextManager[None]:
+        """Around forward and backward: gradients meet across ranks only `when` the step's last micro-batch runs."""
+        if isinstance(wrapped, DistributedDataParallel) and not when:
+            return wrapped.no_sync()
+        return nullcontext()
+
+
+@contextmanager
+def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
+    """Join the world that torchrun started, or be a world of one.
+
+    Args:
+        section: The recipe's [distributed].
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        UsageError: CUDA was asked for and there is none.
+        DistributedError: the processes can't find each other.
+    """
+    rank, size, chosen = launched_rank(), launched_size(), _device(device)
+    if size == 1:
+        yield World(device=chosen)
+        return
+    backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        store, _, _ = next(rendezvous("env://", rank, size, timeout=_STORE_TIMEOUT))
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+        hosts = dist.group.WORLD if backend == "gloo" else _gloo_group()
+    except (RuntimeError, ValueError) as error:
+        hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
+        raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
+    try:
+        yield World(rank, size, chosen, hosts, store)
+    finally:
+        dist.destroy_process_group()
+
+
+def _gloo_group() -> dist.ProcessGroup:
+    group = dist.new_group(backend="gloo")
+    if not isinstance(group, dist.ProcessGroup):
+        raise DistributedError("this process is no member of the run's gloo group")
+    return group
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("`run.device` is cuda, but torch sees no CUDA device", key=("run", "device"))
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device

@@ -1,0 +1,160 @@
+"""What a run says of itself while it goes on. Screens, logs and tests consume these; nothing below them prints.
+
+Every event carries the step it happened after (0 before the first). Losses are means over items.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ftcli.runtime.activity import Activity
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run begins, or goes on from `step`. `group_sizes` counts the parameters of each rate."""
+
+    step: int
+    total_steps: int
+    steps_per_epoch: int
+    run_dir: str
+    name: str
+    data: str
+    model: str
+    rows: dict[str, int]
+    num_parameters: int
+    num_trainable: int
+    world_size: int
+    device: str
+    precision: str
+    batch_size: int
+    micro_batches: int
+    group_sizes: dict[str, int]
+    best_metric: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntered:
+    """Another set of parameters is trained from here on; stage 0 is the start of the run."""
+
+    step: int
+    stage: int
+    num_stages: int
+    num_trainable: int
+    num_parameters: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A logged step; speeds and the padding share are over the steps since the last logged one.
+
+    `loss` is the mean over the items of this step, `mean_loss` over all items since the last logged step. `rates` maps
+    learning-rate groups to the rate used. `num_overflows` counts the steps that fp16's loss scaling has skipped so far.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    mean_loss: float
+    rates: dict[str, float]
+    grad_norm: float
+    rows_per_second: float
+    tokens_per_second: float
+    padding_share: float
+    num_overflows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """An epoch's last step is done; `train_loss` is the mean over its items as they were trained on."""
+
+    step: int
+    epoch: int
+    train_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A split was scored. `improved` says whether this is the best so far by the recipe's `evaluate.best`."""
+
+    step: int
+    epoch: float
+    split: str
+    rows: int
+    loss: float | None
+    metrics: dict[str, float]
+    seconds: float
+    improved: bool = False
+    best: float | None = None
+    best_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    """A checkpoint is whole and on disk."""
+
+    step: int
+    path: str
+    num_bytes: int
+    seconds: float
+    is_best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionsWritten:
+    """Predictions of a split, made with the best checkpoint, are on disk."""
+
+    step: int
+    split: str
+    path: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something the user should know, in one sentence."""
+
+    step: int
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run ends here. `exit_code` is 0 unless a signal stopped it; `resume` is the command that goes on."""
+
+    step: int
+    total_steps: int
+    reason: Literal["finished", "stop_after", "signal", "already_finished"]
+    seconds: float
+    best_metric: str
+    best: float | None
+    best_step: int | None
+    run_dir: str
+    exit_code: int = 0
+    resume: str | None = None
+
+
+RunEvent = (
+    RunStarted
+    | StageEntered
+    | StepDone
+    | EpochDone
+    | Evaluated
+    | CheckpointSaved
+    | PredictionsWritten
+    | Noted
+    | RunFinished
+)
+Event = RunEvent | Activity
+
+
+def as_record(event: RunEvent) -> dict[str, Any]:
+    """The event as one flat record for log.jsonl; its `event` names the kind, in snake case."""
+    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__).lstrip("_")
+    return {"event": name, **dataclasses.asdict(event)}
