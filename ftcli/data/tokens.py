@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,6 +57,19 @@ class TokenizedSplit:
     def is_labelled(self) -> bool:
         """Whether the rows carry labels; a split has them all or none."""
         return int(self.labels[0]) != UNLABELLED
+
+    @classmethod
+    def of(cls, encoded: Encoded, labels: list[int]) -> TokenizedSplit:
+        """A split in memory."""
+        lengths = torch.tensor([len(row) for row in encoded.ids], dtype=torch.int64)
+        types = encoded.type_ids
+        return cls(
+            ids=torch.tensor(list(chain.from_iterable(encoded.ids)), dtype=torch.int32),
+            type_ids=torch.tensor(list(chain.from_iterable(types)), dtype=torch.uint8) if types is not None else None,
+            offsets=torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0))),
+            labels=torch.tensor(labels, dtype=torch.int64),
+            length_counts=dict(Counter(encoded.full_lengths)),
+        )
 
     def gather(self, rows: Tensor, *, pad_id: int) -> dict[str, Tensor]:
         """Rows padded to the longest: input_ids, attention_mask and perhaps token_type_ids, int64 [rows, length]."""
@@ -142,25 +155,25 @@ def _write_split(prepared: Prepared, split: Split, partial: Path, encode: Encode
     with ExitStack() as stack:
         names = ("ids", "types", "offsets", "labels")
         files = {name: stack.enter_context((partial / f"{split}.{name}").open("wb")) for name in names}
-        files["offsets"].write(_raw([0], torch.int64))
+        files["offsets"].write(_raw(torch.zeros(1, dtype=torch.int64)))
         for chunk in _chunks(prepared.rows(split)):
             encoded = _encode(chunk, prepared, encode)
-            lengths = torch.tensor([len(row) for row in encoded.ids], dtype=torch.int64)
-            files["ids"].write(_raw([token for row in encoded.ids for token in row], torch.int32))
-            files["offsets"].write((lengths.cumsum(0) + tokens).numpy().tobytes())
-            files["labels"].write(_raw(_labels(chunk, prepared), torch.int64))
-            if encoded.type_ids is not None:
+            part = TokenizedSplit.of(encoded, _labels(chunk, prepared))
+            files["ids"].write(_raw(part.ids))
+            files["offsets"].write(_raw(part.offsets[1:] + tokens))
+            files["labels"].write(_raw(part.labels))
+            if part.type_ids is not None:
                 has_types = True
-                files["types"].write(bytes(kind for row in encoded.type_ids for kind in row))
-            rows, tokens = rows + len(chunk), tokens + int(lengths.sum())
+                files["types"].write(_raw(part.type_ids))
+            rows, tokens = rows + len(chunk), tokens + len(part.ids)
             counts.update(encoded.full_lengths)
             yield Activity(f"tokenize {split}", rows, total)
     lengths_found = {str(length): count for length, count in sorted(counts.items())}
     return {"rows": rows, "tokens": tokens, "has_types": has_types, "length_counts": lengths_found}
 
 
-def _raw(values: list[int], dtype: torch.dtype) -> bytes:
-    return torch.tensor(values, dtype=dtype).numpy().tobytes()
+def _raw(values: Tensor) -> bytes:
+    return values.numpy().tobytes()
 
 
 def _chunks(rows: Iterable[dict[str, object]]) -> Iterator[list[dict[str, object]]]:

@@ -1,5 +1,8 @@
 """The model's tokenizer: texts to token ids in batches, a fingerprint to key stores by, and its files."""
 
+# pyright: reportUnknownVariableType=false
+# transformers is typed in part; its objects stop here.
+
 from __future__ import annotations
 
 import hashlib
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ftcli.errors import RecipeError
@@ -68,6 +72,7 @@ class Tokenizer:
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files."""
+        self.inner.backend_tokenizer.no_truncation()
         self.inner.save_pretrained(folder)
 
 
@@ -79,17 +84,21 @@ def load_tokenizer(path: str) -> Tokenizer:
     """
     key = ("model", "tokenizer")
     try:
-        inner: object = AutoTokenizer.from_pretrained(path, use_fast=True)
+        inner: Any = AutoTokenizer.from_pretrained(path, use_fast=True)
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(f"can't load a tokenizer from {path}: {_first_line(error)}", key=key) from error
     if not isinstance(inner, PreTrainedTokenizerFast):
         raise RecipeError(f"the tokenizer of {path} is a slow one; ftcli needs its tokenizer.json", key=key)
     if inner.pad_token_id is None:
         raise RecipeError(f"the tokenizer of {path} has no padding token", key=key)
-    # Before the first use: encoding with truncation leaves its options inside the backend.
-    state = inner.backend_tokenizer.to_str()
-    names = ",".join(inner.model_input_names)
-    return Tokenizer(inner, hashlib.sha256(f"{type(inner).__name__}\n{names}\n{state}".encode()).hexdigest())
+    return Tokenizer(inner, _fingerprint(inner))
+
+
+def _fingerprint(inner: PreTrainedTokenizerFast) -> str:
+    """A hash of what decides the ids; truncation and padding are options of a call that linger in the backend."""
+    state: dict[str, object] = orjson.loads(inner.backend_tokenizer.to_str())
+    content = {**state, "truncation": None, "padding": None, "inputs": inner.model_input_names}
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _first_line(error: Exception) -> str:

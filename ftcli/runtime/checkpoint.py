@@ -84,9 +84,16 @@ class CheckpointStore:
         self._drop_old()
         return Saved(final, manifest)
 
-    def mark_best(self, path: Path) -> None:
-        """Make `best` point to a checkpoint that is there already."""
-        link_atomically(self._run.best, path)
+    def rewind(self, to: Saved | None) -> None:
+        """Make `to` the last checkpoint: what came after it, sound or not, will be made again."""
+        for path in self._run.checkpoints.glob("step-*"):
+            if to is None or path.name > to.path.name:
+                shutil.rmtree(path)
+        if to is None:
+            return
+        link_atomically(self._run.last, to.path)
+        best = self._run.checkpoints / f"step-{to.manifest.get('best_step') or to.step:06d}"
+        link_atomically(self._run.best, best if best.is_dir() else to.path)
 
     def newest(self) -> tuple[Saved | None, list[str]]:
         """The newest checkpoint that verifies, and one sentence for each newer one that does not."""
@@ -144,19 +151,29 @@ def verify(path: Path) -> Saved:
     Raises:
         CheckpointError: anything is missing, damaged, or not a checkpoint.
     """
+    saved = read_manifest(path)
+    for name, expected in saved.manifest["files"].items():
+        _check_file(path, name, expected)
+    return saved
+
+
+def read_manifest(path: Path) -> Saved:
+    """Read a checkpoint's manifest and check that it is whole; its files are taken on trust.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
     if not path.is_dir():
         raise CheckpointError(f"no such checkpoint: {path}", hint="a run's checkpoints are RUN/best and RUN/last")
     try:
         manifest = orjson.loads((path / MANIFEST).read_bytes())
-        files, digest = manifest["files"], manifest["sha256"]
+        is_whole = manifest["sha256"] == _digest(manifest)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}") from None
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} can't be read") from None
-    if digest != _digest(manifest):
+    if not is_whole:
         raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} does not match its own hash")
-    for name, expected in files.items():
-        _check_file(path, name, expected)
     return Saved(path, manifest)
 
 

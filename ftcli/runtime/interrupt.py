@@ -29,12 +29,11 @@ def exit_code_for(number: int) -> int:
 
 
 @contextmanager
-def listening() -> Generator[Interrupt]:
-    """Catch SIGINT, SIGTERM and SIGUSR1 within the block."""
-    interrupt = Interrupt()
+def listening(interrupt: Interrupt) -> Generator[None]:
+    """Let SIGINT, SIGTERM and SIGUSR1 ask `interrupt` within the block."""
     before = {number: signal.signal(number, interrupt.ask) for number in _ASKING}
     try:
-        yield interrupt
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -39,6 +39,11 @@ def launched_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def launch_id() -> str | None:
+    """What torchrun calls this launch; None without torchrun."""
+    return os.environ.get("TORCHELASTIC_RUN_ID")
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """This process's place among the processes of the run, and what they can do together."""
@@ -99,18 +104,28 @@ class World:
     def leading(self) -> Generator[bool]:
         """True on rank 0, which works in the block while the others wait at its end.
 
-        They wait on the rendezvous store, not in a collective, so the work may take longer than any timeout. If rank 0
-        fails it exits, and torchrun ends those who wait.
+        They wait on the rendezvous store, not in a collective, so the work may take longer than any timeout.
+
+        Raises:
+            DistributedError: on the ranks that wait, when rank 0 has failed; rank 0 raises its own error.
         """
         if self.store is None:
             yield True
             return
         key = f"ftcli/leading/{next(self._turns)}"
-        yield self.is_main
-        if self.is_main:
-            self.store.set(key, "done")
-        while not self.store.check([key]):
-            time.sleep(_POLL_SECONDS)
+        if not self.is_main:
+            yield False
+            while not self.store.check([key]):
+                time.sleep(_POLL_SECONDS)
+            if self.store.get(key) != b"done":
+                raise DistributedError("rank 0 has failed; its error says why")
+            return
+        outcome = "failed"
+        try:
+            yield True
+            outcome = "done"
+        finally:
+            self.store.set(key, outcome)
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model as a step calls it. DDP synchronises only what is trainable now: wrap anew when that changes."""
@@ -138,7 +153,7 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
         UsageError: CUDA was asked for and there is none.
         DistributedError: the processes can't find each other.
     """
-    rank, size, chosen = launched_rank(), launched_size(), _device(device)
+    rank, size, chosen = launched_rank(), launched_size(), choose_device(device)
     if size == 1:
         yield World(device=chosen)
         return
@@ -163,7 +178,12 @@ def _gloo_group() -> dist.ProcessGroup:
     return group
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device that "auto", "cpu" or "cuda" means for this process.
+
+    Raises:
+        UsageError: CUDA was asked for and there is none.
+    """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("`run.device` is cuda, but torch sees no CUDA device", key=("run", "device"))
     if name == "cpu" or not torch.cuda.is_available():

@@ -135,3 +135,22 @@ def _replaced(table: str, upper: dict[str, Any]) -> set[str]:
     choices = _ALTERNATIVES.get(table, ())
     chosen = [names for names in choices if any(name in upper for name in names)]
     return {name for names in choices if chosen and names not in chosen for name in names}
+
+
+def anchored(spec: RunSpec) -> RunSpec:
+    """The spec with every local path made absolute, so that it means the same from another working directory."""
+    data, model = spec.data, spec.model
+    files = {name: _absolute(value) for name in ("train", "validation", "test") if (value := getattr(data, name))}
+    name = data.name and (_absolute(data.name) if data.name.endswith(".toml") else data.name)
+    paths = {name: _absolute(getattr(model, name)) for name in ("path", "tokenizer")}
+    return spec.model_copy(
+        update={
+            "data": data.model_copy(update={**files, "name": name, "root": str(Path(data.root).resolve())}),
+            "model": model.model_copy(update=paths),
+        }
+    )
+
+
+def _absolute(path: str) -> str:
+    """An existing local path made absolute; hub ids, URLs, package paths and words such as "off" stay."""
+    return str(Path(path).expanduser().resolve()) if Path(path).expanduser().exists() else path

@@ -1,0 +1,283 @@
+"""The commands. Each parses, calls one flow, and shows what it yields; torch is imported only once one runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from rich.console import Console
+
+from ftcli import __version__
+from ftcli.cli.diagnostics import show_bug, show_error
+from ftcli.cli.live import Screen, open_screen
+from ftcli.cli.options import (
+    BatchSize,
+    Checkpoint,
+    Debug,
+    Delimiter,
+    Device,
+    FileFormat,
+    RecipePath,
+    RunFolder,
+    Settings,
+)
+from ftcli.errors import FtcliError, RecipeError, UsageError
+from ftcli.runtime.activity import T, Working
+from ftcli.spec.card import Format
+from ftcli.spec.recipe import Recipe, load_recipe
+
+app = typer.Typer(
+    name="ftcli",
+    help="Fine-tune transformer encoders from a TOML recipe.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line; returns the exit code. Only bugs, and `--debug`, show a traceback."""
+    debug = "--debug" in arguments
+    console = Console(stderr=True, quiet=_is_silent_rank())
+    try:
+        code = typer.main.get_command(app).main(list(arguments), prog_name="ftcli", standalone_mode=False)
+    except FtcliError as error:
+        show_error(error, console)
+        if debug:
+            console.print_exception()
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except (typer.Exit, SystemExit) as stop:
+        return int(getattr(stop, "exit_code", getattr(stop, "code", 0)) or 0)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; say nothing more at exit
+        return 0
+    except Exception as error:
+        return _unforeseen(error, console, debug=debug)
+    return int(code or 0)
+
+
+def _unforeseen(error: Exception, console: Console, *, debug: bool) -> int:
+    """A wrong command line, which Typer describes itself, or a bug."""
+    show = getattr(error, "show", None)
+    if callable(show):
+        show()
+        return int(getattr(error, "exit_code", 2))
+    show_bug(error, console, debug)
+    return 1
+
+
+def _is_silent_rank() -> bool:
+    """Whether torchrun started this process as another than the first; asks torch only under torchrun."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return False
+    from ftcli.runtime.world import launched_rank
+
+    return launched_rank() > 0
+
+
+@contextmanager
+def pointing_at(recipe: Recipe | None) -> Generator[None]:
+    """Show errors that come up later at the line of the recipe that caused them."""
+    try:
+        yield
+    except RecipeError as error:
+        raise (recipe.pinpoint(error) if recipe else error) from error
+
+
+def follow(work: Working[T], screen: Screen) -> T:
+    """Show the activities of some work and return its result."""
+    while True:
+        try:
+            screen.show(next(work))
+        except StopIteration as stop:
+            return stop.value
+
+
+def _format(kind: str, delimiter: str | None) -> Format:
+    if kind not in ("auto", "jsonl", "csv", "tsv"):
+        raise UsageError(f"--format {kind}: there is no such format", hint="auto, jsonl, csv or tsv")
+    return Format(kind=kind, delimiter=delimiter)
+
+
+@app.callback(invoke_without_command=True)
+def ftcli(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Fine-tune transformer encoders from a TOML recipe."""
+    if version:
+        typer.echo(f"ftcli {__version__}")
+
+
+@app.command()
+def prepare(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="A built-in data set, a recipe, or a data card.")],
+    source: Annotated[
+        str | None, typer.Option(metavar="PATH|URL", help="Take the files from this folder, archive, file or URL.")
+    ] = None,
+    max_bad_rows: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out up to N unusable rows.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Prepare again what is there already.")] = False,
+    root: Annotated[str, typer.Option(metavar="DIR", help="Where prepared data lies.")] = "data",
+    settings: Settings = None,
+    debug: Debug = False,
+) -> None:
+    """Get a data set, check every row, and say what it looks like."""
+    from ftcli.cli.results import show_profile
+    from ftcli.flows.prepare import prepare_target, resolve_target
+
+    resolved = resolve_target(target, tuple(settings or ()), root=root)
+    with pointing_at(resolved.recipe), open_screen(is_main=True) as screen:
+        work = prepare_target(resolved, source=source, max_bad_rows=max_bad_rows, force=force)
+        report = follow(work, screen)
+    console = Console()
+    show_profile(console, report.profile)
+    state = "was prepared already (--force prepares it again)" if report.was_there else "prepared"
+    console.print(f"{report.prepared.facts.name} {state}: {report.prepared.folder}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def train(
+    recipe: RecipePath,
+    settings: Settings = None,
+    run_dir: Annotated[str | None, typer.Option(metavar="DIR", help="The run folder, instead of run.dir.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, try one batch, and stop.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train a model as a recipe says.
+
+    On several processes: torchrun --nproc-per-node N -m ftcli train RECIPE
+    """
+    loaded = load_recipe(recipe, settings or ())
+    if dry_run:
+        _show_plan(loaded)
+        return
+    from ftcli.flows.train import train as flow
+
+    with pointing_at(loaded):
+        _drive(flow(loaded.spec, run_dir=run_dir))
+
+
+def _show_plan(recipe: Recipe) -> None:
+    from ftcli.cli.plan import show_plan
+    from ftcli.flows.plan import plan
+
+    with pointing_at(recipe), open_screen(is_main=not _is_silent_rank()) as screen:
+        found = follow(plan(recipe.spec), screen)
+    show_plan(Console(quiet=_is_silent_rank()), found, recipe)
+
+
+def _drive(events: Generator[object]) -> None:
+    """Show a run's events to the end; a run that a signal stopped ends with that signal's code."""
+    from ftcli.train.events import Event, RunFinished
+
+    code = 0
+    with open_screen(is_main=not _is_silent_rank()) as screen:
+        for event in events:
+            screen.show(cast("Event", event))
+            if isinstance(event, RunFinished):
+                code = event.exit_code
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
+def resume(run_dir: RunFolder, settings: Settings = None, debug: Debug = False) -> None:
+    """Go on with a run from its newest sound checkpoint, as if it had never stopped."""
+    from ftcli.flows.train import resume as flow
+
+    _drive(flow(run_dir, changes=settings or ()))
+
+
+@app.command(name="eval")
+def evaluate(
+    ckpt: Checkpoint,
+    split: Annotated[str, typer.Option(metavar="NAME", help="The split to score.")] = "validation",
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="A prepared data set, not the run's own.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE", help="A file of labelled rows, instead of a split.")
+    ] = None,
+    format: FileFormat = "auto",
+    delimiter: Delimiter = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    device: Device = "auto",
+    batch_size: BatchSize = None,
+    debug: Debug = False,
+) -> None:
+    """Score a checkpoint: loss, metrics, per-class scores and the confusion matrix."""
+    from ftcli.cli.results import print_json, show_evaluation
+    from ftcli.flows.evaluate import evaluate as flow
+
+    chosen = _format(format, delimiter)
+    with open_screen(is_main=True) as screen:
+        work = flow(ckpt, split=split, data=data, file=file, format=chosen, device=device, batch_size=batch_size)
+        report = follow(work, screen)
+    if as_json:
+        print_json(report)
+        return
+    show_evaluation(
+        Console(),
+        title=f"{report.checkpoint} on {report.data}",
+        rows=report.num_rows,
+        loss=report.loss,
+        metrics=report.metrics,
+        per_class=report.per_class,
+        confusion=report.confusion,
+        labels=report.labels,
+    )
+
+
+@app.command()
+def predict(
+    ckpt: Checkpoint,
+    source: Annotated[str, typer.Option("--input", metavar="FILE|-", help="The rows; - reads standard input.")],
+    output: Annotated[str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output.")] = "-",
+    output_format: Annotated[
+        str | None, typer.Option(metavar="jsonl|csv", help="The output's form; by its ending otherwise.")
+    ] = None,
+    format: FileFormat = "auto",
+    delimiter: Delimiter = None,
+    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the text column.")] = None,
+    pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the second text.")] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Give bad rows an `error` field and go on.")] = False,
+    device: Device = "auto",
+    batch_size: BatchSize = None,
+    debug: Debug = False,
+) -> None:
+    """Label rows: the same rows in the same order, with `label` and `probability`."""
+    from ftcli.flows.predict import Input
+    from ftcli.flows.predict import predict as flow
+
+    if output_format not in (None, "jsonl", "csv"):
+        raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl or csv")
+    rows = Input(source, _format(format, delimiter), text=text, pair=pair, keep_going=keep_going)
+    with open_screen(is_main=True) as screen:
+        work = flow(ckpt, source=rows, output=output, output_format=output_format, device=device, batch_size=batch_size)
+        done = follow(work, screen)
+    if done.num_errors:
+        Console(stderr=True).print(f"{done.num_errors} of {done.num_rows + done.num_errors} rows could not be read")
+
+
+@app.command()
+def export(
+    ckpt: Checkpoint,
+    format: Annotated[str, typer.Option(metavar="hf", help="hf: a folder for plain transformers.")] = "hf",
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder; RUN/export/FORMAT otherwise.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Write a checkpoint as a clean folder for other tools, and check that it gives the same answers."""
+    from ftcli.flows.export import export as flow
+
+    if format != "hf":
+        raise UsageError(f"--format {format}: there is no such export format", hint="formats: hf")
+    with open_screen(is_main=True) as screen:
+        done = follow(flow(ckpt, format="hf", output=output), screen)
+    Console().print(
+        f"exported to {done.folder}: {done.agreement:.0%} of {done.rows} rows get the same label,"
+        f" logits differ by at most {done.largest_difference:.1e}",
+        highlight=False,
+        soft_wrap=True,
+    )

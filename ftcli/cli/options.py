@@ -1,0 +1,24 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe, as in optimizer.lr=1e-4."),
+]
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
+Checkpoint = Annotated[Path, typer.Option("--ckpt", metavar="DIR", help="A checkpoint, such as run/best or run/last.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows scored at once; the recipe's otherwise.")]
+FileFormat = Annotated[
+    str,
+    typer.Option("--format", metavar="auto|jsonl|csv|tsv", help="How the input is cut into rows."),
+]
+Delimiter = Annotated[str | None, typer.Option(metavar="CHAR", help="What stands between fields, if not , or tab.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -1,0 +1,84 @@
+"""The plan that `ftcli train --dry-run` prints: what would be trained, how long, on what, and who said so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ftcli.flows.lines import percent, rate, short, size
+from ftcli.spec.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ftcli.flows.plan import Plan
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:
+    """Print a plan to standard output."""
+    console.print(_facts(plan))
+    console.print(_parameters(plan))
+    console.print(_values(recipe))
+    for note in plan.notes:
+        console.print(f"warning: {note}", style="yellow", highlight=False)
+
+
+def _facts(plan: Plan) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _fact_rows(plan):
+        table.add_row(name, Text(value))
+    return table
+
+
+def _fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "data", f"{plan.data}: " + ", ".join(f"{rows:,} {split}" for split, rows in plan.rows.items())
+    yield "steps", f"{plan.total_steps:,} of {plan.batch_size} rows; {plan.steps_per_epoch:,} are an epoch"
+    yield "micro-batches", plan.micro_batches
+    yield "padding", f"{percent(plan.padding)} of token slots; {percent(plan.padding_unsorted)} unsorted and uncut"
+    for number, (start, description) in enumerate(plan.stages):
+        yield f"stage {number + 1}", f"from step {start:,}: {description}"
+    yield "schedule", _curve(plan)
+    yield "precision", f"{plan.precision} on {plan.device}; weights and optimizer in fp32"
+    yield "memory", f"{size(plan.state_bytes)} for weights, gradients and optimizer; activations come on top"
+    yield "disk", f"{size(plan.checkpoint_bytes)} a checkpoint, {size(plan.disk_bytes)} at most for all that are kept"
+    if plan.new_parameters:
+        yield "new weights", ", ".join(plan.new_parameters)
+    shapes = ", ".join(f"{name} {list(shape)}" for name, shape in plan.tried.shapes.items())
+    yield "one batch", f"{shapes} -> logits {list(plan.tried.logits)}, loss {plan.tried.loss:.4f}"
+
+
+def _curve(plan: Plan) -> str:
+    """The rate over the run, as bars, and at its ends in numbers."""
+    bars = "".join(_BARS[round(factor * (len(_BARS) - 1))] for _, factor in plan.schedule)
+    (first, start), (last, end) = plan.schedule[0], plan.schedule[-1]
+    return f"{bars}  x{start:.3g} at step {first}, x{end:.3g} at step {last:,}"
+
+
+def _parameters(plan: Plan) -> Table:
+    table = Table(title="parameters", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("group", overflow="fold")
+    for name in ("tensors", "count", "lr", "decay", "trained from"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in plan.parameters:
+        first = "never" if row.first_step is None else f"step {row.first_step:,}"
+        lr, decay = ("", "") if row.first_step is None else (rate(row.lr), f"{row.weight_decay:g}")
+        table.add_row(Text(row.group), str(row.num_tensors), short(row.num_parameters), lr, decay, first)
+    return table
+
+
+def _values(recipe: Recipe) -> Table:
+    """Every value in force and where it comes from."""
+    table = Table(title="recipe", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("key", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", style="dim", overflow="fold")
+    for section, values in recipe.spec.model_dump(mode="json", exclude_none=True).items():
+        for key, value in cast("dict[str, Any]", values).items():
+            table.add_row(f"{section}.{key}", Text(str(value)), recipe.origin((section, key)))
+    return table

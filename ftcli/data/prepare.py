@@ -1,0 +1,229 @@
+"""From source files to a prepared folder: every row is read once, checked, written and counted.
+
+Nothing here grows with the number of rows.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import orjson
+
+from ftcli.data.archives import Origin
+from ftcli.data.checks import BadRowTally, CheckedRow, RowCheck, check_columns, sort_labels
+from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_rows
+from ftcli.data.demo import demo_files
+from ftcli.data.profile import Profile, Profiler
+from ftcli.data.readers import BadRow, Row, file_kind, read_rows, shown
+from ftcli.data.report import REPORT_FILE, write_report
+from ftcli.data.sources import collect
+from ftcli.data.writing import SplitWriter, check_replaceable, new_folder, split_writer
+from ftcli.errors import DataError, Location, RecipeError
+from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.files import write_json
+from ftcli.spec.card import SPLITS, DataCard, Split
+
+ROWS_PER_ACTIVITY = 2000
+
+
+class _File(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int | None: ...
+    def open(self) -> AbstractContextManager[BinaryIO]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeFile:
+    """A file that was generated rather than found."""
+
+    name: str
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    @contextmanager
+    def open(self) -> Generator[BinaryIO]:
+        with io.BytesIO(self.content) as stream:
+            yield stream
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one preparation has in its hands."""
+
+    card: DataCard
+    scratch: Path
+    profiler: Profiler
+    bad_rows: BadRowTally
+    labels: tuple[str, ...] | None
+    writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
+
+
+def prepare(
+    card: DataCard,
+    *,
+    folder: Path,
+    card_folder: Path,
+    source: str | None,
+    downloads: Path,
+    max_bad_rows: int = 0,
+) -> Working[Prepared]:
+    """Read, check and write every split of a data set into `folder`, which is replaced once all is well.
+
+    Args:
+        card: What the data set is and where its files are.
+        folder: Where the prepared data set goes.
+        card_folder: What the card's paths are relative to.
+        source: A folder, archive, file or URL to take the files from instead.
+        downloads: Where downloads are kept.
+        max_bad_rows: How many rows, over all splits, may be left out because they can't be used.
+
+    Raises:
+        DataError: A file can't be had or read, or a row can't be used, with file and line.
+        RecipeError: The card doesn't say which column is the label.
+    """
+    if card.columns.label is None:
+        raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("columns", "label"))
+    try:
+        check_replaceable(folder.resolve())
+        files, origins = yield from _find_files(card, card_folder=card_folder, source=source, downloads=downloads)
+        with new_folder(folder) as scratch, Profiler(scratch / "seen.sqlite") as profiler:
+            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), card.labels)
+            for split in sorted(files, key=SPLITS.index):
+                yield from _read_split(work, split, file=files[split])
+            facts = _write_facts(work, origins=origins)
+    except OSError as error:
+        raise DataError(f"{error.strerror or error}: {error.filename or folder}") from None
+    return Prepared(folder, facts)
+
+
+def read_profile(prepared: Prepared) -> Profile:
+    """Read what a prepared data set looks like, as it was found when it was prepared.
+
+    Raises:
+        DataError: The report is missing or unreadable.
+    """
+    path = prepared.folder / REPORT_FILE
+    try:
+        return Profile.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        hint = f"prepare it again: ftcli prepare {prepared.facts.name}"
+        raise DataError(f"{path} can't be read: {str(error).splitlines()[0]}", hint=hint) from None
+
+
+def _find_files(
+    card: DataCard, *, card_folder: Path, source: str | None, downloads: Path
+) -> Working[tuple[Mapping[Split, _File], tuple[Origin, ...]]]:
+    if card.generator is None:
+        found = yield from collect(card, card_folder=card_folder, source=source, downloads=downloads)
+        return found.files, found.origins
+    if source is not None:
+        raise DataError(f"the data set `{card.name}` is generated; it takes no --source")
+    made: dict[Split, _File] = {
+        split: _MadeFile(f"{card.generator}-{split}.jsonl", content) for split, content in demo_files().items()
+    }
+    return made, ()
+
+
+def _read_split(work: _Work, split: Split, *, file: _File) -> Working[None]:
+    """Read one file into one split, or into two where the card holds rows out of train for validation."""
+    check = RowCheck(split, work.card.columns, work.labels)
+    holdout = work.card.holdout if split == "train" else 0.0
+    splits: tuple[Split, ...] = (split, "validation") if holdout else (split,)
+    with ExitStack() as stack:
+        for name in splits:
+            path = work.scratch / f"{name}.jsonl"
+            work.writers[name] = stack.enter_context(split_writer(path, source=Path(file.name).name))
+        yield from _read_rows(work, check, file=file, choose=lambda number: splits[is_held_out(number, share=holdout)])
+    for name in splits:
+        if not work.writers[name].rows:
+            held_out = f" (holdout = {holdout})" if holdout else ""
+            raise DataError(f"no row for the {name} split{held_out}", where=Location(file.name))
+    if split == "train":
+        work.labels = work.labels or sort_labels(check.seen, column=work.card.columns.label)
+        _check_variety(work, file=file)
+
+
+def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[int], Split]) -> Working[None]:
+    columns_checked = False
+    with file.open() as stream:
+        for number, row in enumerate(read_rows(stream, work.card.format, name=file.name)):
+            if number % ROWS_PER_ACTIVITY == 0:
+                yield Activity(f"read {check.split}", stream.tell(), file.size, "bytes")
+            if isinstance(row, Row) and not columns_checked:
+                _check_columns(work.card, row, check=check, file=file)
+                columns_checked = True
+            result = check.check(row) if isinstance(row, Row) else row
+            if isinstance(result, CheckedRow):
+                split = choose(number)
+                work.writers[split].write(result.fields)
+                work.profiler.add(split, texts=result.texts, label=result.label)
+            else:
+                work.bad_rows.add(_bad(row, result), split=check.split, file=file.name)
+        yield Activity(f"read {check.split}", stream.tell(), file.size, "bytes")
+
+
+def _bad(row: Row | BadRow, result: str | Row | BadRow) -> BadRow:
+    if isinstance(row, BadRow):
+        return row
+    return BadRow(row.line, str(result), shown(orjson.dumps(row.fields).decode()))
+
+
+def is_held_out(number: int, *, share: float) -> bool:
+    """Whether row `number` (from 0) of train goes to validation: the same answer for ever, whatever the other rows."""
+    digest = blake2b(b"%d" % number, digest_size=8, key=b"ftcli holdout").digest()
+    return int.from_bytes(digest, "big") < share * 2**64
+
+
+def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: _File) -> None:
+    # A table's columns are its header's, which stands above the first row.
+    line = row.line if file_kind(card.format, name=file.name) == "jsonl" else 1
+    where = Location(file.name, line)
+    check_columns(row, columns=card.columns, labelled=check.split != "test", where=where)
+
+
+def _check_variety(work: _Work, *, file: _File) -> None:
+    found = work.profiler.label_counts("train")
+    if len(found) < 2:
+        what = f"every row of train has the label `{next(iter(found))}`: there is nothing to learn"
+        raise DataError(what, where=Location(file.name), hint="is it the right column? columns.label names it")
+
+
+def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
+    card, labels = work.card, work.labels or ()
+    profile = work.profiler.finish(card.name, labels=labels)
+    splits: dict[Split, SplitFacts] = {
+        split: writer.facts(
+            file=f"{split}.jsonl",
+            labelled=profile.splits[split].labelled,
+            label_counts=profile.splits[split].label_counts,
+        )
+        for split, writer in work.writers.items()
+    }
+    facts = DatasetFile(
+        name=card.name,
+        title=card.title,
+        task=card.task,
+        columns=card.columns,
+        labels=labels,
+        licence=card.licence,
+        homepage=card.homepage,
+        holdout=card.holdout,
+        splits=splits,
+        sources=tuple(SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size) for o in origins),
+        bad_rows=work.bad_rows.facts(),
+        rows_sha256=hash_rows(splits, labels=labels, columns=card.columns),
+    )
+    write_report(work.scratch, profile, facts=facts)
+    write_json(work.scratch / DATASET_FILE, facts.model_dump(mode="json"))
+    return facts

@@ -1,0 +1,215 @@
+"""What a data set looks like: labels, lengths, and rows that stand in it more than once.
+
+Memory is bounded whatever the number of rows: lengths are counted in a histogram, and repeated rows are found by
+8-byte hashes in an SQLite file on disk. That a million rows yield one false repeat has a chance below 1 in 30 million.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from ftcli.spec.base import Section
+from ftcli.spec.card import Split
+
+PENDING_ROWS = 5000
+
+
+class Lengths(Section):
+    """Percentiles of the rows' lengths (nearest rank), both texts of a pair added up."""
+
+    unit: str
+    p50: int
+    p90: int
+    p95: int
+    p99: int
+    max: int
+
+
+class TokenLengths(Lengths):
+    """Lengths in tokens, and the number of rows that are longer than `max_length`."""
+
+    max_length: int
+    cut: int
+
+
+class Overlap(Section):
+    """Rows of a split that stand in another one too: as they are, or else with the two texts swapped."""
+
+    same: int
+    swapped: int
+
+
+class SplitProfile(Section):
+    """One split. `duplicates` counts the rows whose texts stand further up in it already."""
+
+    rows: int
+    labelled: int
+    label_counts: dict[str, int]
+    majority_label: str | None
+    majority_share: float | None
+    lengths: Lengths
+    tokens: TokenLengths | None = None
+    duplicates: int
+    overlap: dict[Split, Overlap]
+
+    @property
+    def label_shares(self) -> dict[str, float]:
+        """Each label's share of the labelled rows."""
+        return {label: count / max(self.labelled, 1) for label, count in self.label_counts.items()}
+
+
+class Profile(Section):
+    """The content of `report.json`."""
+
+    name: str
+    splits: dict[Split, SplitProfile]
+
+
+def measure_lengths(histogram: Mapping[int, int], *, unit: str) -> Lengths:
+    """Return the percentiles of a histogram of lengths; all zero where it is empty."""
+    p50, p90, p95, p99, longest = percentiles(histogram, shares=(0.5, 0.9, 0.95, 0.99, 1.0))
+    return Lengths(unit=unit, p50=p50, p90=p90, p95=p95, p99=p99, max=longest)
+
+
+def percentiles(histogram: Mapping[int, int], *, shares: tuple[float, ...]) -> list[int]:
+    """For each share, return the least length that at least that share of the rows doesn't exceed."""
+    lengths = sorted(length for length, count in histogram.items() if count)
+    total = sum(histogram.values())
+    found: list[int] = []
+    for share in shares:
+        rank, seen = math.ceil(share * total), 0
+        for length in lengths:
+            seen += histogram[length]
+            if seen >= rank:
+                found.append(length)
+                break
+        else:
+            found.append(0)
+    return found
+
+
+def with_token_lengths(
+    profile: Profile, *, lengths: Mapping[Split, Mapping[int, int] | Iterable[int]], max_length: int
+) -> Profile:
+    """Add lengths in tokens, uncut and special tokens included, to the splits that `lengths` has.
+
+    Args:
+        profile: The profile to add to; it stays as it is.
+        lengths: Per split a histogram (length to number of rows) or each row's length.
+        max_length: The most tokens a row keeps.
+    """
+    splits = dict(profile.splits)
+    for split, given in lengths.items():
+        histogram = cast("Mapping[int, int]", given) if isinstance(given, Mapping) else Counter(given)
+        plain = measure_lengths(histogram, unit="tokens")
+        cut = sum(count for length, count in histogram.items() if length > max_length)
+        tokens = TokenLengths(**plain.model_dump(), max_length=max_length, cut=cut)
+        splits[split] = splits[split].model_copy(update={"tokens": tokens})
+    return profile.model_copy(update={"splits": splits})
+
+
+class Profiler:
+    """Counts rows as they pass. A context manager: its SQLite file is there only while it is open."""
+
+    def __init__(self, scratch: Path) -> None:
+        """Keep the hashes in a new file at `scratch`."""
+        self._scratch = scratch
+        self._splits: dict[Split, _SplitCount] = {}
+        self._pending: list[tuple[Split, int, int | None]] = []
+        self._database = sqlite3.connect(scratch, isolation_level=None)
+        # The file is thrown away, so nothing is done to have it survive a crash.
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("CREATE TABLE seen (split TEXT, hash INTEGER, swapped INTEGER)")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+        self._scratch.unlink(missing_ok=True)
+
+    def add(self, split: Split, *, texts: tuple[str, ...], label: str | None) -> None:
+        """Count one row."""
+        count = self._splits.setdefault(split, _SplitCount())
+        count.lengths[sum(map(len, texts))] += 1
+        if label is not None:
+            count.labels[label] += 1
+        stripped = tuple(text.strip() for text in texts)
+        swapped = stripped[::-1]
+        self._pending.append((split, _hash(stripped), None if swapped == stripped else _hash(swapped)))
+        if len(self._pending) >= PENDING_ROWS:
+            self._flush()
+
+    def label_counts(self, split: Split) -> dict[str, int]:
+        """How many rows of a split bear each label, as far as they have passed."""
+        return dict(self._splits.get(split, _SplitCount()).labels)
+
+    def finish(self, name: str, *, labels: tuple[str, ...]) -> Profile:
+        """Return the profile of the rows that have passed; labels without a row count 0."""
+        self._flush()
+        self._database.execute("CREATE INDEX seen_by_hash ON seen (split, hash)")
+        return Profile(name=name, splits={split: self._profile(split, labels=labels) for split in self._splits})
+
+    def _profile(self, split: Split, *, labels: tuple[str, ...]) -> SplitProfile:
+        count = self._splits[split]
+        counts = {label: count.labels[label] for label in labels} if count.labels else {}
+        labelled = sum(counts.values())
+        majority = max(counts, key=lambda label: counts[label]) if counts else None
+        distinct = self._number("SELECT COUNT(DISTINCT hash) FROM seen WHERE split = ?", split)
+        rows = sum(count.lengths.values())
+        return SplitProfile(
+            rows=rows,
+            labelled=labelled,
+            label_counts=counts,
+            majority_label=majority,
+            majority_share=None if majority is None else counts[majority] / labelled,
+            lengths=measure_lengths(count.lengths, unit="characters"),
+            duplicates=rows - distinct,
+            overlap={other: self._overlap(split, other) for other in self._splits if other != split},
+        )
+
+    def _overlap(self, split: Split, other: Split) -> Overlap:
+        there = "EXISTS (SELECT 1 FROM seen there WHERE there.split = ? AND there.hash = here.{})"
+        of_split = "SELECT COUNT(*) FROM seen here WHERE here.split = ? AND "
+        same, swapped = there.format("hash"), there.format("swapped")
+        return Overlap(
+            same=self._number(of_split + same, split, other),
+            swapped=self._number(f"{of_split} {swapped} AND NOT {same}", split, other, other),
+        )
+
+    def _flush(self) -> None:
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO seen VALUES (?, ?, ?)", self._pending)
+        self._database.execute("COMMIT")
+        self._pending.clear()
+
+    def _number(self, query: str, *values: str) -> int:
+        with closing(self._database.execute(query, values)) as cursor:
+            return int(cursor.fetchone()[0])
+
+
+class _SplitCount:
+    def __init__(self) -> None:
+        self.lengths: Counter[int] = Counter()
+        self.labels: Counter[str] = Counter()
+
+
+def _hash(texts: tuple[str, ...]) -> int:
+    digest = blake2b(digest_size=8)
+    for text in texts:
+        content = text.encode()
+        # The length keeps ("ab", "c") apart from ("a", "bc").
+        digest.update(b"%d:" % len(content))
+        digest.update(content)
+    return int.from_bytes(digest.digest(), "big", signed=True)

@@ -1,0 +1,198 @@
+"""Rows out of JSONL, CSV and TSV files as people really have them, one at a time.
+
+A line that can't be read becomes a `BadRow` and the reading goes on: whether it may be left out is for the caller
+to say. Lines are counted as an editor counts them, so a reported line can be jumped to.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal, cast
+
+import orjson
+
+from ftcli.data.tables import Lines, plain_records, quoted_records
+from ftcli.errors import DataError, Location
+from ftcli.spec.card import Format
+
+BOM = b"\xef\xbb\xbf"
+SHOWN_CHARACTERS = 200
+KINDS: dict[str, Literal["jsonl", "csv", "tsv"]] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".txt": "tsv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; `line` is where it begins, counted from 1."""
+
+    line: int
+    fields: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that can't be used: where it begins, why, and the beginning of its text."""
+
+    line: int
+    reason: str
+    text: str
+
+
+def read_rows(lines: Iterable[bytes] | BinaryIO, format: Format, *, name: str) -> Iterator[Row | BadRow]:
+    """Read rows one at a time; `name` is the file's name, whose ending decides where the format says "auto".
+
+    Raises:
+        DataError: The file as a whole isn't of this format (an unknown ending or encoding, a JSON array, a header
+            that names a column twice).
+    """
+    kind = file_kind(format, name=name)
+    encoding = _encoding(format.encoding, name=name)
+    raw = _without_bom(lines, name=name, encoding=encoding)
+    if kind == "jsonl":
+        return _read_jsonl(raw, encoding, name=name)
+    return _read_table(Lines(raw, encoding), format, kind=kind, name=name)
+
+
+def file_kind(format: Format, *, name: str) -> Literal["jsonl", "csv", "tsv"]:
+    """Return the format's kind, or where it is "auto" the one that the file's ending stands for.
+
+    Raises:
+        DataError: The ending is unknown.
+    """
+    if format.kind != "auto":
+        return format.kind
+    suffix = PurePosixPath(name.lower().removesuffix(".gz")).suffix
+    if suffix not in KINDS:
+        known = ", ".join(KINDS)
+        hint = f"endings that are known: {known}; for any other, set `kind` under [format]"
+        raise DataError(f"can't tell the format of `{name}` from its ending", where=Location(name), hint=hint)
+    return KINDS[suffix]
+
+
+def open_lines(path: Path) -> BinaryIO:
+    """Open a file for `read_rows`; one that ends in .gz is decompressed on the way."""
+    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def label_text(value: object) -> str | None:
+    """Return a label as it is compared everywhere: stripped text, or None where there is no label."""
+    match value:
+        case None:
+            return None
+        case str():
+            return value.strip() or None
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case _:
+            return orjson.dumps(value).decode()
+
+
+def shown(text: str | bytes) -> str:
+    """Return the beginning of a row's text, fit to stand in a message."""
+    beginning = text[: 4 * SHOWN_CHARACTERS]
+    decoded = beginning if isinstance(beginning, str) else beginning.decode(errors="backslashreplace")
+    line = decoded.split("\n", 1)[0].rstrip("\r")
+    return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _encoding(encoding: str, *, name: str) -> str:
+    try:
+        newline = "\n".encode(encoding)
+    except LookupError:
+        raise DataError(f"unknown encoding `{encoding}`", where=Location(name), hint='try "utf-8"') from None
+    if newline.endswith(b"\n") and len("a".encode(encoding)) == 1:
+        return encoding
+    if encoding.lower().replace("_", "-") == "utf-8-sig":
+        return "utf-8"
+    hint = "save the file as UTF-8 first"
+    raise DataError(f"files in {encoding} can't be read line by line", where=Location(name), hint=hint)
+
+
+def _without_bom(lines: Iterable[bytes], *, name: str, encoding: str) -> Iterator[bytes]:
+    for number, line in enumerate(lines):
+        if number:
+            yield line
+        elif line.startswith((b"\xff\xfe", b"\xfe\xff")) and encoding == "utf-8":
+            hint = "save the file as UTF-8 first"
+            raise DataError(f"`{name}` is in UTF-16, not UTF-8", where=Location(name), hint=hint)
+        else:
+            yield line.removeprefix(BOM)
+
+
+def _read_jsonl(raw: Iterator[bytes], encoding: str, *, name: str) -> Iterator[Row | BadRow]:
+    begun = False
+    for number, line in enumerate(raw, start=1):
+        if line.isspace() or not line:
+            continue
+        if not begun and line.lstrip().startswith(b"["):
+            where = Location(name, number, text=shown(line))
+            hint = "write one object a line (JSON Lines), without the brackets and commas around them"
+            raise DataError(f"`{name}` is one JSON array, not one object a line", where=where, hint=hint)
+        begun = True
+        yield _json_row(number, line, encoding)
+
+
+def _json_row(number: int, line: bytes, encoding: str) -> Row | BadRow:
+    try:
+        value = cast("object", orjson.loads(line if encoding == "utf-8" else line.decode(encoding)))
+    except UnicodeDecodeError as error:
+        return BadRow(number, _not_decodable(error), shown(line))
+    except orjson.JSONDecodeError as error:
+        return BadRow(number, _json_reason(error, line), shown(line))
+    if not isinstance(value, dict):
+        return BadRow(number, "a JSON object is expected, such as {...}", shown(line))
+    return Row(number, cast("dict[str, object]", value))
+
+
+def _json_reason(error: json.JSONDecodeError, line: bytes) -> str:
+    try:
+        line.decode()
+    except UnicodeDecodeError as undecodable:
+        return _not_decodable(undecodable)
+    return f"not JSON: {error.msg} (column {error.colno})"
+
+
+def _not_decodable(error: UnicodeDecodeError) -> str:
+    return f"not valid {error.encoding.upper()} (byte {error.start + 1} of the line)"
+
+
+def _read_table(lines: Lines, format: Format, *, kind: str, name: str) -> Iterator[Row | BadRow]:
+    delimiter = format.delimiter or ("," if kind == "csv" else "\t")
+    standard = format.quotes == "standard" or (format.quotes == "auto" and kind == "csv")
+    records = quoted_records(lines, delimiter) if standard else plain_records(lines, delimiter)
+    header: list[str] | None = None
+    for number, cells in records:
+        reason = cells if isinstance(cells, str) else _row_reason(lines, cells, header)
+        if reason is not None:
+            if header is None:
+                where = Location(name, number, text=shown(lines.first or b""))
+                raise DataError(f"the header of `{name}` can't be read: {reason}", where=where)
+            yield BadRow(number, reason, shown(lines.first or b""))
+        elif header is None:
+            header = list(cells)
+        else:
+            yield Row(number, dict(zip(header, cells, strict=True)))
+
+
+def _row_reason(lines: Lines, cells: list[str], header: list[str] | None) -> str | None:
+    if lines.undecodable:
+        return f"not valid {lines.encoding.upper()} (line {lines.undecodable})"
+    if header is None:
+        twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+        return f"two columns are called `{twice[0]}`" if twice else None
+    if len(cells) != len(header):
+        return f"{len(cells)} fields where the header has {len(header)}"
+    return None

@@ -1,0 +1,88 @@
+"""A profile on disk: `report.json` for programs, and `report.md`, a page to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ftcli.data.dataset import DatasetFile
+from ftcli.data.profile import Lengths, Profile
+from ftcli.runtime.files import write_atomically, write_json
+
+REPORT_FILE = "report.json"
+PAGE_FILE = "report.md"
+SHOWN_LABELS = 20
+
+
+def write_report(folder: Path, profile: Profile, *, facts: DatasetFile) -> None:
+    """Write both forms of the report into a prepared folder, over those that are there.
+
+    Raises:
+        OSError: They can't be written.
+    """
+    write_json(folder / REPORT_FILE, profile.model_dump(mode="json"))
+    write_atomically(folder / PAGE_FILE, to_markdown(profile, facts=facts).encode())
+
+
+def to_markdown(profile: Profile, *, facts: DatasetFile) -> str:
+    """Return the report: counts, labels, lengths, and rows that stand in more than one place."""
+    parts = [
+        f"# {facts.title or facts.name}",
+        f"Data set `{facts.name}`. Licence: {facts.licence}.",
+        _labels(profile, facts.labels),
+        _lengths(profile),
+        _repeats(profile),
+        f"Rows left out: {facts.bad_rows.count}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _labels(profile: Profile, labels: Sequence[str]) -> str:
+    shown = labels[:SHOWN_LABELS]
+    rows: list[list[object]] = []
+    for split, facts in profile.splits.items():
+        shares = [f"{facts.label_counts[label]} ({facts.label_shares[label]:.1%})" for label in shown if facts.labelled]
+        majority = f"{facts.majority_label} ({facts.majority_share:.1%})" if facts.labelled else "unlabelled"
+        rows.append([split, facts.rows, majority, *(shares or ["–"] * len(shown))])
+    more = f"\n\n{len(labels) - len(shown)} more labels are in report.json." if len(labels) > len(shown) else ""
+    return "## Labels\n\n" + _table(["split", "rows", "majority", *shown], rows) + more
+
+
+def _lengths(profile: Profile) -> str:
+    rows: list[list[object]] = []
+    for split, facts in profile.splits.items():
+        rows.append([split, *_percentiles(facts.lengths), ""])
+        if facts.tokens is not None:
+            cut = f"{facts.tokens.cut} rows beyond {facts.tokens.max_length}"
+            rows.append([split, *_percentiles(facts.tokens), cut])
+    header = ["split", "unit", "p50", "p90", "p95", "p99", "max", "cut"]
+    return "## Lengths\n\n" + _table(header, rows)
+
+
+def _percentiles(lengths: Lengths) -> list[object]:
+    return [lengths.unit, lengths.p50, lengths.p90, lengths.p95, lengths.p99, lengths.max]
+
+
+def _repeats(profile: Profile) -> str:
+    others = list(profile.splits)
+    rows: list[list[object]] = []
+    for split, facts in profile.splits.items():
+        there = [
+            _overlap(facts.overlap[other].same, facts.overlap[other].swapped) if other != split else "–"
+            for other in others
+        ]
+        rows.append([split, facts.duplicates, *there])
+    header = ["split", "repeated inside", *(f"also in {other}" for other in others)]
+    note = (
+        'A repeated row has the texts of one further up; "+ n swapped" are pairs that stand there the other way round.'
+    )
+    return "## Repeated rows\n\n" + _table(header, rows) + "\n\n" + note
+
+
+def _overlap(same: int, swapped: int) -> str:
+    return f"{same} + {swapped} swapped" if swapped else str(same)

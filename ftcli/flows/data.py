@@ -1,0 +1,132 @@
+"""From a recipe's [data] to a prepared data set: which card it means, where it lies, and whether it is up to date."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftcli.data.catalog import builtin_folder, load_card
+from ftcli.data.dataset import Prepared, open_prepared
+from ftcli.data.prepare import prepare
+from ftcli.errors import RecipeError
+from ftcli.runtime.activity import Working
+from ftcli.runtime.files import sha256_of
+from ftcli.spec.card import Columns, DataCard, Split
+from ftcli.spec.problems import load_section
+from ftcli.spec.sections import DataSection
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlace:
+    """A data card, what its paths are relative to, and the folder that its prepared form has or will have."""
+
+    card: DataCard
+    card_folder: Path
+    folder: Path
+
+    @property
+    def downloads(self) -> Path:
+        """Where downloaded files are kept."""
+        return self.folder.parent / ".downloads" / self.card.name
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether there is a prepared folder at all."""
+        return (self.folder / "dataset.json").is_file()
+
+    def open(self) -> Prepared:
+        """The prepared data.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        return open_prepared(self.folder)
+
+
+def place_of(data: DataSection) -> DataPlace:
+    """The data that a recipe means: a built-in, a card of one's own, or files of one's own.
+
+    Raises:
+        RecipeError: there is no such built-in, or the card has problems.
+    """
+    root = Path(data.root)
+    if data.name is None:
+        card = _card_of_files(data)
+        return DataPlace(card, Path(), root / card.name)
+    return place_named(data.name, root)
+
+
+def place_named(name: str, root: Path) -> DataPlace:
+    """A built-in data set by its name, or a card by its path, which ends in .toml.
+
+    Raises:
+        RecipeError: there is no such built-in, or the card has problems.
+    """
+    if name.endswith(".toml"):
+        card = load_section(DataCard, Path(name))
+        return DataPlace(card, Path(name).parent, root / card.name)
+    try:
+        return DataPlace(load_card(name), builtin_folder(), root / name)
+    except RecipeError as error:
+        problem = error.problems[0]
+        raise RecipeError(problem.what, hint=problem.hint, key=("data", "name")) from None
+
+
+def _card_of_files(data: DataSection) -> DataCard:
+    if data.train is None or data.columns is None:
+        raise RecipeError("[data] names no data", key=("data",))
+    files: dict[Split, str] = {"train": data.train}
+    if data.validation != "off":
+        files["validation"] = data.validation
+    if data.test != "off":
+        files["test"] = data.test
+    return DataCard(
+        name=_name_for(data.train, files, data.columns),
+        title=f"rows of {data.train}",
+        labels=None if data.labels == "auto" else data.labels,
+        columns=data.columns,
+        format=data.format,
+        files=files,
+        holdout=data.holdout,
+    )
+
+
+def _name_for(train: str, files: dict[Split, str], columns: Columns) -> str:
+    """A name that differs where files or columns do, and reads like the training file's."""
+    described = f"{sorted((split, _address(file)) for split, file in files.items())} {columns.model_dump_json()}"
+    stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in Path(train).name.split(".")[0]).strip("._-")
+    safe = stem if stem.isascii() and stem else "data"
+    return f"{safe}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
+
+
+def _address(file: str) -> str:
+    return file if "://" in file else str(Path(file).resolve())
+
+
+def is_stale(prepared: Prepared) -> bool:
+    """Whether a local file that the data was prepared from has changed since; a file that is gone has not."""
+    files = ((Path(source.location), source.sha256) for source in prepared.facts.sources)
+    return any(path.is_file() and sha256_of(path) != sha256 for path, sha256 in files)
+
+
+def prepared_for(place: DataPlace, *, source: str | None = None, max_bad_rows: int = 0) -> Working[Prepared]:
+    """Open the prepared data, preparing it first where it is missing or its own files have changed.
+
+    Raises:
+        DataError: it can't be had, or a row can't be used.
+    """
+    if source is None and place.is_prepared:
+        prepared = place.open()
+        if not is_stale(prepared):
+            return prepared
+    return (
+        yield from prepare(
+            place.card,
+            folder=place.folder,
+            card_folder=place.card_folder,
+            source=source,
+            downloads=place.downloads,
+            max_bad_rows=max_bad_rows,
+        )
+    )

@@ -1,0 +1,156 @@
+"""`ftcli train --dry-run`: everything that a run would do, worked out and tried on one batch, and nothing trained."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import torch
+
+from ftcli.data.plan import Cut, EpochPlan, padding_share
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.flows.data import place_of, prepared_for
+from ftcli.modeling.freezing import set_training_mode
+from ftcli.runtime.activity import Working
+from ftcli.runtime.seeding import seed_step
+from ftcli.runtime.world import World, choose_device
+from ftcli.spec.choices import AdamW
+from ftcli.spec.run import RunSpec
+from ftcli.tasks.base import collate
+from ftcli.train.assemble import Parts, load_parts, tokens_of
+from ftcli.train.feed import choose_cut
+from ftcli.train.precision import Precision
+from ftcli.train.schedules import multiplier
+
+_SCHEDULE_POINTS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRow:
+    """Parameters that are trained alike; `first_step` is None where they never are."""
+
+    group: str
+    num_tensors: int
+    num_parameters: int
+    lr: float
+    weight_decay: float
+    first_step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriedBatch:
+    """One micro-batch that went through the model: shapes, the mean loss over its rows, its padding."""
+
+    shapes: dict[str, tuple[int, ...]]
+    logits: tuple[int, ...]
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do. Bytes are estimates; activations come on top of `state_bytes`."""
+
+    data: str
+    rows: dict[str, int]
+    steps_per_epoch: int
+    total_steps: int
+    batch_size: int
+    micro_batches: str
+    padding: float
+    padding_unsorted: float
+    stages: list[tuple[int, str]]
+    schedule: list[tuple[int, float]]
+    parameters: list[ParameterRow]
+    new_parameters: tuple[str, ...]
+    precision: str
+    device: str
+    state_bytes: int
+    checkpoint_bytes: int
+    disk_bytes: int
+    tried: TriedBatch
+    notes: tuple[str, ...]
+
+
+def plan(spec: RunSpec) -> Working[Plan]:
+    """Work out a run and pass one batch through its model. Prepares the data if need be; writes no run folder.
+
+    Raises:
+        FtcliError: whatever would stop the run itself.
+    """
+    world = World(device=choose_device(spec.run.device))
+    prepared = yield from prepared_for(place_of(spec.data))
+    parts = load_parts(spec, world=world, prepared=prepared)
+    store = yield from tokens_of(parts)
+    split, limits = store.splits["train"], parts.limits
+    cut = choose_cut(spec.batch, world.device)
+    epoch = EpochPlan(split.lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
+    state_bytes, checkpoint_bytes = _bytes(parts)
+    return Plan(
+        data=prepared.facts.name,
+        rows={name: facts.rows for name, facts in prepared.facts.splits.items()},
+        steps_per_epoch=limits.steps_per_epoch,
+        total_steps=limits.total_steps,
+        batch_size=spec.batch.size,
+        micro_batches=_cut_in_words(cut),
+        padding=padding_share(epoch, cut, 1),
+        padding_unsorted=padding_share(epoch, Cut(rows=spec.batch.size), 1),
+        stages=[(stage.start, stage.description) for stage in parts.freezing.stages],
+        schedule=_schedule(spec, limits.total_steps),
+        parameters=_parameter_rows(parts),
+        new_parameters=parts.loaded.new,
+        precision=parts.precision,
+        device=str(world.device),
+        state_bytes=state_bytes,
+        checkpoint_bytes=checkpoint_bytes,
+        disk_bytes=checkpoint_bytes * (spec.checkpoint.keep + 1),
+        tried=_try_batch(parts, split, epoch, cut),
+        notes=parts.notes,
+    )
+
+
+def _cut_in_words(cut: Cut) -> str:
+    if cut.tokens:
+        return f"of at most {cut.tokens} padded tokens"
+    return f"{cut.accumulation} on each rank" if cut.accumulation else f"of at most {cut.rows} rows"
+
+
+def _schedule(spec: RunSpec, total_steps: int) -> list[tuple[int, float]]:
+    last = total_steps - 1
+    steps = sorted({round(last * part / (_SCHEDULE_POINTS - 1)) for part in range(_SCHEDULE_POINTS)})
+    return [(step, multiplier(spec.schedule, step, total_steps)) for step in steps]
+
+
+def _parameter_rows(parts: Parts) -> list[ParameterRow]:
+    model = parts.loaded.model
+    grouped: dict[tuple[str, float, float, int | None], list[int]] = defaultdict(list)
+    for rule in parts.rules:
+        key = (rule.group, rule.lr, rule.weight_decay, parts.freezing.first_step(rule.name))
+        grouped[key].append(model.get_parameter(rule.name).numel())
+    return [
+        ParameterRow(group, len(sizes), sum(sizes), lr, decay, first)
+        for (group, lr, decay, first), sizes in grouped.items()
+    ]
+
+
+def _bytes(parts: Parts) -> tuple[int, int]:
+    """fp32 weights, and for what is ever trained gradients and moments; and the size of a checkpoint."""
+    parameters = dict(parts.loaded.model.named_parameters())
+    weights = sum(p.numel() * p.element_size() for p in parameters.values())
+    trained = sum(
+        p.numel() * p.element_size() for name, p in parameters.items() if parts.freezing.first_step(name) is not None
+    )
+    moments = 2 if isinstance(parts.spec.optimizer, AdamW) else int(parts.spec.optimizer.momentum > 0)
+    return weights + trained * (1 + moments), weights + trained * moments
+
+
+def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) -> TriedBatch:
+    device, task = parts.world.device, parts.task
+    rows = epoch.rows(0)[: cut.rows or parts.spec.batch.size]
+    batch = collate(split, rows, pad_id=parts.tokenizer.pad_id).to(device)
+    set_training_mode(parts.loaded.model)
+    seed_step(parts.spec.run.seed, step=0, rank=0, device=device)
+    with torch.no_grad(), Precision(parts.precision, device).autocast():
+        loss = task.loss(parts.loaded.model, batch)
+        scores = task.infer(parts.loaded.model, batch, with_loss=False).scores
+    shapes = {name: tuple(value.shape) for name, value in batch.inputs.items()}
+    return TriedBatch(shapes, tuple(scores.shape), float(loss) / task.count_items(split, rows))

@@ -1,0 +1,117 @@
+"""Rows with what the model says of them, written as JSON lines or CSV, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import IO, Literal, cast
+
+import orjson
+from torch import Tensor
+
+from ftcli.modeling.backbone import restore_model
+from ftcli.runtime.rundir import RunDir
+from ftcli.tasks.base import Task
+from ftcli.train.assemble import Parts
+from ftcli.train.evaluate import measure, score_split
+from ftcli.train.events import Evaluated, Event, PredictionsWritten
+from ftcli.train.run import Run
+
+OutputFormat = Literal["jsonl", "csv"]
+
+
+def predicted(row: dict[str, object], *, label: str, probability: float) -> dict[str, object]:
+    """The row with the prediction as `label` and `probability`; fields of those names are kept under others."""
+    renamed = {"label": "gold", "probability": "input_probability"}
+    kept = {renamed.get(name, name): value for name, value in row.items()}
+    return {**kept, "label": label, "probability": round(probability, 6)}
+
+
+def label_rows(rows: Iterable[dict[str, object]], scores: Tensor, *, task: Task) -> Generator[dict[str, object]]:
+    """Each row with the label that scores highest and its probability."""
+    best = task.probabilities(scores).max(1)
+    numbers, probabilities = cast("list[int]", best.indices.tolist()), cast("list[float]", best.values.tolist())
+    for row, number, probability in zip(rows, numbers, probabilities, strict=True):
+        yield predicted(row, label=task.labels[number], probability=probability)
+
+
+class RowWriter:
+    """Writes rows to a binary stream. CSV takes its columns from the first row."""
+
+    def __init__(self, stream: IO[bytes], format: OutputFormat) -> None:
+        self._stream = stream
+        self._format = format
+        self._columns: list[str] | None = None
+
+    def write(self, row: dict[str, object]) -> None:
+        """Write one row."""
+        if self._format == "jsonl":
+            self._stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            return
+        if self._columns is None:
+            self._columns = list(row)
+            self._stream.write(_csv_line(self._columns))
+        self._stream.write(_csv_line([_cell(row.get(name)) for name in self._columns]))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _csv_line(cells: Sequence[str]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue().encode()
+
+
+def predict_test(run: Run, parts: Parts) -> Generator[Event]:
+    """Score the test split with the best checkpoint, all ranks together, and write its predictions."""
+    started, step = time.perf_counter(), run.progress.step
+    split = run.splits["test"]
+    best = run.run_dir.best.resolve()
+    model = restore_model(best, head=parts.spec.model.head).to(run.world.device)
+    scored = yield from score_split(
+        model,
+        split,
+        name="test",
+        task=run.task,
+        precision=run.precision,
+        world=run.world,
+        pad_id=run.pad_id,
+        batch_size=run.evaluation.batch_size,
+    )
+    if split.is_labelled:
+        yield Evaluated(
+            step=step,
+            epoch=run.limits.epoch_at(step),
+            split="test",
+            rows=split.num_rows,
+            loss=scored.loss,
+            metrics=measure(run.task, split, scored),
+            seconds=time.perf_counter() - started,
+        )
+    path = run.run_dir.predictions / "test.jsonl"
+    if run.world.is_main:
+        write_whole(path, label_rows(parts.prepared.rows("test"), scored.scores, task=run.task))
+    yield PredictionsWritten(step, "test", str(path), split.num_rows)
+
+
+def write_whole(path: Path, rows: Iterable[dict[str, object]], format: OutputFormat = "jsonl") -> None:
+    """Write rows to a file that appears only once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        writer = RowWriter(file, format)
+        for row in rows:
+            writer.write(row)
+    partial.replace(path)
+
+
+def has_predictions(run_dir: RunDir) -> bool:
+    """Whether the test split was predicted already."""
+    return (run_dir.predictions / "test.jsonl").exists()

@@ -1,0 +1,122 @@
+"""`ftcli prepare`: get a data set, check it, and say what it looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftcli.data.catalog import builtin_names
+from ftcli.data.dataset import Prepared
+from ftcli.data.prepare import read_profile
+from ftcli.data.profile import Profile, with_token_lengths
+from ftcli.data.report import write_report
+from ftcli.errors import UsageError
+from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
+from ftcli.runtime.activity import Working
+from ftcli.spec.card import Split
+from ftcli.spec.document import read_document
+from ftcli.spec.recipe import Recipe, load_recipe
+from ftcli.spec.run import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedReport:
+    """A prepared data set and what it looks like. `was_there` tells that nothing had to be done."""
+
+    prepared: Prepared
+    profile: Profile
+    was_there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What `ftcli prepare` was pointed at; the recipe if it was one."""
+
+    place: DataPlace
+    recipe: Recipe | None = None
+
+
+def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str = "data") -> Target:
+    """Find out what TARGET means: a built-in name, a recipe, or a data card.
+
+    Raises:
+        RecipeError: it is none of them, or has problems.
+        UsageError: settings for something that is no recipe.
+    """
+    if target.endswith(".toml") and not _is_card(Path(target)):
+        recipe = load_recipe(Path(target), settings)
+        return Target(place_of(recipe.spec.data), recipe)
+    if settings:
+        raise UsageError("`--set` changes a recipe, and this is none", hint=f"ftcli prepare RECIPE --set {settings[0]}")
+    if not target.endswith(".toml") and target not in builtin_names() and Path(target).exists():
+        hint = f"ftcli prepare NAME --source {target}; NAME is one of {', '.join(builtin_names())}, or a card's path"
+        raise UsageError(f"{target} is neither a built-in data set nor a recipe or data card", hint=hint)
+    return Target(place_named(target, Path(root)))
+
+
+def _is_card(path: Path) -> bool:
+    """A card has its columns at the top; a recipe has tables only."""
+    data = read_document(path).data
+    return "columns" in data or "generator" in data
+
+
+def prepare_target(
+    target: Target, *, source: str | None = None, max_bad_rows: int = 0, force: bool = False
+) -> Working[PreparedReport]:
+    """Prepare the target's data and, for a recipe, its token store.
+
+    Args:
+        target: What to prepare.
+        source: A folder, archive, file or URL to take the files from.
+        max_bad_rows: How many rows may be left out because they can't be used.
+        force: Prepare again what is there already.
+
+    Raises:
+        DataError: the data can't be had, or a row can't be used.
+        RecipeError: the recipe's tokenizer can't be loaded.
+    """
+    place = target.place
+    before = (place.folder / "dataset.json").stat().st_mtime_ns if place.is_prepared else None
+    if force and source is None and place.is_prepared:
+        prepared = yield from _again(place, max_bad_rows)
+    else:
+        prepared = yield from prepared_for(place, source=source, max_bad_rows=max_bad_rows)
+    profile = read_profile(prepared)
+    if target.recipe is not None:
+        profile = yield from _tokenized(prepared, profile, target.recipe.spec)
+        write_report(prepared.folder, profile, facts=prepared.facts)
+    after = (place.folder / "dataset.json").stat().st_mtime_ns
+    return PreparedReport(prepared, profile, was_there=before == after)
+
+
+def _again(place: DataPlace, max_bad_rows: int) -> Working[Prepared]:
+    from ftcli.data.prepare import prepare
+
+    return (
+        yield from prepare(
+            place.card,
+            folder=place.folder,
+            card_folder=place.card_folder,
+            source=None,
+            downloads=place.downloads,
+            max_bad_rows=max_bad_rows,
+        )
+    )
+
+
+def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[Profile]:
+    # Imported late: preparing without a recipe needs neither torch nor transformers.
+    from ftcli.data.tokens import tokenize
+    from ftcli.modeling.backbone import resolve_path
+    from ftcli.modeling.tokenizer import load_tokenizer
+
+    path = spec.model.path if spec.model.tokenizer == "auto" else spec.model.tokenizer
+    tokenizer = load_tokenizer(resolve_path(path))
+    store = yield from tokenize(
+        prepared,
+        encode=tokenizer.encoder(spec.data.max_length),
+        fingerprint=tokenizer.fingerprint,
+        max_length=spec.data.max_length,
+    )
+    lengths: dict[Split, dict[int, int]] = {split: store.splits[split].length_counts for split in prepared.facts.splits}
+    return with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)

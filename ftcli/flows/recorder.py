@@ -1,0 +1,89 @@
+"""What a run writes of itself while it goes on: log.jsonl, out.log and metrics.json, all made from events."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from ftcli.flows.lines import line_of
+from ftcli.runtime.activity import Activity
+from ftcli.runtime.files import write_json
+from ftcli.runtime.journal import Journal, Record
+from ftcli.runtime.rundir import RunDir
+from ftcli.train.events import EpochDone, Evaluated, Event, RunEvent, RunFinished, RunStarted, as_record
+
+
+class Recorder:
+    """Writes a run's events to its folder, on the one rank that does."""
+
+    def __init__(self, run_dir: RunDir, *, is_main: bool) -> None:
+        self._run_dir = run_dir
+        self._is_main = is_main
+        self._journal = Journal(run_dir.journal)
+        self._metrics = Metrics()
+        self._total_steps: int | None = None
+
+    def rewind(self, step: int) -> None:
+        """Forget what was written after `step`, the step that a resumed run goes on from."""
+        if not self._is_main:
+            return
+        self._journal.keep(lambda record: record.get("step", 0) <= step and record["event"] != "run_finished")
+        for record in self._journal.records():
+            self._metrics.add(record)
+
+    def passing(self, event: Event) -> Generator[Event]:
+        """Record an event and pass it on; activities are for the screen alone."""
+        if self._is_main and not isinstance(event, Activity):
+            self._write(event)
+        yield event
+
+    def _write(self, event: RunEvent) -> None:
+        record = as_record(event)
+        self._journal.write(record)
+        if isinstance(event, RunStarted):
+            self._total_steps = event.total_steps
+        if line := line_of(event, total_steps=self._total_steps):
+            with self._run_dir.out_log.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        if isinstance(event, EpochDone | Evaluated | RunFinished):
+            self._metrics.add(record)
+            write_json(self._run_dir.metrics, self._metrics.summary())
+
+
+class Metrics:
+    """metrics.json: per evaluation the losses and metrics of each split, the best, and the test."""
+
+    def __init__(self) -> None:
+        self._epochs: dict[int, dict[str, Any]] = {}
+        self._test: dict[str, Any] | None = None
+        self._best: dict[str, Any] | None = None
+
+    def add(self, record: Record) -> None:
+        """Take in a record of the journal; those of other kinds are passed over."""
+        match record["event"]:
+            case "epoch_done":
+                self._at(record["step"], record["epoch"])["train"]["loss"] = record["train_loss"]
+            case "evaluated" if record["split"] == "test":
+                self._test = _scores(record)
+            case "evaluated":
+                self._at(record["step"], record["epoch"])[record["split"]].update(_scores(record))
+                if record["best"] is not None:
+                    self._best = {"value": record["best"], "step": record["best_step"]}
+            case "run_finished" if self._best is not None:
+                self._best["metric"] = record["best_metric"]
+            case _:
+                return
+
+    def _at(self, step: int, epoch: float) -> dict[str, Any]:
+        return self._epochs.setdefault(step, {"epoch": epoch, "step": step, "train": {}, "validation": {}})
+
+    def summary(self) -> dict[str, Any]:
+        """The content of metrics.json."""
+        epochs = [self._epochs[step] for step in sorted(self._epochs)]
+        return {"epochs": epochs, "best": self._best, "test": self._test}
+
+
+def _scores(record: Record) -> dict[str, Any]:
+    """The evaluation's loss and metrics. On the training split, the loss as trained keeps its own name."""
+    name = "eval_loss" if record["split"] == "train" else "loss"
+    return {name: record["loss"], **record["metrics"], "rows": record["rows"]}

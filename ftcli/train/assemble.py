@@ -1,0 +1,239 @@
+"""From what was asked to what is alive: the one place below the flows that sees the whole recipe.
+
+Every builder gets its own section of it. The model is built before the tokens are, so that a recipe whose patterns
+match nothing fails at once, not after minutes of tokenising.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torch import nn
+
+from ftcli.data.dataset import Prepared
+from ftcli.data.plan import num_groups
+from ftcli.data.tokens import TokenStore, tokenize
+from ftcli.errors import RecipeError
+from ftcli.modeling.backbone import Loaded, load_model, longest_row, resolve_path, restore_model
+from ftcli.modeling.freezing import FreezePlan, plan_freezing
+from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
+from ftcli.runtime.activity import Working
+from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.interrupt import Interrupt
+from ftcli.runtime.rundir import RunDir
+from ftcli.runtime.seeding import seed_for
+from ftcli.runtime.world import World
+from ftcli.spec.dump import dump_recipe
+from ftcli.spec.run import RunSpec
+from ftcli.spec.sections import ModelSection
+from ftcli.tasks.base import Task
+from ftcli.tasks.classification import build_classification
+from ftcli.train.events import RunStarted
+from ftcli.train.feed import Feed, choose_cut
+from ftcli.train.optim import NamedOptimizer, ParameterRule, build_optimizer, rules_for
+from ftcli.train.precision import Kind, Precision, choose_precision
+from ftcli.train.progress import Limits, Progress, due_every
+from ftcli.train.run import Run
+from ftcli.train.schedules import multiplier, warmup_steps
+from ftcli.train.snapshot import ModelCard, Writer, load_state, read_step
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is built before the data is tokenised: model, optimizer, and every number that follows from row counts."""
+
+    spec: RunSpec
+    world: World
+    prepared: Prepared
+    tokenizer: Tokenizer
+    loaded: Loaded
+    task: Task
+    rules: list[ParameterRule]
+    optimizer: NamedOptimizer
+    freezing: FreezePlan
+    limits: Limits
+    precision: Kind
+    notes: tuple[str, ...]
+
+
+def load_parts(spec: RunSpec, *, world: World, prepared: Prepared, start: Path | None = None) -> Parts:
+    """Build all of a run but its batches.
+
+    Args:
+        spec: The recipe.
+        world: The processes that share the run.
+        prepared: The data.
+        start: A checkpoint to take the model and the tokenizer from, instead of the recipe's `model.path`.
+
+    Raises:
+        RecipeError: the model can't be had, a pattern matches nothing, or numbers don't fit each other.
+    """
+    labels = tuple(prepared.facts.labels)
+    loaded = _load_model(spec.model, labels, spec.run.seed, start)
+    tokenizer = load_tokenizer(str(start) if start else _tokenizer_path(spec.model))
+    _check_length(spec, loaded.model, tokenizer)
+    limits = _limits(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
+    rules = rules_for(spec.optimizer, loaded.model)
+    names = [name for name, _ in loaded.model.named_parameters()]
+    freezing = plan_freezing(spec.freeze, names, total_steps=limits.total_steps, steps_per_epoch=limits.steps_per_epoch)
+    warmup_steps(spec.schedule, limits.total_steps)
+    precision, warning = choose_precision(spec.precision, world.device)
+    loaded.model.to(world.device)
+    return Parts(
+        spec=spec,
+        world=world,
+        prepared=prepared,
+        tokenizer=tokenizer,
+        loaded=loaded,
+        task=build_classification(labels, spec.evaluate),
+        rules=rules,
+        optimizer=build_optimizer(loaded.model, spec.optimizer, rules),
+        freezing=freezing,
+        limits=limits,
+        precision=precision,
+        notes=(*freezing.warnings, *([warning] if warning else [])),
+    )
+
+
+def _load_model(section: ModelSection, labels: tuple[str, ...], seed: int, start: Path | None) -> Loaded:
+    if start is not None:
+        return Loaded(restore_model(start, head=section.head), ())
+    return load_model(section, labels=labels, seed=seed_for(seed, "head"))
+
+
+def _tokenizer_path(section: ModelSection) -> str:
+    if section.tokenizer == "auto":
+        return resolve_path(section.path)
+    return resolve_path(section.tokenizer, key=("model", "tokenizer"))
+
+
+def _check_length(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer) -> None:
+    limits = [limit for limit in (longest_row(model), tokenizer.max_length) if limit]
+    if limits and spec.data.max_length > min(limits):
+        what = f"`data.max_length` is {spec.data.max_length}, but {spec.model.path} reads at most {min(limits)} tokens"
+        raise RecipeError(what, hint=f"use at most {min(limits)}", key=("data", "max_length"))
+
+
+def _limits(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
+    per_epoch = num_groups(num_rows, spec.batch.size)
+    total = spec.train.steps if spec.train.steps != "off" else max(1, round(spec.train.epochs * per_epoch))
+    stop = total if spec.train.stop_after == "never" else min(total, start_step + spec.train.stop_after)
+    return Limits(
+        total_steps=total,
+        steps_per_epoch=per_epoch,
+        stop_step=stop,
+        log=due_every(spec.log.every, per_epoch),
+        evaluate=due_every(spec.evaluate.every, per_epoch),
+        save=due_every(spec.checkpoint.every, per_epoch),
+    )
+
+
+def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
+    """The event that opens a run; everything in it is known before tokenising."""
+    spec, model, limits = parts.spec, parts.loaded.model, parts.limits
+    sizes: dict[str, int] = {}
+    for rule in parts.rules:
+        sizes[rule.group] = sizes.get(rule.group, 0) + model.get_parameter(rule.name).numel()
+    stage = parts.freezing.stages[parts.freezing.stage_at(step)]
+    return RunStarted(
+        step=step,
+        total_steps=limits.total_steps,
+        steps_per_epoch=limits.steps_per_epoch,
+        run_dir=str(run_dir.path),
+        name=spec.run.name,
+        data=parts.prepared.facts.name,
+        model=spec.model.path,
+        rows={split: facts.rows for split, facts in parts.prepared.facts.splits.items()},
+        num_parameters=sum(p.numel() for p in model.parameters()),
+        num_trainable=sum(p.numel() for name, p in model.named_parameters() if name in stage.trainable),
+        world_size=parts.world.size,
+        device=str(parts.world.device),
+        precision=parts.precision,
+        batch_size=spec.batch.size,
+        micro_batches=_micro_batches(parts),
+        group_sizes=sizes,
+        best_metric=spec.evaluate.best,
+        notes=parts.notes,
+    )
+
+
+def _micro_batches(parts: Parts) -> int:
+    """Micro-batches of a full step on each rank; 0 where it varies with the rows' lengths."""
+    cut = choose_cut(parts.spec.batch, parts.world.device)
+    if cut.accumulation:
+        return cut.accumulation
+    return -(-parts.spec.batch.size // (cut.rows * parts.world.size)) if cut.rows else 0
+
+
+def tokens_of(parts: Parts) -> Working[TokenStore]:
+    """The data as the model reads it; rank 0 makes it where it does not exist yet."""
+    make = partial(
+        tokenize,
+        parts.prepared,
+        encode=parts.tokenizer.encoder(parts.spec.data.max_length),
+        fingerprint=parts.tokenizer.fingerprint,
+        max_length=parts.spec.data.max_length,
+    )
+    with parts.world.leading() as leads:
+        if leads:
+            yield from make()
+    return (yield from make())
+
+
+def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Working[Run]:
+    """Bring a run to life, at the start or where a checkpoint left it."""
+    spec, world = parts.spec, parts.world
+    store = yield from tokens_of(parts)
+    run = Run(
+        model=parts.loaded.model,
+        wrapped=parts.loaded.model,
+        task=parts.task,
+        optimizer=parts.optimizer,
+        precision=Precision(parts.precision, world.device),
+        progress=Progress(),
+        feed=Feed(
+            store.splits["train"],
+            task=parts.task,
+            batch=spec.batch,
+            cut=choose_cut(spec.batch, world.device),
+            seed=spec.run.seed,
+            world=world,
+            pad_id=parts.tokenizer.pad_id,
+        ),
+        freezing=parts.freezing,
+        schedule=lambda step: multiplier(spec.schedule, step, parts.limits.total_steps),
+        limits=parts.limits,
+        evaluation=spec.evaluate,
+        splits=store.splits,
+        pad_id=parts.tokenizer.pad_id,
+        seed=spec.run.seed,
+        max_grad_norm=float("inf") if spec.train.max_grad_norm == "off" else spec.train.max_grad_norm,
+        world=world,
+        run_dir=run_dir,
+        checkpoints=CheckpointStore(run_dir, keep=spec.checkpoint.keep),
+        interrupt=Interrupt(),
+        write=Writer(model_card(parts), dump_recipe(spec), parts.tokenizer),
+    )
+    if start is not None:
+        load_state(run, start)
+    return run
+
+
+def model_card(parts: Parts) -> ModelCard:
+    """What predicting with the run's model needs to know."""
+    spec, facts = parts.spec, parts.prepared.facts
+    return ModelCard(
+        task=spec.task.kind,
+        labels=list(facts.labels),
+        columns=facts.columns,
+        max_length=spec.data.max_length,
+        head=spec.model.head,
+        precision=parts.precision,
+        batch_size=spec.evaluate.batch_size,
+        best_metric=spec.evaluate.best,
+        data=facts.name,
+        data_folder=str(parts.prepared.folder.resolve()),
+        rows_sha256=facts.rows_sha256,
+    )

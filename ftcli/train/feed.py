@@ -1,0 +1,104 @@
+"""From the plan to batches: the groups of a run, one a step, each rank's share collated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ftcli.data.plan import Cut, EpochPlan, deal, num_groups, padded_tokens
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.errors import OutOfMemoryError
+from ftcli.runtime.world import World
+from ftcli.spec.sections import BatchSection
+from ftcli.tasks.base import Batch, Task, collate
+
+_AUTO_ROWS = {"cpu": 8, "cuda": 32}
+"""Rows of a micro-batch where the recipe leaves it to us: few keep padding low, and a CPU gains little from more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one step. `batches` are this rank's; all counts are over the whole world."""
+
+    batches: tuple[Batch, ...]
+    num_rows: int
+    num_items: int
+    num_tokens: int
+    num_slots: int
+
+
+def choose_cut(section: BatchSection, device: torch.device) -> Cut:
+    """How steps are cut: as the recipe says, or by a rule for the device."""
+    if section.max_tokens != "off":
+        return Cut(tokens=section.max_tokens)
+    if section.accumulation != "off":
+        return Cut(accumulation=section.accumulation)
+    rows = _AUTO_ROWS.get(device.type, 8) if section.micro_size == "auto" else section.micro_size
+    return Cut(rows=min(rows, section.size))
+
+
+class Feed:
+    """The groups of a run, from any step on. A step's group depends on nothing but the plan and the step."""
+
+    def __init__(
+        self, split: TokenizedSplit, *, task: Task, batch: BatchSection, cut: Cut, seed: int, world: World, pad_id: int
+    ) -> None:
+        self._split = split
+        self._lengths = split.lengths
+        self._task = task
+        self._batch = batch
+        self.cut = cut
+        self._seed = seed
+        self._world = world
+        self._pad_id = pad_id
+        self.steps_per_epoch = num_groups(split.num_rows, batch.size)
+        self.plan = lru_cache(maxsize=1)(self._plan)
+
+    def _plan(self, epoch: int) -> EpochPlan:
+        return EpochPlan(self._lengths, self._batch.size, self._batch.window, self._seed, epoch)
+
+    def rows(self, step: int) -> Tensor:
+        """The row numbers of a step's group."""
+        epoch, group = divmod(step, self.steps_per_epoch)
+        return self.plan(epoch).rows(group)
+
+    def group(self, step: int) -> Group:
+        """The group of a step (from 0)."""
+        rows = self.rows(step)
+        shares = deal(rows, self._lengths, self.cut, self._world.size)
+        return Group(
+            batches=tuple(self._collate(part, rows) for part in shares[self._world.rank]),
+            num_rows=len(rows),
+            num_items=self._task.count_items(self._split, rows),
+            num_tokens=int(self._lengths[rows].sum()),
+            num_slots=sum(padded_tokens(part, self._lengths) for share in shares for part in share),
+        )
+
+    def groups(self, start: int, stop: int) -> Iterator[Group]:
+        """The groups of steps start to stop - 1."""
+        for step in range(start, stop):
+            yield self.group(step)
+
+    def _collate(self, part: Tensor, rows: Tensor) -> Batch:
+        """A batch, or for an empty share a dummy of weight zero: its rank must still take part in the step."""
+        if len(part) == 0:
+            return collate(self._split, rows[:1], pad_id=self._pad_id, weight=0.0)
+        return collate(self._split, part, pad_id=self._pad_id)
+
+
+def is_memory_error(error: RuntimeError) -> bool:
+    """Whether an error of torch means that memory ran out; the CPU's allocator has no type of its own for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def explain_memory(error: RuntimeError, cut: Cut) -> OutOfMemoryError:
+    """What to say when a step did not fit into memory."""
+    size = f"{cut.rows} rows" if cut.rows else f"{cut.tokens} tokens" if cut.tokens else "its share of a step"
+    hint = "lower batch.micro_size or batch.max_tokens: the step keeps its rows, only in smaller pieces"
+    return OutOfMemoryError(
+        f"a micro-batch of {size} does not fit into memory: {str(error).splitlines()[0]}", hint=hint
+    )

@@ -1,0 +1,175 @@
+"""The loop, and the only one: `train` and `resume` start it from different progress.
+
+It is a generator of events. Screens, logs and tests consume them; nothing here prints. A consumer must exhaust it or
+close it, for checkpoints are saved as it advances.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+from ftcli import __version__
+from ftcli.modeling.freezing import apply_stage
+from ftcli.runtime.interrupt import exit_code_for
+from ftcli.train.evaluate import measure, score_split
+from ftcli.train.events import CheckpointSaved, EpochDone, Evaluated, Event, RunFinished, StageEntered
+from ftcli.train.meter import Meter
+from ftcli.train.run import Run
+from ftcli.train.step import train_step
+
+Events = Generator[Event]
+
+
+def fit(run: Run) -> Events:
+    """Drive a run from wherever its progress stands to its end.
+
+    Raises:
+        OutOfMemoryError: a micro-batch does not fit.
+        NonFiniteError: the loss is no longer a number; checked whenever it is read.
+        CheckpointError: a checkpoint can't be written.
+    """
+    progress, limits = run.progress, run.limits
+    meter = Meter(run.world, progress)
+    signal = 0
+    if progress.stage >= 0:
+        yield _enter(run, progress.stage)
+    if progress.step == 0 and run.evaluation.at_start:
+        yield from _evaluate(run, "validation")
+    for group in run.feed.groups(progress.step, limits.stop_step):
+        yield from _enter_stage(run)
+        meter.add(train_step(run, group), group)
+        yield from _report(run, meter)
+        paused = meter.pause()
+        improved = (yield from _evaluate_all(run)) if limits.evaluate.after(progress.step) else False
+        signal = run.world.largest(run.interrupt.requested)
+        stop = bool(signal) or progress.step == limits.stop_step
+        if stop or improved or limits.save.after(progress.step):
+            meter.read()
+            yield _save(run, is_best=improved or progress.best is None)
+        meter.go_on(paused)
+        if stop:
+            break
+    yield finished(run, signal)
+
+
+def _enter_stage(run: Run) -> Events:
+    """Enter the stage of the coming step, if it is a new one; what was entered is never left for an earlier one."""
+    stage = max(run.freezing.stage_at(run.progress.step), run.progress.stage)
+    if stage != run.progress.stage:
+        yield _enter(run, stage)
+
+
+def _enter(run: Run, stage: int) -> StageEntered:
+    """Train what the stage says. DDP synchronises only what was trainable when it wrapped, so it wraps anew."""
+    apply_stage(run.model, run.freezing.stages[stage])
+    run.optimizer.forget_frozen()
+    run.wrapped = run.world.wrap(run.model)
+    run.progress.stage = stage
+    return StageEntered(
+        step=run.progress.step,
+        stage=stage,
+        num_stages=len(run.freezing.stages),
+        num_trainable=sum(p.numel() for p in run.model.parameters() if p.requires_grad),
+        num_parameters=sum(p.numel() for p in run.model.parameters()),
+        description=run.freezing.stages[stage].description,
+    )
+
+
+def _report(run: Run, meter: Meter) -> Events:
+    progress, limits = run.progress, run.limits
+    if limits.log.after(progress.step) or (progress.step == 1 and limits.log.period is not None):
+        yield meter.step_done(limits, run.optimizer.rates())
+    if limits.epoch_ends(progress.step):
+        mean = meter.end_epoch()
+        epoch = round(limits.epoch_at(progress.step))
+        yield EpochDone(step=progress.step, epoch=epoch, train_loss=mean, seconds=progress.seconds)
+
+
+def _evaluate_all(run: Run) -> Generator[Event, None, bool]:
+    if run.evaluation.train_metrics:
+        yield from _evaluate(run, "train")
+    return (yield from _evaluate(run, "validation"))
+
+
+def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
+    """Score a split, if the data has it; True if the validation split scored better than ever."""
+    if name not in run.splits:
+        return False
+    started, split, metric = time.perf_counter(), run.splits[name], run.evaluation.best
+    scored = yield from score_split(
+        run.model,
+        split,
+        name=name,
+        task=run.task,
+        precision=run.precision,
+        world=run.world,
+        pad_id=run.pad_id,
+        batch_size=run.evaluation.batch_size,
+    )
+    metrics = measure(run.task, split, scored)
+    value = scored.loss if metric == "loss" else metrics.get(metric)
+    progress = run.progress
+    improved = False
+    if name == "validation" and value is not None and progress.step > 0:
+        improved = progress.record_score(value, higher_is_better=metric != "loss")
+    yield Evaluated(
+        step=progress.step,
+        epoch=run.limits.epoch_at(progress.step),
+        split=name,
+        rows=split.num_rows,
+        loss=scored.loss,
+        metrics=metrics,
+        seconds=time.perf_counter() - started,
+        improved=improved,
+        best=progress.best,
+        best_step=progress.best_step,
+    )
+    return improved
+
+
+def _save(run: Run, *, is_best: bool) -> CheckpointSaved:
+    """Write a checkpoint on rank 0 while the others wait."""
+    started, step = time.perf_counter(), run.progress.step
+    num_bytes = 0
+    path = run.run_dir.checkpoints / f"step-{step:06d}"
+    with run.world.leading() as leads:
+        if leads:
+            saved = run.checkpoints.save(
+                step, lambda folder: run.write(run, folder), facts=_manifest_facts(run), is_best=is_best
+            )
+            num_bytes, path = saved.num_bytes, saved.path
+    return CheckpointSaved(step, str(path), num_bytes, time.perf_counter() - started, is_best=is_best)
+
+
+def _manifest_facts(run: Run) -> dict[str, Any]:
+    """What a manifest says beside its files: enough to tell a finished run without loading it."""
+    return {
+        "total_steps": run.limits.total_steps,
+        "best_metric": run.evaluation.best,
+        "best": run.progress.best,
+        "best_step": run.progress.best_step,
+        "seconds": run.progress.seconds,
+        "world_size": run.world.size,
+        "has_test": "test" in run.splits,
+        "ftcli": __version__,
+    }
+
+
+def finished(run: Run, signal: int = 0) -> RunFinished:
+    """Why and where the run ends, and how to go on."""
+    progress, limits = run.progress, run.limits
+    is_done = progress.step >= limits.total_steps
+    return RunFinished(
+        step=progress.step,
+        total_steps=limits.total_steps,
+        reason="finished" if is_done else "signal" if signal else "stop_after",
+        seconds=progress.seconds,
+        best_metric=run.evaluation.best,
+        best=progress.best,
+        best_step=progress.best_step,
+        run_dir=str(run.run_dir.path),
+        exit_code=exit_code_for(signal) if signal and not is_done else 0,
+        resume=None if is_done else f"ftcli resume {run.run_dir.path}",
+    )

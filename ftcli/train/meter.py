@@ -1,0 +1,107 @@
+"""Sums between log lines. They stay on the device; reading them is the one place where a step waits for it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+from torch import Tensor
+
+from ftcli.errors import NonFiniteError
+from ftcli.runtime.world import World
+from ftcli.train.events import StepDone
+from ftcli.train.feed import Group
+from ftcli.train.progress import Limits, Progress
+from ftcli.train.step import Outcome
+
+
+class Meter:
+    """Adds up losses, rows, tokens and time; gives a StepDone for the steps since the last one."""
+
+    def __init__(self, world: World, progress: Progress) -> None:
+        self._world = world
+        self._progress = progress
+        zero = torch.zeros((), dtype=torch.float64, device=world.device)
+        self._unread = zero.clone()
+        self._last = zero.clone()
+        self._norm: Tensor = zero.clone()
+        self._last_items = 1
+        self._started = time.perf_counter()
+        self._counted = self._started
+        self._reset()
+
+    def _reset(self) -> None:
+        self._loss = 0.0
+        self._items = self._rows = self._tokens = self._slots = 0
+        self._started = time.perf_counter()
+
+    def add(self, outcome: Outcome, group: Group) -> None:
+        """Count a step that is done; the progress advances by it."""
+        self._unread += outcome.loss
+        self._last, self._last_items, self._norm = outcome.loss, group.num_items, outcome.grad_norm
+        self._items += group.num_items
+        self._rows += group.num_rows
+        self._tokens += group.num_tokens
+        self._slots += group.num_slots
+        self._progress.step += 1
+        self._progress.rows += group.num_rows
+        self._progress.epoch_items += group.num_items
+        self._progress.num_overflows += outcome.overflowed
+
+    def read(self) -> float:
+        """Bring the sums of all ranks to the host and the progress up to date; returns the last step's mean loss.
+
+        Raises:
+            NonFiniteError: a loss since the last reading was not a number.
+        """
+        sums = self._world.sum(torch.stack((self._unread, self._last))).cpu()
+        unread, last = float(sums[0]), float(sums[1])
+        if not math.isfinite(unread):
+            what = f"the loss is {last / self._last_items} after step {self._progress.step}"
+            what += f" (gradient norm {float(self._norm):.3g})"
+            raise NonFiniteError(
+                what, hint="lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
+            )
+        self._unread.zero_()
+        self._progress.epoch_loss += unread
+        self._loss += unread
+        now = time.perf_counter()
+        self._progress.seconds += now - self._counted
+        self._counted = now
+        return last / self._last_items
+
+    def step_done(self, limits: Limits, rates: dict[str, float]) -> StepDone:
+        """The logged state of training, over the steps since the last call."""
+        loss, progress = self.read(), self._progress
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        event = StepDone(
+            step=progress.step,
+            epoch=limits.epoch_at(progress.step),
+            loss=loss,
+            mean_loss=self._loss / max(1, self._items),
+            rates=rates,
+            grad_norm=float(self._norm),
+            rows_per_second=self._rows / seconds,
+            tokens_per_second=self._tokens / seconds,
+            padding_share=1 - self._tokens / max(1, self._slots),
+            num_overflows=progress.num_overflows,
+        )
+        self._reset()
+        return event
+
+    def pause(self) -> float:
+        """Call before work that is not training; returns the moment, for `go_on`."""
+        return time.perf_counter()
+
+    def go_on(self, paused: float) -> None:
+        """Leave the time since `paused` out of the training speed."""
+        self._started += time.perf_counter() - paused
+
+    def end_epoch(self) -> float:
+        """The epoch's mean training loss; the sums start anew."""
+        self.read()
+        progress = self._progress
+        mean = progress.epoch_loss / max(1, progress.epoch_items)
+        progress.epoch_loss, progress.epoch_items = 0.0, 0
+        return mean

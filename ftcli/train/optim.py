@@ -1,0 +1,156 @@
+"""Optimizers and their parameter groups, with state that is known by parameter names.
+
+The optimizer owns every parameter from the first step on. A frozen one has no gradient, so it costs no state and is
+neither moved nor decayed; stages need no surgery on the groups.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.errors import CheckpointError, RecipeError
+from ftcli.modeling.freezing import check_pattern
+from ftcli.spec.choices import SGD, AdamW, OptimizerChoice
+
+_LAYER = re.compile(r"\.(?:layer|layers|h)\.(\d+)\.")
+BASE = "base"
+"""The rate group of parameters that no `[[optimizer.groups]]` entry matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRule:
+    """How one parameter is trained: its rate before the schedule, its weight decay, and the group it is shown in."""
+
+    name: str
+    group: str
+    lr: float
+    weight_decay: float
+
+
+def rules_for(choice: OptimizerChoice, model: nn.Module) -> list[ParameterRule]:
+    """Each parameter's rate and decay: the first matching group wins, then layer decay, then no decay on vectors.
+
+    Raises:
+        RecipeError: a group's pattern matches no parameter, or none that an earlier group left.
+    """
+    parameters = dict(model.named_parameters())
+    names = list(parameters)
+    problems = [
+        problem
+        for number, group in enumerate(choice.groups)
+        for problem in check_pattern(group.match, names, key=("optimizer", "groups", number, "match"))
+    ]
+    if problems:
+        raise RecipeError(problems)
+    top = max((_layer_of(name) for name in names), default=0)
+    rules = [_rule(choice, name, parameter, top) for name, parameter in parameters.items()]
+    used = {rule.group for rule in rules}
+    for number, group in enumerate(choice.groups):
+        if group.match not in used:
+            what = f"`{group.match}` matches only parameters that an earlier group has taken"
+            raise RecipeError(what, hint="the first match wins", key=("optimizer", "groups", number, "match"))
+    return rules
+
+
+def _rule(choice: OptimizerChoice, name: str, parameter: nn.Parameter, top: int) -> ParameterRule:
+    group = next((g for g in choice.groups if re.search(g.match, name)), None)
+    lr = choice.lr if group is None or group.lr == "inherit" else group.lr
+    decays = choice.decay_biases_and_norms or parameter.ndim > 1
+    decay = choice.weight_decay if decays else 0.0
+    if group is not None and group.weight_decay != "inherit":
+        decay = group.weight_decay
+    return ParameterRule(name, group.match if group else BASE, lr * choice.layer_decay ** _depth(name, top), decay)
+
+
+def _layer_of(name: str) -> int:
+    found = _LAYER.search(name)
+    return int(found[1]) if found else -1
+
+
+def _depth(name: str, top: int) -> int:
+    """Layers below the head: 0 for it, 1 for the topmost layer, one more than the lowest layer for embeddings."""
+    layer = _layer_of(name)
+    if layer >= 0:
+        return top - layer + 1
+    return top + 2 if "embed" in name else 0
+
+
+class NamedOptimizer:
+    """A torch optimizer that knows its parameters' names."""
+
+    def __init__(self, inner: torch.optim.Optimizer, groups: Sequence[tuple[str, float, list[str]]]) -> None:
+        self.inner = inner
+        self._groups = groups
+        self._names = [name for _, _, names in groups for name in names]
+
+    def set_rates(self, multiplier: float) -> None:
+        """Give every group its rate times the schedule's multiplier."""
+        for group, (_, lr, _) in zip(self.inner.param_groups, self._groups, strict=True):
+            group["lr"] = lr * multiplier
+
+    def rates(self) -> dict[str, float]:
+        """The highest rate in force in each named group."""
+        highest: dict[str, float] = {}
+        for group, (label, _, _) in zip(self.inner.param_groups, self._groups, strict=True):
+            highest[label] = max(highest.get(label, 0.0), float(group["lr"]))
+        return highest
+
+    def forget_frozen(self) -> None:
+        """Drop the state of parameters that are not trained any more."""
+        for parameter in [p for p in self.inner.state if not p.requires_grad]:
+            del self.inner.state[parameter]
+
+    def state(self) -> dict[str, Tensor]:
+        """The optimizer's tensors, keyed `exp_avg/bert.encoder...`."""
+        return {
+            f"{key}/{self._names[index]}": value.detach().contiguous()
+            for index, values in self.inner.state_dict()["state"].items()
+            for key, value in values.items()
+            if isinstance(value, Tensor)
+        }
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore what `state` gave, by name.
+
+        Raises:
+            CheckpointError: there is state for a parameter that the model does not have.
+        """
+        places = {name: index for index, name in enumerate(self._names)}
+        state: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        for key, value in tensors.items():
+            kind, _, name = key.partition("/")
+            if name not in places:
+                raise CheckpointError(f"the optimizer's state holds {name}, which the model does not have")
+            state[places[name]][kind] = value
+        whole: dict[str, Any] = self.inner.state_dict()
+        self.inner.load_state_dict({"state": dict(state), "param_groups": whole["param_groups"]})
+
+
+def build_optimizer(model: nn.Module, choice: OptimizerChoice, rules: Sequence[ParameterRule]) -> NamedOptimizer:
+    """The optimizer over all parameters, grouped by rate and decay."""
+    parameters = dict(model.named_parameters())
+    grouped: dict[tuple[str, float, float], list[str]] = defaultdict(list)
+    for rule in rules:
+        grouped[rule.group, rule.lr, rule.weight_decay].append(rule.name)
+    groups: list[dict[str, Any]] = [
+        {"params": [parameters[name] for name in names], "lr": lr, "weight_decay": decay}
+        for (_, lr, decay), names in grouped.items()
+    ]
+    labels = [(label, lr, names) for (label, lr, _), names in grouped.items()]
+    return NamedOptimizer(_build(groups, choice), labels)
+
+
+def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim.Optimizer:
+    match choice:
+        case AdamW():
+            betas = (choice.beta1, choice.beta2)
+            return torch.optim.AdamW(groups, lr=choice.lr, betas=betas, eps=choice.epsilon, fused=True)
+        case SGD():
+            return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=True)

@@ -1,0 +1,83 @@
+"""What has happened in a run, and when things are due. Plain values only; everything else is a function of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from ftcli.spec.sections import Cadence, EpochCadence
+
+
+@dataclass
+class Progress:
+    """What has happened. The position in the data is `step` too: divmod(step, steps_per_epoch).
+
+    `epoch_loss` and `epoch_items` sum the loss over the items trained on in the current epoch. `best` is the value of
+    the recipe's `evaluate.best` at `best_step`.
+    """
+
+    step: int = 0
+    stage: int = -1
+    rows: int = 0
+    epoch_loss: float = 0.0
+    epoch_items: int = 0
+    best: float | None = None
+    best_step: int | None = None
+    num_overflows: int = 0
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain values."""
+        return dataclasses.asdict(self)
+
+    def record_score(self, value: float, *, higher_is_better: bool) -> bool:
+        """Take note of an evaluation; True if it is the best so far. The earlier of two equals stays the best."""
+        if self.best is not None and (value <= self.best if higher_is_better else value >= self.best):
+            return False
+        self.best, self.best_step = value, self.step
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When something happens, in steps. `period` may be a fraction of a step count; None is never."""
+
+    period: float | None
+
+    def after(self, step: int) -> bool:
+        """Whether it is due once `step` steps are done: a multiple of the period was reached in the last of them."""
+        if self.period is None or step == 0:
+            return False
+        return int(step / self.period + 1e-9) > int((step - 1) / self.period + 1e-9)
+
+
+def due_every(cadence: Cadence, steps_per_epoch: int) -> Due:
+    """A cadence in steps."""
+    match cadence:
+        case "never":
+            return Due(None)
+        case EpochCadence():
+            return Due(max(1.0, cadence.epochs * steps_per_epoch))
+        case _:
+            return Due(float(cadence))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A run's length and cadences, in steps. `stop_step` is where this invocation stops at the latest."""
+
+    total_steps: int
+    steps_per_epoch: int
+    stop_step: int
+    log: Due
+    evaluate: Due
+    save: Due
+
+    def epoch_ends(self, step: int) -> bool:
+        """Whether an epoch ends with this step."""
+        return step % self.steps_per_epoch == 0
+
+    def epoch_at(self, step: int) -> float:
+        """Epochs done after a step, as a fraction."""
+        return step / self.steps_per_epoch

@@ -1,0 +1,52 @@
+"""Run: what is alive while a recipe is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.modeling.freezing import FreezePlan
+from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.interrupt import Interrupt
+from ftcli.runtime.rundir import RunDir
+from ftcli.runtime.world import World
+from ftcli.spec.sections import EvaluateSection
+from ftcli.tasks.base import Task
+from ftcli.train.feed import Feed
+from ftcli.train.optim import NamedOptimizer
+from ftcli.train.precision import Precision
+from ftcli.train.progress import Limits, Progress
+
+
+@dataclass
+class Run:
+    """The live parts of a run. Only model, optimizer, precision and progress carry state that a checkpoint holds.
+
+    `wrapped` is the model as a step calls it (under DDP, its wrapper). `schedule` maps a step to the factor on every
+    rate. `write` fills a checkpoint folder.
+    """
+
+    model: nn.Module
+    wrapped: nn.Module
+    task: Task
+    optimizer: NamedOptimizer
+    precision: Precision
+    progress: Progress
+    feed: Feed
+    freezing: FreezePlan
+    schedule: Callable[[int], float]
+    limits: Limits
+    evaluation: EvaluateSection
+    splits: dict[str, TokenizedSplit]
+    pad_id: int
+    seed: int
+    max_grad_norm: float
+    world: World
+    run_dir: RunDir
+    checkpoints: CheckpointStore
+    interrupt: Interrupt
+    write: Callable[[Run, Path], None]

@@ -1,0 +1,378 @@
+"""The screen, seen through a small terminal: what is drawn, what stays, and that nothing runs over the edge."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from ftcli.cli.live import open_screen
+from ftcli.runtime.activity import Activity
+from ftcli.train.events import (
+    CheckpointSaved,
+    EpochDone,
+    Evaluated,
+    Event,
+    Noted,
+    PredictionsWritten,
+    RunFinished,
+    RunStarted,
+    StageEntered,
+    StepDone,
+)
+
+TOKEN = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])|(.)", re.DOTALL)
+BEST = {1: 0.8025, 2: 0.8425, 3: 0.8390}
+
+
+class Terminal:
+    """As much of a terminal as the screen needs; it takes note of lines that are longer than it is wide."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.rows: list[str] = [""]
+        self.row = 0
+        self.column = 0
+        self.cursor_shown = True
+        self.frames: list[list[str]] = []
+        self.too_long: list[str] = []
+
+    def feed(self, output: str) -> Terminal:
+        for private, number, command, char in TOKEN.findall(output):
+            if char:
+                self._put(char)
+            elif command == "A":
+                self.row -= int(number or 1)
+                assert self.row >= 0
+            elif command == "K":
+                self.frames.append(list(self.rows))
+                self.rows[self.row] = ""
+            elif private and command in "hl":
+                self.cursor_shown = command == "h"
+        return self
+
+    def _put(self, char: str) -> None:
+        if char == "\r":
+            self.column = 0
+        elif char == "\n":
+            self.too_long += [self.rows[self.row]] * (cell_len(self.rows[self.row]) > self.width)
+            self.row, self.column = self.row + 1, 0
+            self.rows += [""] * (self.row + 1 - len(self.rows))
+        else:
+            text = self.rows[self.row]
+            assert cell_len(text) == self.column, "text is written over text"
+            self.rows[self.row] = text + char
+            self.column = cell_len(self.rows[self.row])
+
+    @property
+    def lines(self) -> list[str]:
+        """What is on the screen, without blank lines at its end."""
+        return "\n".join(row.rstrip() for row in self.rows).rstrip().splitlines()
+
+
+def step(number: int, **changes: object) -> StepDone:
+    values: dict[str, object] = {
+        "step": number,
+        "epoch": number / 150,
+        "loss": 0.5,
+        "mean_loss": 0.5,
+        "rates": {"encoder": 2e-5, "classifier": 1e-4},
+        "grad_norm": 1.25,
+        "rows_per_second": 412.0,
+        "tokens_per_second": 9811.0,
+        "padding_share": 0.08,
+    }
+    return StepDone(**{**values, **changes})  # pyright: ignore[reportArgumentType]
+
+
+def started(**changes: object) -> RunStarted:
+    values: dict[str, object] = {
+        "step": 0,
+        "total_steps": 450,
+        "steps_per_epoch": 150,
+        "run_dir": "run",
+        "name": "冻结-afqmc",
+        "data": "蚂蚁金融语义相似度",
+        "model": "/models/of/the/whole/house/and/more/e5-small-zh-en",
+        "rows": {"train": 4800, "validation": 4316},
+        "num_parameters": 22_700_000,
+        "num_trainable": 770,
+        "world_size": 2,
+        "device": "cuda",
+        "precision": "bf16",
+        "batch_size": 32,
+        "micro_batches": 4,
+        "group_sizes": {"encoder": 1, "classifier": 2},
+        "best_metric": "accuracy",
+        "notes": ("rows of 512 tokens fit eight at a time, which leaves a quarter of the memory free",),
+    }
+    return RunStarted(**{**values, **changes})  # pyright: ignore[reportArgumentType]
+
+
+def evaluated(epoch: int) -> Evaluated:
+    metrics = {"f1": 0.8, "accuracy": BEST[epoch], "precision": 0.7, "recall": 0.9}
+    best = max((BEST[past], past * 150) for past in range(1, epoch + 1))
+    at = epoch * 150
+    return Evaluated(at, float(epoch), "validation", 4316, 0.41, metrics, 3.0, best[1] == at, *best)
+
+
+def finished(**changes: object) -> RunFinished:
+    values: dict[str, object] = {
+        "step": 450,
+        "total_steps": 450,
+        "reason": "finished",
+        "seconds": 751.0,
+        "best_metric": "accuracy",
+        "best": 0.8425,
+        "best_step": 300,
+        "run_dir": "run",
+    }
+    return RunFinished(**{**values, **changes})  # pyright: ignore[reportArgumentType]
+
+
+def whole_run() -> Iterator[Event]:
+    yield from (Activity("download 模型", done, 100_000_000, "bytes") for done in (0, 50_000_000, 100_000_000))
+    yield started()
+    yield StageEntered(0, 0, 2, 770, 22_700_000, "the head alone")
+    for epoch in (1, 2, 3):
+        for number in range(epoch * 150 - 140, epoch * 150 + 1, 10):
+            yield step(number)
+        if epoch == 2:
+            yield StageEntered(300, 1, 2, 4_100_000, 22_700_000, "and the two topmost layers of the encoder, all told")
+        yield EpochDone(epoch * 150, epoch, 0.45, 41.0)
+        yield from (Activity("evaluate validation", done, 4316) for done in (0, 2000, 4316))
+        yield evaluated(epoch)
+        yield CheckpointSaved(epoch * 150, f"run/checkpoints/step-{epoch * 150:06}", 262_000_000, 0.8)
+    yield Noted(450, "3 rows of validation stand in train too", "warning")
+    yield PredictionsWritten(450, "test", "run/predictions/test.jsonl", 3861)
+    yield finished()
+
+
+def drawn(events: Iterable[Event], width: int = 80, height: int = 24) -> Terminal:
+    """The screen after events that come a second apart."""
+    file, now = io.StringIO(), [0.0]
+    console = Console(file=file, width=width, height=height, force_terminal=True, get_time=lambda: now[0])
+    with open_screen(is_main=True, console=console) as screen:
+        for event in events:
+            now[0] += 1
+            screen.show(event)
+    return Terminal(width).feed(file.getvalue())
+
+
+def plain(events: Iterable[Event], *, is_main: bool = True) -> str:
+    file = io.StringIO()
+    with open_screen(is_main=is_main, console=Console(file=file, width=80)) as screen:
+        for event in events:
+            screen.show(event)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
+    terminal = drawn(whole_run(), width)
+    assert [line for line in terminal.too_long if "ftcli " not in line] == []
+    assert any(re.match(r"validation +step 450", line) for line in terminal.lines)
+
+
+def test_what_stays_of_a_run_at_80_columns() -> None:
+    assert drawn(whole_run()).lines == [
+        "download 模型: 100 MB in 2.0 s",
+        "note        rows of 512 tokens fit eight at a time, which leaves a quarter of",
+        "            the memory free",
+        "stage       step   0  1/2  770 of 22.7M trainable (<1%)  the head alone",
+        "train       step 150  epoch 1.00  loss 0.4500  in 41.0 s",
+        "validation  step 150  epoch 1.00  accuracy 0.8025  loss 0.4100  f1 0.8000  best",
+        "saved       step 150   262 MB in 0.8 s  run/checkpoints/step-000150",
+        "stage       step 300  2/2  4.1M of 22.7M trainable (18%)  and the two topmost",
+        "            layers of the encoder, all told",
+        "train       step 300  epoch 2.00  loss 0.4500  in 41.0 s",
+        "validation  step 300  epoch 2.00  accuracy 0.8425  loss 0.4100  f1 0.8000  best",
+        "saved       step 300   262 MB in 0.8 s  run/checkpoints/step-000300",
+        "train       step 450  epoch 3.00  loss 0.4500  in 41.0 s",
+        "validation  step 450  epoch 3.00  accuracy 0.8390  loss 0.4100  f1 0.8000",
+        "saved       step 450   262 MB in 0.8 s  run/checkpoints/step-000450",
+        "warning     3 rows of validation stand in train too",
+        "written     test predictions, 3,861 rows  run/predictions/test.jsonl",
+        "",
+        "finished    step 450 of 450, 12:31",
+        "best        accuracy 0.8425 at step 300",
+        "run folder  run",
+        "next        ftcli eval --ckpt run/best",
+        "            ftcli predict --ckpt run/best --input FILE",
+    ]
+
+
+def frames_with(terminal: Terminal, pattern: str) -> list[str]:
+    return [line for frame in terminal.frames for line in frame if re.search(pattern, line)]
+
+
+def test_the_table_has_every_column_at_160_and_the_important_ones_at_80_and_40() -> None:
+    events = [started(), step(10), step(20), Noted(20, "look"), finished()]
+    titles = {width: frames_with(drawn(events, width), r"step +loss")[0].split() for width in (160, 80, 40)}
+    every = "epoch step loss smooth lr lr classifier grad rows/s tokens/s padding"
+    assert titles[160] == every.split()
+    assert titles[80] == ["epoch", "step", "loss", "smooth", "lr", "grad", "rows/s", "tokens/s", "padding"]
+    assert titles[40] == ["epoch", "step", "loss", "smooth", "lr"]
+
+
+def test_many_learning_rates_are_two_columns() -> None:
+    rates = {f"layer {number}": 1e-6 * (number + 1) for number in range(12)}
+    terminal = drawn([started(), step(10, rates=rates), Noted(10, "look"), finished()], 120)
+    assert "lr high" in frames_with(terminal, r"step +loss")[0]
+    assert "1.2e-05" in frames_with(terminal, r"^ *0\.07")[0]
+    assert "1.0e-06" in frames_with(terminal, r"^ *0\.07")[0]
+
+
+def test_the_smoothed_loss_starts_unbiased_and_survives_a_loss_that_is_no_number() -> None:
+    losses = [2.0, 1.0, float("nan")]
+    events = [step(number + 1, loss=loss, mean_loss=loss) for number, loss in enumerate(losses)]
+    terminal = drawn([started(), *events, Noted(3, "look"), finished()])
+    smoothed = [frames_with(terminal, rf"^ *0\.\d+ +{number} ")[0].split()[3] for number in (1, 2, 3)]
+    assert smoothed == ["2.0000", f"{(0.09 * 2 + 0.1) / 0.19:.4f}", f"{(0.09 * 2 + 0.1) / 0.19:.4f}"]
+
+
+def test_the_progress_line_tells_the_best_and_the_time_left() -> None:
+    terminal = drawn([started(), step(140), step(150), evaluated(1), Noted(150, "look"), finished()])
+    last = frames_with(terminal, r"best accuracy")[-1]
+    assert re.match(r"step 150/450  ━.*  33%  0:\d\d  eta \d+:\d\d  best accuracy 0\.8025 at 150", last)
+
+
+def test_a_low_terminal_shows_fewer_steps() -> None:
+    steps = [step(number) for number in range(1, 21)]
+    terminal = drawn([started(), *steps, Noted(20, "look"), finished()], height=12)
+    assert max(sum("2.0e-05" in line for line in frame) for frame in terminal.frames) == 4
+
+
+def test_chinese_in_the_header_does_not_break_it() -> None:
+    terminal = drawn([started(), step(1), Noted(1, "look"), finished()])
+    header = frames_with(terminal, "冻结")[0]
+    assert header.startswith("冻结-afqmc  data 蚂蚁金融语义相似度  model …/e5-small-zh-en  on cuda bf16 x2")
+
+
+def test_chinese_split_names_line_up() -> None:
+    scored = Evaluated(150, 1.0, "验证集", 10, 0.4, {"accuracy": 0.8}, 1.0, True, 0.8, 150)
+    rows = [line for line in drawn([started(), scored, evaluated(2)], 100).lines if "epoch" in line]
+    places = {cell_len(row[: row.index("accuracy")]) for row in rows}
+    assert len(rows) == 2
+    assert len(places) == 1
+
+
+def test_rows_are_never_lost_while_the_height_of_the_view_changes() -> None:
+    def many() -> Iterator[Event]:
+        yield started(notes=())
+        for number in range(1, 61):
+            yield step(number)
+            yield Activity("evaluate", 0, 10)
+            yield Noted(number, f"row {number}")
+
+    lines = drawn(many()).lines
+    assert [line.split()[-1] for line in lines if line.startswith("note")] == [str(n) for n in range(1, 61)]
+
+
+def test_activities_alone_leave_a_line_each_and_a_clean_terminal() -> None:
+    events = [Activity("read train", done) for done in (0, 100, 200)]
+    events += [Activity("tokenize train", done, 300) for done in (0, 100, 300)]
+    terminal = drawn(events)
+    assert terminal.lines == ["tokenize train: 300 rows in 2.0 s"]
+    assert frames_with(terminal, r"read train  200 rows  [\d.]+ rows/s")
+    assert frames_with(terminal, r"tokenize train  ━+.*  100/300 rows")
+    assert terminal.cursor_shown
+
+
+def test_a_download_that_goes_on_counts_only_what_it_fetched() -> None:
+    events = [Activity("download", done, 1_000_000_000, "bytes") for done in (900_000_000, 900_001_000)]
+    speeds = re.findall(r"([\d.]+ \w?B)/s", "\n".join(frames_with(drawn(events), "download")))
+    assert speeds
+    assert all(float(speed.split()[0]) <= 1 or not speed.endswith("MB") for speed in speeds)
+
+
+def test_an_exception_leaves_the_rows_the_last_steps_and_the_cursor() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=24, force_terminal=True)
+
+    def failing() -> None:
+        with open_screen(is_main=True, console=console) as screen:
+            for event in (started(), step(10), evaluated(1), step(160, loss=float("nan"))):
+                screen.show(event)
+            raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"):
+        failing()
+    terminal = Terminal(80).feed(file.getvalue())
+    assert terminal.cursor_shown
+    assert terminal.lines[2].startswith("validation  step 150")
+    assert [line.split()[1] for line in terminal.lines[3:6]] == ["step", "10", "160"]
+    assert not any("/450" in line for line in terminal.lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"step": 120, "reason": "signal", "exit_code": 130, "resume": "ftcli resume run"},
+            ["stopped     step 120 of 450, 12:31 (by a signal)", "go on       ftcli resume run"],
+        ),
+        (
+            {"step": 120, "reason": "stop_after", "resume": "ftcli resume run"},
+            ["stopped     step 120 of 450, 12:31 (as asked)", "go on       ftcli resume run"],
+        ),
+        ({"run_dir": "my runs/一"}, ["next        ftcli eval --ckpt 'my runs/一/best'"]),
+        ({"best": None, "best_step": None}, ["run folder  run"]),
+    ],
+)
+def test_the_closing_lines(changes: dict[str, object], expected: list[str]) -> None:
+    lines = drawn([started(notes=()), finished(**changes)]).lines
+    assert [line for line in expected if line not in lines] == []
+    assert any(line.startswith("best  ") for line in lines) == ("best" not in changes)
+    assert any(line.startswith("next") for line in lines) == ("resume" not in changes)
+
+
+def test_long_commands_are_not_broken() -> None:
+    run_dir = "/a/very/long/" + "folder/" * 12 + "run"
+    file = io.StringIO()
+    with open_screen(is_main=True, console=Console(file=file, width=60, force_terminal=True)) as screen:
+        screen.show(finished(run_dir=run_dir))
+    assert f"ftcli eval --ckpt {run_dir}/best" in file.getvalue()
+
+
+def test_a_resumed_run_says_so() -> None:
+    assert "resumed     at step 300 of 450" in drawn([started(step=300), finished()]).lines
+
+
+def test_without_a_terminal_each_event_is_one_plain_line() -> None:
+    events = list(whole_run())
+    output = plain(events)
+    lined = [event for event in events if not isinstance(event, Activity) or event.done == event.total]
+    assert output.count("\n") == len(lined)
+    assert "\x1b" not in output
+    assert "\r" not in output
+    assert "step 450/450  epoch 3.00  loss 0.5000" in output
+    assert max(map(len, output.splitlines())) > 80
+
+
+def test_without_a_terminal_an_activity_that_ends_twice_is_one_line() -> None:
+    assert plain([Activity("read", 5, 5), Activity("read", 5, 5)]) == "read: 5 rows\n"
+
+
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert drawn([Noted(1, "look")]).lines == ["look"]
+
+
+def test_other_ranks_are_silent() -> None:
+    assert plain(whole_run(), is_main=False) == ""
+
+
+def test_no_color_keeps_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = drawn(whole_run()).lines
+    monkeypatch.setenv("NO_COLOR", "1")
+    file = io.StringIO()
+    with open_screen(is_main=True, console=Console(file=file, width=80, height=24, force_terminal=True)) as screen:
+        for event in whole_run():
+            screen.show(event)
+    assert [line for line in Terminal(80).feed(file.getvalue()).lines if "download" not in line] == expected[1:]
+    assert not re.search(r"\x1b\[[\d;]*3[0-7]", file.getvalue())

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftcli.data.profile import Profile, Profiler, measure_lengths, percentiles, with_token_lengths
+
+ROWS = {
+    "train": [
+        (("a", "b"), "1"),
+        (("a", "b"), "0"),
+        (("c", "d"), "1"),
+        (("same", "same"), "1"),
+        (("long text", ""), "1"),
+    ],
+    "validation": [(("b", "a"), "0"), (("c ", " d"), "1"), (("x", "y"), "1")],
+    "test": [(("same", "same"), None), (("a", "b"), None), (("d", "c"), None), (("ab", ""), None)],
+}
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Profile:
+    scratch = tmp_path / "seen"
+    with Profiler(scratch) as profiler:
+        for split, rows in ROWS.items():
+            for texts, label in rows:
+                profiler.add(split, texts=texts, label=label)
+        found = profiler.finish("x", labels=("0", "1", "2"))
+    assert not scratch.exists()
+    return found
+
+
+def test_labels_are_counted_and_the_majority_named(profile: Profile) -> None:
+    train = profile.splits["train"]
+    assert train.label_counts == {"0": 1, "1": 4, "2": 0}
+    assert (train.majority_label, train.majority_share) == ("1", 0.8)
+    assert train.label_shares == {"0": 0.2, "1": 0.8, "2": 0.0}
+
+
+def test_an_unlabelled_split_has_no_majority(profile: Profile) -> None:
+    test = profile.splits["test"]
+    assert (test.rows, test.labelled, test.label_counts, test.majority_label) == (4, 0, {}, None)
+
+
+def test_repeated_rows_are_found_inside_a_split(profile: Profile) -> None:
+    assert {split: facts.duplicates for split, facts in profile.splits.items()} == {
+        "train": 1,
+        "validation": 0,
+        "test": 0,
+    }
+
+
+def test_rows_of_other_splits_are_found_swapped_ones_apart(profile: Profile) -> None:
+    def overlap(split: str, other: str) -> tuple[int, int]:
+        found = profile.splits[split].overlap[other]
+        return found.same, found.swapped
+
+    assert overlap("validation", "train") == (1, 1)
+    assert overlap("train", "validation") == (1, 2)
+    assert overlap("test", "train") == (2, 1)
+    assert overlap("test", "validation") == (0, 2)
+    assert set(profile.splits["test"].overlap) == {"train", "validation"}
+
+
+def test_texts_of_a_pair_are_not_run_together(tmp_path: Path) -> None:
+    with Profiler(tmp_path / "seen") as profiler:
+        profiler.add("train", texts=("ab", "c"), label=None)
+        profiler.add("train", texts=("a", "bc"), label=None)
+        assert profiler.finish("x", labels=()).splits["train"].duplicates == 0
+
+
+def test_lengths_are_in_characters_over_both_texts(profile: Profile) -> None:
+    lengths = profile.splits["train"].lengths
+    assert (lengths.unit, lengths.p50, lengths.p99, lengths.max) == ("characters", 2, 9, 9)
+
+
+def test_token_lengths_are_added_with_the_rows_that_are_cut(profile: Profile) -> None:
+    longer = with_token_lengths(profile, lengths={"train": [3, 5, 5, 8, 9], "test": {4: 3, 7: 1}}, max_length=5)
+    train, test = longer.splits["train"].tokens, longer.splits["test"].tokens
+    assert train is not None
+    assert test is not None
+    assert (train.unit, train.p50, train.max, train.max_length, train.cut) == ("tokens", 5, 9, 5, 2)
+    assert (test.p50, test.max, test.cut) == (4, 7, 1)
+    assert longer.splits["validation"].tokens is None
+    assert profile.splits["train"].tokens is None
+
+
+def test_a_profile_reads_back_from_its_json(profile: Profile) -> None:
+    full = with_token_lengths(profile, lengths={"train": [1]}, max_length=8)
+    assert Profile.model_validate_json(full.model_dump_json()) == full
+
+
+def test_an_empty_histogram_has_length_zero() -> None:
+    assert measure_lengths({}, unit="tokens").max == 0
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.floats(0.01, 1.0))
+def test_a_percentile_is_the_least_length_that_covers_its_share(lengths: list[int], share: float) -> None:
+    histogram = {length: lengths.count(length) for length in lengths}
+    (found,) = percentiles(histogram, shares=(share,))
+    covered = sum(length <= found for length in lengths)
+    below = sum(length < found for length in lengths)
+    assert found in histogram
+    assert covered >= share * len(lengths) > below
