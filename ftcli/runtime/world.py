@@ -132,7 +132,7 @@ class World:
         if self.size == 1:
             return model
         ids = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
+        return DistributedDataParallel(model, device_ids=ids, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
     def syncing(self, wrapped: nn.Module, *, when: bool) -> AbstractContextManager[None]:
         """Around forward and backward: gradients meet across ranks only `when` the step's last micro-batch runs."""

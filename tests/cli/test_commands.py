@@ -111,7 +111,10 @@ def test_a_stopped_run_resumes_to_the_same_bytes(project: Path, ftcli: Ftcli) ->
     assert "finished" in again.err
 
 
-def test_a_dry_run_trains_nothing_and_shows_where_values_come_from(project: Path, ftcli: Ftcli) -> None:
+def test_a_dry_run_trains_nothing_and_shows_where_values_come_from(
+    project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     result = ftcli("train", "tiny.toml", "--dry-run", "--set", "optimizer.lr=5e-4")
     assert result.code == 0, result.err
     assert not (project / "run").exists()
