@@ -1,0 +1,120 @@
+"""Law 3, in one process: stopped after any step and resumed, the weights are those of the uninterrupted run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftcli.flows.train import resume, train
+from ftcli.spec.run import RunSpec
+from ftcli.train.events import CheckpointSaved, RunFinished, StepDone
+from tests.laws.rig import spec_of, weights
+
+STAGED = (
+    "model.dropout=0.1",
+    r"freeze.patterns=['embeddings', 'layer\.[01]\.']",
+    r"freeze.stages=[{at={step=3}, unfreeze=['layer\.1\.']}, {at={epoch=1}, unfreeze=['layer\.0\.'], freeze=['layer\.1\.']}]",
+    "optimizer.groups=[{match='classifier', lr=5e-3}]",
+    "schedule.warmup=0.2",
+    "train.max_grad_norm=0.5",
+    "checkpoint.keep=20",
+)
+"""Dropout on, three stages, groups, warm-up and clipping: all that a restart could get wrong."""
+
+
+def run_to_end(spec: RunSpec, folder: Path) -> list[object]:
+    return list(train(spec, run_dir=str(folder)))
+
+
+def assert_same_bytes(a: Path, b: Path) -> None:
+    left, right = weights(a / "last"), weights(b / "last")
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.fixture
+def whole(project: Path) -> Path:
+    run_to_end(spec_of(project / "tiny.toml", *STAGED), project / "whole")
+    return project / "whole"
+
+
+def test_stopping_after_any_step_changes_no_bit(project: Path, whole: Path) -> None:
+    for step in range(1, 12):
+        folder = project / f"cut-{step}"
+        events = run_to_end(spec_of(project / "tiny.toml", *STAGED, f"train.stop_after={step}"), folder)
+        assert isinstance(events[-1], RunFinished)
+        assert (events[-1].step, events[-1].reason) == (step, "stop_after")
+        torch.manual_seed(step)  # whatever the global generator has been used for in between
+        list(resume(folder))
+        assert_same_bytes(folder, whole)
+
+
+def test_stopping_again_and_again_changes_no_bit(project: Path, whole: Path) -> None:
+    folder = project / "often"
+    run_to_end(spec_of(project / "tiny.toml", *STAGED, "train.stop_after=1"), folder)
+    for _ in range(11):
+        events = list(resume(folder, changes=["train.stop_after=1"]))
+    assert events[-1].reason == "finished"
+    assert_same_bytes(folder, whole)
+
+
+def test_losses_in_the_log_are_those_of_the_uninterrupted_run(project: Path, whole: Path) -> None:
+    folder = project / "cut"
+    run_to_end(spec_of(project / "tiny.toml", *STAGED, "train.stop_after=7"), folder)
+    list(resume(folder))
+
+    def logged(run: Path) -> list[tuple[int, float]]:
+        records = map(json.loads, (run / "log.jsonl").read_text().splitlines())
+        return [(r["step"], r["loss"]) for r in records if r["event"] == "step_done"]
+
+    assert logged(folder) == logged(whole)
+    assert json.loads((folder / "metrics.json").read_text()) == json.loads((whole / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("change", ["batch.micro_size=8", "batch.micro_size=1", "batch.max_tokens=64"])
+def test_another_cut_after_resuming_agrees_to_rounding(project: Path, change: str) -> None:
+    """Dropout off: masks are drawn by micro-batch. SGD, for Adam amplifies rounding where gradients vanish."""
+    still = ("model.dropout=0.0", "optimizer.kind=sgd", "optimizer.lr=0.05")
+    run_to_end(spec_of(project / "tiny.toml", *still), project / "whole")
+    run_to_end(spec_of(project / "tiny.toml", *still, "train.stop_after=5"), project / "cut")
+    list(resume(project / "cut", changes=[change]))
+    left, right = weights(project / "cut" / "last"), weights(project / "whole" / "last")
+    for name in left:
+        assert torch.allclose(left[name], right[name], rtol=0, atol=1e-5), name
+
+
+def test_kill_9_in_mid_run_changes_no_bit(project: Path, whole: Path) -> None:
+    """Killed right after some steps were logged, wherever the process then stands."""
+    for after in (2, 7, 10):
+        folder = project / f"killed-{after}"
+        settings = [part for setting in (*STAGED, "checkpoint.every=4") for part in ("--set", setting)]
+        command = [sys.executable, "-m", "ftcli", "train", "tiny.toml", "--run-dir", str(folder), *settings]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        assert process.stderr is not None
+        with process.stderr as lines:
+            for line in lines:
+                if line.startswith(f"step {after}/"):
+                    os.kill(process.pid, signal.SIGKILL)
+                    break
+        assert process.wait() == -signal.SIGKILL
+        list(resume(folder))
+        assert_same_bytes(folder, whole)
+
+
+def test_a_loop_that_is_dropped_midway_can_be_resumed(project: Path, whole: Path) -> None:
+    events = train(spec_of(project / "tiny.toml", *STAGED, "checkpoint.every=3"), run_dir=str(project / "dropped"))
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 8:
+            events.close()
+            break
+    continued = list(resume(project / "dropped"))
+    assert next(event for event in continued if isinstance(event, StepDone)).step == 7
+    assert any(isinstance(event, CheckpointSaved) for event in continued)
+    assert_same_bytes(project / "dropped", whole)
