@@ -20,10 +20,11 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-WORDS = (
-    "how do i close my card account where is the parcel can you change address refund order late open new what when "
-    "payment failed twice hotel room flight seat cancel booking price lower help please today tomorrow"
-).split()
+WORDS = [
+    *("how", "do", "i", "close", "my", "card", "account", "where", "is", "the", "parcel", "can", "you", "change"),
+    *("address", "refund", "order", "late", "open", "new", "what", "when", "payment", "failed", "twice", "hotel"),
+    *("room", "flight", "seat", "cancel", "booking", "price", "lower", "help", "please", "today", "tomorrow"),
+]
 COLUMNS = 'columns = { text = "a", pair = "b", label = "label" }'
 
 
@@ -38,7 +39,7 @@ class Result:
 
 def make_model(folder: Path, *, layers: int = 3, dropout: float = 0.1, seed: int = 0) -> Path:
     """A BERT encoder of a few thousand weights with a word-level tokenizer, as a folder of plain transformers."""
-    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(WORDS)])}
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -148,7 +149,8 @@ def spawn(*arguments: object, ranks: int = 1, timeout_seconds: float = 240, cwd:
     launcher = [sys.executable, "-m", "ftcli"]
     if ranks > 1:
         rendezvous = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(ranks), *rendezvous, "-m", "ftcli"]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(ranks)]
+        launcher = [*torchrun, *rendezvous, "-m", "ftcli"]
     done = subprocess.run(
         [*launcher, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_seconds, cwd=cwd, check=False
     )

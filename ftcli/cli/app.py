@@ -103,6 +103,8 @@ def follow(work: Working[T], screen: Screen) -> T:
 def _format(kind: str, delimiter: str | None) -> Format:
     if kind not in ("auto", "jsonl", "csv", "tsv"):
         raise UsageError(f"--format {kind}: there is no such format", hint="auto, jsonl, csv or tsv")
+    if delimiter is not None and len(delimiter) != 1:
+        raise UsageError(f"--delimiter {delimiter}: a delimiter is one character")
     return Format(kind=kind, delimiter=delimiter)
 
 

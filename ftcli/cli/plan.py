@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ftcli.flows.lines import percent, rate, short, size
+from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:
     """Print a plan to standard output."""
     console.print(_facts(plan))
+    if plan.patterns:
+        console.print(_patterns(plan))
     console.print(_parameters(plan))
     console.print(_values(recipe))
     for note in plan.notes:
@@ -60,8 +63,20 @@ def _curve(plan: Plan) -> str:
     return f"{bars}  x{start:.3g} at step {first}, x{end:.3g} at step {last:,}"
 
 
+def _patterns(plan: Plan) -> Table:
+    table = Table(title="\nfreezing", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("pattern", overflow="fold")
+    table.add_column("effect")
+    for name in ("tensors", "count", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in plan.patterns:
+        numbers = (str(row.num_tensors), short(row.num_parameters), size(row.num_bytes))
+        table.add_row(Text(row.pattern), row.effect, *numbers)
+    return table
+
+
 def _parameters(plan: Plan) -> Table:
-    table = Table(title="parameters", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(title="\nparameters", title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("group", overflow="fold")
     for name in ("tensors", "count", "lr", "decay", "trained from"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -74,11 +89,11 @@ def _parameters(plan: Plan) -> Table:
 
 def _values(recipe: Recipe) -> Table:
     """Every value in force and where it comes from."""
-    table = Table(title="recipe", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(title="\nrecipe", title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("key", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("from", style="dim", overflow="fold")
     for section, values in recipe.spec.model_dump(mode="json", exclude_none=True).items():
         for key, value in cast("dict[str, Any]", values).items():
-            table.add_row(f"{section}.{key}", Text(str(value)), recipe.origin((section, key)))
+            table.add_row(f"{section}.{key}", Text(toml_value(value)), recipe.origin((section, key)))
     return table

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ftcli.data.dataset import Prepared, open_prepared
 from ftcli.data.readers import BadRow, label_text, open_lines, read_rows
-from ftcli.errors import CheckpointError, DataError, Location
+from ftcli.errors import CheckpointError, DataError, Location, Problem
 from ftcli.flows.predict import WINDOW_ROWS
 from ftcli.flows.predictor import Fields, Predictor, open_predictor
 from ftcli.runtime.activity import Activity, Working
@@ -63,13 +63,23 @@ def evaluate(
     if file is not None:
         name, total, rows = str(file), None, _file_rows(file, format or Format(), predictor)
     else:
-        prepared = open_prepared(data or Path(predictor.card.data_folder))
+        prepared = _open_data(data, predictor)
         _check_labels(prepared, predictor, checkpoint)
         name = f"{prepared.facts.name} {split}"
         rows = _split_rows(prepared, split, predictor)
         total = {str(s): facts.rows for s, facts in prepared.facts.splits.items()}.get(split)
     found = yield from _score(rows, total, predictor)
     return _report(predictor, found, checkpoint=checkpoint, data=name)
+
+
+def _open_data(data: Path | None, predictor: Predictor) -> Prepared:
+    try:
+        return open_prepared(data or Path(predictor.card.data_folder))
+    except DataError as error:
+        if data is not None:
+            raise
+        hint = "say where rows are: --data DIR (a prepared data set) or --input FILE"
+        raise DataError([Problem(p.what, p.where, hint) for p in error.problems]) from None
 
 
 def _check_labels(prepared: Prepared, predictor: Predictor, checkpoint: Path) -> None:

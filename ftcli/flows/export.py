@@ -50,6 +50,8 @@ def export(checkpoint: Path, *, format: ExportFormat = "hf", output: Path | None
         what = f"transformers has no class for the head `{predictor.card.head}`"
         hint = "train with model.head = auto; the encoder alone loads from the checkpoint with AutoModel"
         raise UsageError(what, hint=hint)
+    if folder.is_file() or any(parent.is_file() for parent in folder.parents):
+        raise UsageError(f"{folder} can't be a folder: there is a file in its place", hint="name another: --output DIR")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"the folder {folder} is not empty", hint="name another one: --output DIR")
     partial = folder.with_name(f".{folder.name}.partial")

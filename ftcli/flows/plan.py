@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +40,17 @@ class ParameterRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PatternRow:
+    """What one freezing pattern matches; `effect` says what it does and when."""
+
+    pattern: str
+    effect: str
+    num_tensors: int
+    num_parameters: int
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class TriedBatch:
     """One micro-batch that went through the model: shapes, the mean loss over its rows, its padding."""
 
@@ -60,6 +73,7 @@ class Plan:
     padding_unsorted: float
     stages: list[tuple[int, str]]
     schedule: list[tuple[int, float]]
+    patterns: list[PatternRow]
     parameters: list[ParameterRow]
     new_parameters: tuple[str, ...]
     precision: str
@@ -96,6 +110,7 @@ def plan(spec: RunSpec) -> Working[Plan]:
         padding_unsorted=padding_share(epoch, Cut(rows=spec.batch.size), 1),
         stages=[(stage.start, stage.description) for stage in parts.freezing.stages],
         schedule=_schedule(spec, limits.total_steps),
+        patterns=list(_pattern_rows(parts)),
         parameters=_parameter_rows(parts),
         new_parameters=parts.loaded.new,
         precision=parts.precision,
@@ -130,6 +145,19 @@ def _parameter_rows(parts: Parts) -> list[ParameterRow]:
         ParameterRow(group, len(sizes), sum(sizes), lr, decay, first)
         for (group, lr, decay, first), sizes in grouped.items()
     ]
+
+
+def _pattern_rows(parts: Parts) -> Iterator[PatternRow]:
+    section, parameters = parts.spec.freeze, dict(parts.loaded.model.named_parameters())
+    effects = [(pattern, "frozen at the start") for pattern in section.patterns]
+    for stage in section.stages:
+        at = ", ".join(f"{unit} {value:g}" for unit, value in stage.at.model_dump(exclude_none=True).items())
+        effects += [(pattern, f"trained from {at}") for pattern in stage.unfreeze]
+        effects += [(pattern, f"frozen from {at}") for pattern in stage.freeze]
+    for pattern, effect in effects:
+        matched = [p for name, p in parameters.items() if re.search(pattern, name)]
+        num_bytes = sum(p.numel() * p.element_size() for p in matched)
+        yield PatternRow(pattern, effect, len(matched), sum(p.numel() for p in matched), num_bytes)
 
 
 def _bytes(parts: Parts) -> tuple[int, int]:

@@ -111,6 +111,8 @@ def _open_output(output: str, stack: ExitStack) -> IO[bytes]:
     path = Path(output)
     if not path.parent.is_dir():
         raise UsageError(f"the output's folder does not exist: {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"the output {path} is a folder", hint="name a file in it")
     partial = path.with_name(f".{path.name}.partial")
     file = stack.enter_context(partial.open("wb"))
 

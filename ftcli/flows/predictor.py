@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from ftcli.data.tokens import UNLABELLED, TokenizedSplit
-from ftcli.errors import CheckpointError, UsageError
+from ftcli.errors import CheckpointError, RecipeError, UsageError
 from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import finish
@@ -78,12 +78,20 @@ def open_predictor(folder: Path, *, device: str = "auto", batch_size: int | None
     return Predictor(
         card=card,
         model=restore_model(folder, head=card.head).to(chosen),
-        tokenizer=load_tokenizer(str(folder)),
+        tokenizer=_tokenizer_of(folder),
         task=build_classification(tuple(card.labels), EvaluateSection()),
         world=World(device=chosen),
         precision=Precision(kind, chosen),
         batch_size=batch_size or card.batch_size,
     )
+
+
+def _tokenizer_of(folder: Path) -> Tokenizer:
+    try:
+        return load_tokenizer(str(folder))
+    except RecipeError as error:
+        problem = error.problems[0]
+        raise CheckpointError(problem.what, hint=problem.hint) from error
 
 
 def _precision_of(card: ModelCard) -> Literal["auto", "fp32"]:

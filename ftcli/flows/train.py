@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from ftcli.data.dataset import Prepared
+from ftcli.errors import FtcliError
 from ftcli.flows.continuation import check_same_data, check_usable, finished_already, read_run
 from ftcli.flows.data import is_stale, place_of, prepared_for
 from ftcli.flows.facts import run_facts
@@ -49,7 +50,12 @@ def train(spec: RunSpec, *, run_dir: str | None = None) -> Events:
             if leads:
                 folder.claim()
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
-        yield from _carry_out(anchored(spec), world, folder)
+        try:
+            yield from _carry_out(anchored(spec), world, folder)
+        except FtcliError:
+            if world.is_main:
+                folder.release()
+            raise
 
 
 def resume(run_dir: Path, *, changes: Sequence[str] = ()) -> Events:

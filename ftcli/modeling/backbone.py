@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
@@ -25,6 +27,8 @@ from ftcli.modeling.heads import MeanPoolClassifier, empty_mean_head, mean_head_
 from ftcli.spec.sections import ModelSection
 
 WEIGHTS = "model.safetensors"
+_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
+"""What transformers raises for files that are missing, damaged, or not what it takes them for."""
 Head = Literal["auto", "mean"]
 
 transformers_logging.set_verbosity_error()
@@ -85,7 +89,7 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 path, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise RecipeError(f"can't load {section.path}: {_brief(error)}", key=("model", "path")) from error
     prefix = cast("PreTrainedModel", model).base_model_prefix
     fresh = _missing(report) if section.head == "auto" else {f"{prefix}.{name}" for name in _missing(report)}
@@ -104,7 +108,7 @@ def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[P
     """The architecture with our labels and dropout, and the labels that the file was made with."""
     try:
         config: Any = AutoConfig.from_pretrained(path)
-    except (OSError, ValueError, KeyError) as error:
+    except _UNREADABLE as error:
         hint = "without a network, name a folder that holds config.json and model.safetensors"
         raise RecipeError(f"can't load {path}: {_brief(error)}", hint=hint, key=("model", "path")) from error
     known = tuple(config.id2label[number] for number in sorted(config.id2label))
@@ -171,9 +175,12 @@ def restore_model(folder: Path, *, head: Head) -> nn.Module:
     """The model of a checkpoint, in fp32.
 
     Raises:
-        CheckpointError: the weights don't fit the checkpoint's own config.
+        CheckpointError: a file is missing or damaged, or the weights don't fit the checkpoint's own config.
     """
-    config: Any = AutoConfig.from_pretrained(folder)
+    try:
+        config: Any = AutoConfig.from_pretrained(folder)
+    except _UNREADABLE as error:
+        raise CheckpointError(f"can't load {folder}: {_brief(error)}") from error
     if head == "mean":
         model = empty_mean_head(config, num_labels=config.num_labels)
     else:
@@ -186,9 +193,12 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     """Load a checkpoint's weights, all of them and nothing else.
 
     Raises:
-        CheckpointError: tensors are missing, left over, or of another shape.
+        CheckpointError: the file is missing or damaged, or tensors are missing, left over, or of another shape.
     """
-    weights = load_file(folder / WEIGHTS)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"can't read {folder / WEIGHTS}: {_brief(error)}") from error
     try:
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:

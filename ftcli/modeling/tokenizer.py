@@ -86,7 +86,8 @@ def load_tokenizer(path: str) -> Tokenizer:
     try:
         inner: Any = AutoTokenizer.from_pretrained(path, use_fast=True)
     except (OSError, ValueError, KeyError) as error:
-        raise RecipeError(f"can't load a tokenizer from {path}: {_first_line(error)}", key=key) from error
+        hint = "the folder needs a tokenizer.json"
+        raise RecipeError(f"can't load a tokenizer from {path}: {_first_line(error)}", hint=hint, key=key) from error
     if not isinstance(inner, PreTrainedTokenizerFast):
         raise RecipeError(f"the tokenizer of {path} is a slow one; ftcli needs its tokenizer.json", key=key)
     if inner.pad_token_id is None:
@@ -102,4 +103,5 @@ def _fingerprint(inner: PreTrainedTokenizerFast) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return line.strip().removesuffix(" from one of:")

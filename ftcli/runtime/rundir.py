@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,15 @@ class RunDir:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"can't make the run folder {self.path}: {error.strerror}") from None
+
+    def release(self) -> None:
+        """Undo `claim` for a run that failed before it began, so that the mended recipe can have the folder."""
+        if self.facts.exists():
+            return
+        for path in (self.recipe, self.journal, self.out_log):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def check_is_run(self) -> None:
         """Raise CheckpointError unless a run was started here."""

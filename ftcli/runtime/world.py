@@ -182,10 +182,12 @@ def choose_device(name: str) -> torch.device:
     """The device that "auto", "cpu" or "cuda" means for this process.
 
     Raises:
-        UsageError: CUDA was asked for and there is none.
+        UsageError: there is no such device, or CUDA was asked for and there is none.
     """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"there is no device called `{name}`", hint="auto, cpu or cuda", key=("run", "device"))
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("`run.device` is cuda, but torch sees no CUDA device", key=("run", "device"))
+        raise UsageError("cuda was asked for, but torch sees no CUDA device", key=("run", "device"))
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

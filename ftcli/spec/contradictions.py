@@ -51,7 +51,7 @@ def _batch_fits(data: Table) -> Iterator[Problem]:
     size = _number(batch.get("size", 32))
     for name in ("micro_size", "accumulation"):
         value = _number(batch.get(name))
-        if size is not None and value is not None and value > size:
+        if size is not None and value is not None and value > size > 0:
             what = f"`batch.{name}` is {value:g}, more than the {size:g} rows of a step (`batch.size`)"
             yield Problem(what, hint=f"use at most {size:g}, or a larger batch.size", key=("batch", name))
     tokens, length = _number(batch.get("max_tokens")), _number(_table(data, "data").get("max_length", 128))

@@ -18,11 +18,11 @@ def dump_recipe(spec: RunSpec) -> str:
 def _table(name: str, values: dict[str, Any]) -> str:
     values = {key: values[key] for key in sorted(values, key=lambda key: key != "kind")}
     plain = {key: value for key, value in values.items() if not _is_array_of_tables(value)}
-    lines = [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in plain.items()), ""]
+    lines = [f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in plain.items()), ""]
     for key, items in values.items():
         if _is_array_of_tables(items):
             for item in items:
-                lines += [f"[[{name}.{key}]]", *(f"{k} = {_value(v)}" for k, v in item.items()), ""]
+                lines += [f"[[{name}.{key}]]", *(f"{k} = {toml_value(v)}" for k, v in item.items()), ""]
     return "\n".join(lines)
 
 
@@ -31,15 +31,16 @@ def _is_array_of_tables(value: object) -> bool:
     return bool(items) and all(isinstance(item, dict) for item in items)
 
 
-def _value(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A plain value as TOML writes it on one line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         # A JSON string is a TOML basic string; DEL is the one character TOML wants escaped and JSON does not.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
-        return f"[{', '.join(_value(item) for item in cast('list[object]', value))}]"
+        return f"[{', '.join(toml_value(item) for item in cast('list[object]', value))}]"
     if isinstance(value, dict):
         items = cast("dict[str, object]", value).items()
-        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in items) + " }"
+        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in items) + " }"
     return repr(value)

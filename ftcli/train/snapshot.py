@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
 from ftcli.errors import CheckpointError
@@ -59,7 +60,17 @@ class Writer:
     tokenizer: Tokenizer
 
     def __call__(self, run: Run, folder: Path) -> None:
-        """Write everything but the manifest."""
+        """Write everything but the manifest.
+
+        Raises:
+            OSError: the disk is full or can't be written.
+        """
+        try:
+            self._fill(folder, run)
+        except SafetensorError as error:  # what safetensors makes of a full disk
+            raise OSError(str(error)) from error
+
+    def _fill(self, folder: Path, run: Run) -> None:
         write_model(folder, run, self.card.model_copy(update={"step": run.progress.step}), self.tokenizer)
         (folder / RECIPE).write_text(self.recipe, encoding="utf-8")
         (folder / "state").mkdir()

@@ -18,9 +18,7 @@ CUTS = ("batch.micro_size=8", "batch.micro_size=1", "batch.micro_size=5", "batch
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("step", [0, 1], ids=["full group", "short last group"])
-def test_every_cut_gives_the_gradient_of_the_uncut_step(
-    project: Path, cut: str, step: int, dtype: torch.dtype
-) -> None:
+def test_every_cut_gives_the_gradient_of_the_uncut_step(project: Path, cut: str, step: int, dtype: torch.dtype) -> None:
     whole = make_run(spec_of(project / "tiny.toml", *BASE, "batch.micro_size=32"), project / "a", dtype=dtype)
     pieces = make_run(spec_of(project / "tiny.toml", *BASE, cut), project / "b", dtype=dtype)
     assert whole.feed.group(step).num_rows == (32, 13)[step]
@@ -46,7 +44,7 @@ def test_freezing_and_heads_change_nothing_about_it(project: Path, head: str) ->
 
 
 def test_the_gradient_is_that_of_the_mean_loss_that_transformers_computes(project: Path, model_folder: Path) -> None:
-    """Against a forward and backward of plain transformers over the same rows: the division is right, not only equal."""
+    """Against plain transformers over the same rows: the division is right, not only equal."""
     run = make_run(spec_of(project / "tiny.toml", *BASE, "batch.micro_size=4"), project / "a")
     found, found_loss = accumulated_gradient(run, 0)
     model = AutoModelForSequenceClassification.from_pretrained(model_folder, num_labels=2, dtype=torch.float64)

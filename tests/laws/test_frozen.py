@@ -42,7 +42,9 @@ def test_frozen_tensors_keep_their_bytes_until_their_stage_opens(project: Path) 
 
 
 def test_frozen_parameters_have_no_gradient_and_no_optimizer_state(project: Path) -> None:
-    run = make_run(spec_of(project / "tiny.toml", *SETTINGS, "train.stop_after=3"), project / "run", dtype=torch.float32)
+    run = make_run(
+        spec_of(project / "tiny.toml", *SETTINGS, "train.stop_after=3"), project / "run", dtype=torch.float32
+    )
     for _ in fit(run):
         continue
     held = {key.partition("/")[2] for key in run.optimizer.state()}
@@ -63,7 +65,9 @@ def test_a_stage_that_freezes_drops_the_optimizer_state(project: Path) -> None:
 
 
 def test_modules_that_are_frozen_as_a_whole_run_in_eval_mode(project: Path) -> None:
-    run = make_run(spec_of(project / "tiny.toml", *SETTINGS, "train.stop_after=1"), project / "run", dtype=torch.float32)
+    run = make_run(
+        spec_of(project / "tiny.toml", *SETTINGS, "train.stop_after=1"), project / "run", dtype=torch.float32
+    )
     modes: dict[str, bool] = {}
 
     def note(name: str) -> None:

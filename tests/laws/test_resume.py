@@ -20,7 +20,8 @@ from tests.laws.rig import spec_of, weights
 STAGED = (
     "model.dropout=0.1",
     r"freeze.patterns=['embeddings', 'layer\.[01]\.']",
-    r"freeze.stages=[{at={step=3}, unfreeze=['layer\.1\.']}, {at={epoch=1}, unfreeze=['layer\.0\.'], freeze=['layer\.1\.']}]",
+    r"freeze.stages=[{at={step=3}, unfreeze=['layer\.1\.']},"
+    r" {at={epoch=1}, unfreeze=['layer\.0\.'], freeze=['layer\.1\.']}]",
     "optimizer.groups=[{match='classifier', lr=5e-3}]",
     "schedule.warmup=0.2",
     "train.max_grad_norm=0.5",

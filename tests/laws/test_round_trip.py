@@ -38,7 +38,9 @@ def test_a_checkpoint_with_the_auto_head_gives_the_same_logits_in_plain_transfor
     assert not report["unexpected_keys"]
     assert model.config.id2label == {0: "no", 1: "yes"}
     ours = predictor.score(rows).scores
-    inputs = predictor.tokenizer.inner([r["a"] for r in rows], [r["b"] for r in rows], padding=True, return_tensors="pt")
+    inputs = predictor.tokenizer.inner(
+        [r["a"] for r in rows], [r["b"] for r in rows], padding=True, return_tensors="pt"
+    )
     with torch.no_grad():
         theirs = model.eval()(**inputs).logits
     assert torch.allclose(ours, theirs, atol=1e-6)

@@ -25,6 +25,10 @@ def logged(run: Path, kind: str) -> list[dict]:
     return [r for r in map(json.loads, (run / "log.jsonl").read_text().splitlines()) if r["event"] == kind]
 
 
+def predicted_labels(run: Path) -> list[str]:
+    return [json.loads(line)["label"] for line in (run / "predictions/test.jsonl").read_text().splitlines()]
+
+
 @pytest.mark.slow
 def test_two_ranks_give_what_one_gives(project: Path) -> None:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
@@ -42,9 +46,8 @@ def test_two_ranks_give_what_one_gives(project: Path) -> None:
     left, right = weights(one / "last"), weights(two / "last")
     for name in left:
         assert torch.allclose(left[name], right[name], atol=1e-6), name
-    assert (one / "predictions/test.jsonl").read_text().count("\n") == 11
-    predicted = [[json.loads(x)["label"] for x in (run / "predictions/test.jsonl").open()] for run in (one, two)]
-    assert predicted[0] == predicted[1]
+    assert len(predicted_labels(one)) == 11
+    assert predicted_labels(one) == predicted_labels(two)
 
 
 @pytest.mark.slow
