@@ -11,7 +11,7 @@ def main() -> None:
     # Idle OpenMP threads sleep instead of spinning: beside one other busy process, spinning made training on two
     # cores 2 to 5 times slower. OpenMP reads this when torch loads it, so it is set before anything imports torch.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from ftcli.cli.app import run
+    from ftcli.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
 

@@ -96,13 +96,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("model") / "tiny")
 
 
-@pytest.fixture
-def project(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with data and a recipe, `tiny.toml`, that trains in about a second."""
-    write_rows(tmp_path / "train.jsonl", make_rows(45, seed=1))
-    write_rows(tmp_path / "validation.jsonl", make_rows(21, seed=2))
-    write_rows(tmp_path / "test.jsonl", make_rows(11, seed=3))
-    (tmp_path / "tiny.toml").write_text(
+def make_project(folder: Path, model_folder: Path) -> Path:
+    """Data and a recipe, `tiny.toml`, that trains in about a second."""
+    write_rows(folder / "train.jsonl", make_rows(45, seed=1))
+    write_rows(folder / "validation.jsonl", make_rows(21, seed=2))
+    write_rows(folder / "test.jsonl", make_rows(11, seed=3))
+    (folder / "tiny.toml").write_text(
         f"""
 [data]
 train = "train.jsonl"
@@ -123,8 +122,14 @@ epochs = 2
 every = 1
 """
     )
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with data and `tiny.toml`."""
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return make_project(tmp_path, model_folder)
 
 
 Ftcli = Callable[..., Result]
@@ -133,7 +138,7 @@ Ftcli = Callable[..., Result]
 @pytest.fixture
 def ftcli(capfd: pytest.CaptureFixture[str]) -> Ftcli:
     """The command line in this process: `ftcli("train", "tiny.toml")`."""
-    from ftcli.cli.app import run
+    from ftcli.cli.main import run
 
     def call(*arguments: object) -> Result:
         capfd.readouterr()

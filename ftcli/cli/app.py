@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from ftcli import __version__
-from ftcli.cli.diagnostics import show_bug, show_error
-from ftcli.cli.live import Screen, open_screen
+from ftcli.cli.following import drive, follow, is_silent_rank, pointing_at
+from ftcli.cli.live import open_screen
 from ftcli.cli.options import (
     BatchSize,
     Checkpoint,
@@ -25,8 +22,7 @@ from ftcli.cli.options import (
     RunFolder,
     Settings,
 )
-from ftcli.errors import FtcliError, RecipeError, UsageError
-from ftcli.runtime.activity import T, Working
+from ftcli.errors import UsageError
 from ftcli.spec.card import Format
 from ftcli.spec.recipe import Recipe, load_recipe
 
@@ -38,66 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Carry out a command line; returns the exit code. Only bugs, and `--debug`, show a traceback."""
-    debug = "--debug" in arguments
-    console = Console(stderr=True, quiet=_is_silent_rank())
-    try:
-        code = typer.main.get_command(app).main(list(arguments), prog_name="ftcli", standalone_mode=False)
-    except FtcliError as error:
-        show_error(error, console)
-        if debug:
-            console.print_exception()
-        return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
-    except (typer.Exit, SystemExit) as stop:
-        return int(getattr(stop, "exit_code", getattr(stop, "code", 0)) or 0)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; say nothing more at exit
-        return 0
-    except Exception as error:
-        return _unforeseen(error, console, debug=debug)
-    return int(code or 0)
-
-
-def _unforeseen(error: Exception, console: Console, *, debug: bool) -> int:
-    """A wrong command line, which Typer describes itself, or a bug."""
-    show = getattr(error, "show", None)
-    if callable(show):
-        show()
-        return int(getattr(error, "exit_code", 2))
-    show_bug(error, console, debug)
-    return 1
-
-
-def _is_silent_rank() -> bool:
-    """Whether torchrun started this process as another than the first; asks torch only under torchrun."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return False
-    from ftcli.runtime.world import launched_rank
-
-    return launched_rank() > 0
-
-
-@contextmanager
-def pointing_at(recipe: Recipe | None) -> Generator[None]:
-    """Show errors that come up later at the line of the recipe that caused them."""
-    try:
-        yield
-    except RecipeError as error:
-        raise (recipe.pinpoint(error) if recipe else error) from error
-
-
-def follow(work: Working[T], screen: Screen) -> T:
-    """Show the activities of some work and return its result."""
-    while True:
-        try:
-            screen.show(next(work))
-        except StopIteration as stop:
-            return stop.value
 
 
 def _format(kind: str, delimiter: str | None) -> Format:
@@ -160,30 +96,16 @@ def train(
     from ftcli.flows.train import train as flow
 
     with pointing_at(loaded):
-        _drive(flow(loaded.spec, run_dir=run_dir))
+        drive(flow(loaded.spec, run_dir=run_dir))
 
 
 def _show_plan(recipe: Recipe) -> None:
     from ftcli.cli.plan import show_plan
     from ftcli.flows.plan import plan
 
-    with pointing_at(recipe), open_screen(is_main=not _is_silent_rank()) as screen:
+    with pointing_at(recipe), open_screen(is_main=not is_silent_rank()) as screen:
         found = follow(plan(recipe.spec), screen)
-    show_plan(Console(quiet=_is_silent_rank()), found, recipe)
-
-
-def _drive(events: Generator[object]) -> None:
-    """Show a run's events to the end; a run that a signal stopped ends with that signal's code."""
-    from ftcli.train.events import Event, RunFinished
-
-    code = 0
-    with open_screen(is_main=not _is_silent_rank()) as screen:
-        for event in events:
-            screen.show(cast("Event", event))
-            if isinstance(event, RunFinished):
-                code = event.exit_code
-    if code:
-        raise typer.Exit(code)
+    show_plan(Console(quiet=is_silent_rank()), found, recipe)
 
 
 @app.command()
@@ -191,7 +113,7 @@ def resume(run_dir: RunFolder, settings: Settings = None, debug: Debug = False) 
     """Go on with a run from its newest sound checkpoint, as if it had never stopped."""
     from ftcli.flows.train import resume as flow
 
-    _drive(flow(run_dir, changes=settings or ()))
+    drive(flow(run_dir, changes=settings or ()))
 
 
 @app.command(name="eval")

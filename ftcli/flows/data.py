@@ -110,13 +110,15 @@ def is_stale(prepared: Prepared) -> bool:
     return any(path.is_file() and sha256_of(path) != sha256 for path, sha256 in files)
 
 
-def prepared_for(place: DataPlace, *, source: str | None = None, max_bad_rows: int = 0) -> Working[Prepared]:
-    """Open the prepared data, preparing it first where it is missing or its own files have changed.
+def prepared_for(
+    place: DataPlace, *, source: str | None = None, max_bad_rows: int = 0, force: bool = False
+) -> Working[Prepared]:
+    """Open the prepared data, preparing it first where it is missing, its own files have changed, or `force` says so.
 
     Raises:
         DataError: it can't be had, or a row can't be used.
     """
-    if source is None and place.is_prepared:
+    if source is None and place.is_prepared and not force:
         prepared = place.open()
         if not is_stale(prepared):
             return prepared

@@ -96,7 +96,7 @@ def plan(spec: RunSpec) -> Working[Plan]:
     parts = load_parts(spec, world=world, prepared=prepared)
     store = yield from tokens_of(parts)
     split, limits = store.splits["train"], parts.limits
-    cut = choose_cut(spec.batch, world.device)
+    cut = choose_cut(spec.batch, world)
     epoch = EpochPlan(split.lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
     state_bytes, checkpoint_bytes = _bytes(parts)
     return Plan(

@@ -77,31 +77,13 @@ def prepare_target(
     """
     place = target.place
     before = (place.folder / "dataset.json").stat().st_mtime_ns if place.is_prepared else None
-    if force and source is None and place.is_prepared:
-        prepared = yield from _again(place, max_bad_rows)
-    else:
-        prepared = yield from prepared_for(place, source=source, max_bad_rows=max_bad_rows)
+    prepared = yield from prepared_for(place, source=source, max_bad_rows=max_bad_rows, force=force)
     profile = read_profile(prepared)
     if target.recipe is not None:
         profile = yield from _tokenized(prepared, profile, target.recipe.spec)
         write_report(prepared.folder, profile, facts=prepared.facts)
     after = (place.folder / "dataset.json").stat().st_mtime_ns
     return PreparedReport(prepared, profile, was_there=before == after)
-
-
-def _again(place: DataPlace, max_bad_rows: int) -> Working[Prepared]:
-    from ftcli.data.prepare import prepare
-
-    return (
-        yield from prepare(
-            place.card,
-            folder=place.folder,
-            card_folder=place.card_folder,
-            source=None,
-            downloads=place.downloads,
-            max_bad_rows=max_bad_rows,
-        )
-    )
 
 
 def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[Profile]:

@@ -15,6 +15,7 @@ from ftcli.flows.data import is_stale, place_of, prepared_for
 from ftcli.flows.facts import run_facts
 from ftcli.flows.predictions import has_predictions, predict_test
 from ftcli.flows.recorder import Recorder
+from ftcli.modeling.backbone import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import listening
@@ -115,6 +116,8 @@ def _carry_out(
     prepared = yield from _prepare(spec, world, recorder, step=step)
     if checkpoint:
         check_same_data(read_card(checkpoint), prepared, checkpoint)
+    if checkpoint is None and not Path(resolve_path(spec.model.path)).is_dir():
+        yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))
     parts = load_parts(spec, world=world, prepared=prepared, start=checkpoint)
     if world.is_main and not folder.facts.exists():
         write_json(folder.facts, run_facts(spec, world=world, prepared=prepared))

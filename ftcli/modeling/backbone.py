@@ -10,6 +10,7 @@ reported. Weights become fp32 whatever the file holds; half precision is the for
 from __future__ import annotations
 
 import importlib.util
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -31,8 +32,10 @@ _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, Str
 """What transformers raises for files that are missing, damaged, or not what it takes them for."""
 Head = Literal["auto", "mean"]
 
+# What they have to say reaches the user as our errors and notes; their own lines would tear the live screen.
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
+logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[P
 
 def _brief(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0]
+    return " ".join(line.strip() for line in lines[: 2 if lines[0].endswith(":") else 1])
 
 
 def _missing(report: dict[str, Any]) -> set[str]:

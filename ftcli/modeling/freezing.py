@@ -74,7 +74,10 @@ def plan_freezing(
             stages.append(Stage(start, trainable, f"{' and '.join(verbs)}; {_counted(trainable, names)}"))
     for stage in stages:
         if not stage.trainable:
-            raise RecipeError(f"nothing is left to train from step {stage.start} on", key=("freeze", "patterns"))
+            raise RecipeError(
+                f"nothing is left to train from step {stage.start} on",
+                key=("freeze", "stages" if stage.start else "patterns"),
+            )
     return FreezePlan(tuple(stages), tuple(warnings))
 
 

@@ -8,6 +8,7 @@ What the files hold is the business of whoever passes `write`.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ftcli.runtime.rundir import RunDir
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
+_FOLDER = re.compile(r"step-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class CheckpointStore:
 
     def sweep(self) -> None:
         """Remove what a killed save left behind."""
-        for leftover in self._run.checkpoints.glob(".*"):
+        for leftover in self._run.checkpoints.glob(".step-*"):
             shutil.rmtree(leftover)
 
     def save(self, step: int, write: Callable[[Path], None], *, facts: dict[str, Any], is_best: bool) -> Saved:
@@ -74,22 +76,24 @@ class CheckpointStore:
             write(partial)
             manifest = _seal(partial, {"format_version": FORMAT_VERSION, "step": step, **facts})
             _move(partial, final)
+            if is_best:
+                link_atomically(self._run.best, final)
+            link_atomically(self._run.last, final)
+            self._drop_old()
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             hint = f"free some space under {self._run.path}, then `ftcli resume {self._run.path}`"
             raise CheckpointError(f"can't save a checkpoint at step {step}: {error}", hint=hint) from error
-        if is_best:
-            link_atomically(self._run.best, final)
-        link_atomically(self._run.last, final)
-        self._drop_old()
         return Saved(final, manifest)
 
     def rewind(self, to: Saved | None) -> None:
         """Make `to` the last checkpoint: what came after it, sound or not, will be made again."""
-        for path in self._run.checkpoints.glob("step-*"):
-            if to is None or path.name > to.path.name:
+        for path in self._folders():
+            if to is None or _step_of(path) > to.step:
                 shutil.rmtree(path)
         if to is None:
+            for link in (self._run.best, self._run.last):
+                link.unlink(missing_ok=True)
             return
         link_atomically(self._run.last, to.path)
         best = self._run.checkpoints / f"step-{to.manifest.get('best_step') or to.step:06d}"
@@ -98,7 +102,7 @@ class CheckpointStore:
     def newest(self) -> tuple[Saved | None, list[str]]:
         """The newest checkpoint that verifies, and one sentence for each newer one that does not."""
         skipped: list[str] = []
-        for path in sorted(self._run.checkpoints.glob("step-*"), reverse=True):
+        for path in reversed(self._folders()):
             try:
                 return verify(path), skipped
             except CheckpointError as error:
@@ -107,10 +111,18 @@ class CheckpointStore:
 
     def _drop_old(self) -> None:
         spared = {link.resolve() for link in (self._run.best, self._run.last)}
-        folders = sorted(self._run.checkpoints.glob("step-*"))
-        for path in folders[: -self._keep]:
+        for path in self._folders()[: -self._keep]:
             if path.resolve() not in spared:
                 shutil.rmtree(path)
+
+    def _folders(self) -> list[Path]:
+        """The checkpoint folders, oldest first; what a user keeps under another name beside them is none."""
+        found = self._run.checkpoints.glob("step-*")
+        return sorted((path for path in found if _FOLDER.fullmatch(path.name) and path.is_dir()), key=_step_of)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def _seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +182,7 @@ def read_manifest(path: Path) -> Saved:
         is_whole = manifest["sha256"] == _digest(manifest)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}") from None
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} can't be read") from None
     if not is_whole:
         raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} does not match its own hash")
@@ -184,5 +196,9 @@ def _check_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
     size = path.stat().st_size
     if size != expected["size"]:
         raise CheckpointError(f"checkpoint {folder} is damaged: {name} has {size} bytes instead of {expected['size']}")
-    if sha256_of(path) != expected["sha256"]:
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {folder} is damaged: {name} can't be read: {error.strerror}") from None
+    if found != expected["sha256"]:
         raise CheckpointError(f"checkpoint {folder} is damaged: {name} does not match its hash")

@@ -94,6 +94,8 @@ class World:
             return text
         raw = text.encode() if self.is_main else b""
         size = self.largest(len(raw))
+        if size == 0:
+            return ""
         buffer = torch.zeros(size, dtype=torch.uint8)
         if self.is_main:
             buffer.copy_(torch.frombuffer(bytearray(raw), dtype=torch.uint8))

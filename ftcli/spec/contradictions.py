@@ -14,6 +14,7 @@ from ftcli.errors import Problem
 
 Table = dict[str, Any]
 OWN_FILES = ("train", "validation", "test", "columns", "labels", "format", "holdout")
+_PLAIN_FORMAT = {"kind": "auto", "delimiter": None, "quotes": "auto", "encoding": "utf-8"}
 
 
 def contradictions(data: Table) -> list[Problem]:
@@ -38,12 +39,23 @@ def _data_named_or_given(data: Table) -> Iterator[Problem]:
     if "name" in table and "train" in table:
         what = f'`data.name` is "{table["name"]}" and `data.train` is "{table["train"]}": one of them, not both'
         yield Problem(what, hint="name a built-in data set, or give files of your own", key=("data", "train"))
+    if "name" in table and "train" not in table:
+        for key in (key for key in OWN_FILES if not _says_nothing(key, table.get(key))):
+            what = f'`data.{key}` goes with files of your own, but `data.name` is "{table["name"]}"'
+            yield Problem(what, hint="leave it out, or copy the data set's card and change that", key=("data", key))
     if "train" in table and "columns" not in table:
         hint = 'write columns = { text = "...", label = "..." }'
         yield Problem("`data.columns` is needed to read files of your own", hint=hint, key=("data", "train"))
     if _number(table.get("holdout")) and table.get("validation", "off") != "off":
         what = "`data.holdout` makes a validation split, but `data.validation` names one already"
         yield Problem(what, key=("data", "holdout"))
+
+
+def _says_nothing(key: str, value: object) -> bool:
+    """Whether a key of one's own files is absent or as it would be if it were."""
+    if key == "format" and isinstance(value, dict):
+        return all(cast("Table", value).get(name, default) == default for name, default in _PLAIN_FORMAT.items())
+    return value in (None, 0, "off", "auto")
 
 
 def _batch_fits(data: Table) -> Iterator[Problem]:

@@ -57,8 +57,13 @@ class Document:
         return None
 
     def _location(self, span: Span) -> Location:
-        line = self.text.splitlines()[span.line - 1]
+        line = _lines(self.text)[span.line - 1]
         return Location(self.name, span.line, span.column, span.width, line)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines as TOML counts them; `str.splitlines` would also break at U+2028 and its like."""
+    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def contains(data: object, key: Key) -> bool:
@@ -110,7 +115,7 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def _toml_location(message: str, text: str, name: str) -> Location:
-    lines = text.splitlines() or [""]
+    lines = _lines(text)
     found = re.search(r"line (\d+), column (\d+)", message)
     line, column = (int(found[1]), int(found[2])) if found else (len(lines), 1)
     return Location(name, line, column, 1, lines[min(line, len(lines)) - 1])
@@ -148,7 +153,7 @@ class _Scanner:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.lines = document.text.splitlines()
+        self.lines = _lines(document.text)
         self.table: Key = ()
         self.counts: dict[Key, int] = {}
 
@@ -192,7 +197,7 @@ class _Scanner:
                 value = tomllib.loads(f"v = {text}")["v"]
             except tomllib.TOMLDecodeError:
                 continue
-            shown = text.splitlines()[0] if text else ""
+            shown = text.split("\n", 1)[0]
             width = len(shown.split(" #")[0].rstrip()) or 1
             self.document.values[key] = Span(number + 1, start + 1, width)
             self._inside(key, value, number + 1, extra)

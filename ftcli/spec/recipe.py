@@ -19,11 +19,11 @@ from ftcli.spec.document import Document, Key, contains, parse_setting, read_doc
 from ftcli.spec.problems import located, problems_of
 from ftcli.spec.run import RunSpec
 
-_ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "batch": (("micro_size",), ("max_tokens",), ("accumulation",)),
-    "data": (("name",), OWN_FILES),
+_ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
+    "batch": {name: (name,) for name in ("micro_size", "max_tokens", "accumulation")},
+    "data": {"name": ("name",), "train": OWN_FILES},
 }
-"""Keys of one table of which a later layer's choice replaces an earlier layer's."""
+"""The keys of a table that make a choice, and what belongs to each: a later layer's choice replaces an earlier one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Recipe:
 
     def origin(self, key: Key) -> str:
         """The same as a word for a table: `default`, `--set ...` or `file:line`."""
-        layer = next((layer for layer in reversed(self.layers) if contains(layer.data, key)), None)
-        where = layer.locate(key) if layer else None
+        holders = [layer for layer in reversed(self.layers) if contains(layer.data, key)]
+        where = holders[0].locate(key) if holders and contains(_stacked(self.layers), key) else None
         return "default" if where is None else ":".join(str(p) for p in (where.file, where.line) if p is not None)
 
     def pinpoint(self, error: FtcliError) -> FtcliError:
@@ -58,15 +58,13 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
 
 
 def resolve_layers(layers: Sequence[Document]) -> Recipe:
-    """Merge layers (the last wins) and validate the result.
+    """Merge layers (the last wins; all `--set` options together are one) and validate the result.
 
     Raises:
         RecipeError: with every problem found, each located.
     """
-    merged: dict[str, Any] = {}
-    problems = [problem for layer in layers for problem in _layer_problems(layer)]
-    for layer in layers:
-        merged = merge(merged, {name: value for name, value in layer.data.items() if name != "extends"})
+    merged = _stacked(layers)
+    problems = [*_layer_problems(layers), *_misplaced_extends(layers)]
     try:
         spec = RunSpec.model_validate(merged)
     except ValidationError as error:
@@ -78,20 +76,31 @@ def resolve_layers(layers: Sequence[Document]) -> Recipe:
     return Recipe(spec, tuple(layers))
 
 
-def _layer_problems(layer: Document) -> Iterator[Problem]:
-    for problem in one_cut(layer.data):
-        where = layer.locate(problem.key or ())
-        yield Problem(problem.what, where, problem.hint, problem.key)
-    if layer.flag and "extends" in layer.data:
-        yield Problem("`extends` can only stand in a recipe", Location(layer.name))
+def _layer_problems(layers: Sequence[Document]) -> Iterator[Problem]:
+    flags = [layer for layer in layers if layer.flag]
+    for group in [*([layer] for layer in layers if not layer.flag), flags]:
+        for problem in one_cut(_together(group)):
+            where = _locate(group, problem.key or (), of_key=False)
+            yield Problem(problem.what, where, problem.hint, problem.key)
+
+
+def _misplaced_extends(layers: Sequence[Document]) -> Iterator[Problem]:
+    for layer in layers:
+        if layer.flag and "extends" in layer.data:
+            yield Problem("`extends` can only stand in a recipe", Location(layer.name))
 
 
 def _locate(layers: Sequence[Document], key: Key, *, of_key: bool) -> Location | None:
-    holders = [layer for layer in reversed(layers) if contains(layer.data, key)]
-    for layer in holders or list(reversed(layers)):
-        if where := layer.locate(key, of_key=of_key):
-            return where
-    return Location(layers[0].name) if layers else None
+    """Where `key`, or else the nearest table around it, is written in the layer that is in force."""
+    stacked = _stacked(layers)
+    for part in (key[:length] for length in range(len(key), 0, -1)):
+        if contains(stacked, part):
+            holders = [layer for layer in reversed(layers) if contains(layer.data, part)]
+            if part != key:  # a table's own lines say more than an option that reaches into it
+                holders.sort(key=lambda layer: layer.flag)
+            return holders[0].locate(part, of_key=of_key)
+    recipes = [layer.name for layer in layers if not layer.flag]
+    return Location(recipes[-1]) if recipes else None
 
 
 def _file_layers(path: Path, seen: tuple[Path, ...]) -> list[Document]:
@@ -111,9 +120,35 @@ def _file_layers(path: Path, seen: tuple[Path, ...]) -> list[Document]:
     return [*_file_layers(target, (*seen, path.resolve())), document]
 
 
+def _stacked(layers: Sequence[Document]) -> dict[str, Any]:
+    """The data of all layers, the last winning."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        if not layer.flag:
+            merged = merge(merged, {name: value for name, value in layer.data.items() if name != "extends"})
+    return merge(merged, _together([layer for layer in layers if layer.flag]))
+
+
+def _together(layers: Sequence[Document]) -> dict[str, Any]:
+    """Documents that make one layer: of equals the last counts, and none discards what another says."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        result = _overlaid(result, layer.data)
+    return result
+
+
+def _overlaid(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    result = dict(lower)
+    for name, value in upper.items():
+        below = result.get(name)
+        both = isinstance(value, dict) and isinstance(below, dict)
+        result[name] = _overlaid(cast("dict[str, Any]", below), cast("dict[str, Any]", value)) if both else value
+    return result
+
+
 def merge(lower: dict[str, Any], upper: dict[str, Any], table: str = "") -> dict[str, Any]:
     """`upper` over `lower`: tables merge, arrays and values replace, a changed `kind` discards the lower table."""
-    if "kind" in upper and upper["kind"] != lower.get("kind", _default_kind(table)):
+    if table and "kind" in upper and upper["kind"] != lower.get("kind", _default_kind(table)):
         return upper
     result = {name: value for name, value in lower.items() if name not in _replaced(table, upper)}
     for name, value in upper.items():
@@ -132,9 +167,9 @@ def _default_kind(table: str) -> object:
 
 def _replaced(table: str, upper: dict[str, Any]) -> set[str]:
     """The lower keys that a choice in `upper` stands in for."""
-    choices = _ALTERNATIVES.get(table, ())
-    chosen = [names for names in choices if any(name in upper for name in names)]
-    return {name for names in choices if chosen and names not in chosen for name in names}
+    choices = _ALTERNATIVES.get(table, {})
+    chosen = [choice for choice in choices if upper.get(choice, "off") != "off"]
+    return {name for choice, names in choices.items() if chosen and choice not in chosen for name in names}
 
 
 def anchored(spec: RunSpec) -> RunSpec:

@@ -161,7 +161,7 @@ def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
 
 def _micro_batches(parts: Parts) -> int:
     """Micro-batches of a full step on each rank; 0 where it varies with the rows' lengths."""
-    cut = choose_cut(parts.spec.batch, parts.world.device)
+    cut = choose_cut(parts.spec.batch, parts.world)
     if cut.accumulation:
         return cut.accumulation
     return -(-parts.spec.batch.size // (cut.rows * parts.world.size)) if cut.rows else 0
@@ -197,7 +197,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
             store.splits["train"],
             task=parts.task,
             batch=spec.batch,
-            cut=choose_cut(spec.batch, world.device),
+            cut=choose_cut(spec.batch, world),
             seed=spec.run.seed,
             world=world,
             pad_id=parts.tokenizer.pad_id,

@@ -31,14 +31,20 @@ class Group:
     num_slots: int
 
 
-def choose_cut(section: BatchSection, device: torch.device) -> Cut:
-    """How steps are cut: as the recipe says, or by a rule for the device."""
+def choose_cut(section: BatchSection, world: World) -> Cut:
+    """How steps are cut: as the recipe says, or by a rule for the device.
+
+    The rule leaves every rank of several at least two micro-batches: with one each, the rank with the longest rows
+    makes all others wait.
+    """
     if section.max_tokens != "off":
         return Cut(tokens=section.max_tokens)
     if section.accumulation != "off":
         return Cut(accumulation=section.accumulation)
-    rows = _AUTO_ROWS.get(device.type, 8) if section.micro_size == "auto" else section.micro_size
-    return Cut(rows=min(rows, section.size))
+    if section.micro_size != "auto":
+        return Cut(rows=section.micro_size)
+    share = section.size if world.size == 1 else max(1, section.size // (2 * world.size))
+    return Cut(rows=min(_AUTO_ROWS.get(world.device.type, 8), share))
 
 
 class Feed:

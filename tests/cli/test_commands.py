@@ -126,7 +126,7 @@ def test_a_dry_run_trains_nothing_and_shows_where_values_come_from(
 
 def test_help_and_recipe_errors_import_neither_torch_nor_transformers(project: Path) -> None:
     code = (
-        "import sys\nfrom ftcli.cli.app import run\nrun(['--help'])\nrun(['train', 'missing.toml'])\n"
+        "import sys\nfrom ftcli.cli.main import run\nrun(['--help'])\nrun(['train', 'missing.toml'])\n"
         "heavy = {'torch', 'transformers', 'safetensors'} & set(sys.modules)\nassert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

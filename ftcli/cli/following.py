@@ -1,0 +1,54 @@
+"""Following a flow: its events onto the screen, its errors onto the recipe's lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import typer
+
+from ftcli.cli.live import Screen, open_screen
+from ftcli.errors import RecipeError
+from ftcli.runtime.activity import T, Working
+from ftcli.spec.recipe import Recipe
+from ftcli.train.events import Event, RunFinished
+
+
+def is_silent_rank() -> bool:
+    """Whether torchrun started this process as another than the first; asks torch only under torchrun."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return False
+    from ftcli.runtime.world import launched_rank
+
+    return launched_rank() > 0
+
+
+@contextmanager
+def pointing_at(recipe: Recipe | None) -> Generator[None]:
+    """Show errors that come up later at the line of the recipe that caused them."""
+    try:
+        yield
+    except RecipeError as error:
+        raise (recipe.pinpoint(error) if recipe else error) from error
+
+
+def follow(work: Working[T], screen: Screen) -> T:
+    """Show the activities of some work and return its result."""
+    while True:
+        try:
+            screen.show(next(work))
+        except StopIteration as stop:
+            return stop.value
+
+
+def drive(events: Generator[Event]) -> None:
+    """Show a run's events to the end; a run that a signal stopped ends with that signal's code."""
+    code = 0
+    with open_screen(is_main=not is_silent_rank()) as screen:
+        for event in events:
+            screen.show(event)
+            if isinstance(event, RunFinished):
+                code = event.exit_code
+    if code:
+        raise typer.Exit(code)
