@@ -134,7 +134,7 @@ def open_prepared(folder: Path) -> Prepared:
 
 
 def _again(folder: Path) -> str:
-    return f"prepare it again: ftcli prepare {folder.name}"
+    return f"prepare it again: ftcli prepare {folder.name} --force (or the recipe's path, for files of your own)"
 
 
 def _read_facts(folder: Path) -> DatasetFile:

@@ -117,7 +117,7 @@ def read_profile(prepared: Prepared) -> Profile:
     try:
         return Profile.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        hint = f"prepare it again: ftcli prepare {prepared.facts.name}"
+        hint = f"prepare it again: ftcli prepare {prepared.facts.name} --force"
         raise DataError(f"{path} can't be read: {str(error).splitlines()[0]}", hint=hint) from None
 
 

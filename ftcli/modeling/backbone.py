@@ -46,6 +46,14 @@ class Loaded:
     new: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a model's file was made with: its labels, and the classes that its config names."""
+
+    labels: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
 def resolve_path(path: str, *, key: tuple[str, ...] = ("model", "path")) -> str:
     """A folder's path, or a hub id unchanged.
 
@@ -83,7 +91,7 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
         RecipeError: the model can't be had, or its file lacks parts of the encoder.
     """
     path = resolve_path(section.path)
-    config, known = _config(path, labels, section.dropout)
+    config, made = _config(path, labels, section.dropout)
     torch.manual_seed(seed)
     try:
         if section.head == "mean":
@@ -98,23 +106,26 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
     fresh = _missing(report) if section.head == "auto" else {f"{prefix}.{name}" for name in _missing(report)}
     _check_encoder(fresh, prefix, section.path)
     heads = {name for name, _ in model.named_parameters() if not name.startswith(f"{prefix}.")}
-    if section.head == "auto" and known != labels:
+    kind = type(getattr(model, prefix) if section.head == "mean" else model).__name__
+    keeps = made.labels == labels and kind in made.classes
+    if section.head == "mean":
+        fresh |= set[str]() if keeps and _take_head(model, Path(path), heads) else heads
+    elif not keeps:
         _renew_head(model, config, heads)
-        fresh |= heads
-    elif section.head == "mean":
         fresh |= heads
     names = {name for name, _ in model.named_parameters()}
     return Loaded(model, tuple(sorted(fresh & names)))
 
 
-def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[PreTrainedConfig, tuple[str, ...]]:
-    """The architecture with our labels and dropout, and the labels that the file was made with."""
+def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[PreTrainedConfig, _Made]:
+    """The architecture with our labels and dropout, and what the file was made with."""
     try:
         config: Any = AutoConfig.from_pretrained(path)
     except _UNREADABLE as error:
         hint = "without a network, name a folder that holds config.json and model.safetensors"
         raise RecipeError(f"can't load {path}: {_brief(error)}", hint=hint, key=("model", "path")) from error
     known = tuple(config.id2label[number] for number in sorted(config.id2label))
+    made = _Made(known, tuple(config.architectures or ()))
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
@@ -123,7 +134,7 @@ def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[P
         for name, value in config.to_dict().items():
             if "dropout" in name and (value is None or isinstance(value, float)):
                 setattr(config, name, dropout)
-    return config, known
+    return config, made
 
 
 def _brief(error: Exception) -> str:
@@ -149,6 +160,17 @@ def _renew_head(model: nn.Module, config: PreTrainedConfig, heads: set[str]) -> 
         for name, value in fresh.named_parameters():
             if name in heads:
                 model.get_parameter(name).copy_(value)
+
+
+def _take_head(model: nn.Module, folder: Path, heads: set[str]) -> bool:
+    """Take a mean head from a checkpoint's file; False if it holds none."""
+    weights = load_file(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else {}
+    if not heads <= set(weights):
+        return False
+    with torch.no_grad():
+        for name in heads:
+            model.get_parameter(name).copy_(weights[name])
+    return True
 
 
 def longest_row(model: nn.Module) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -30,7 +31,13 @@ def exit_code_for(number: int) -> int:
 
 @contextmanager
 def listening(interrupt: Interrupt) -> Generator[None]:
-    """Let SIGINT, SIGTERM and SIGUSR1 ask `interrupt` within the block."""
+    """Let SIGINT, SIGTERM and SIGUSR1 ask `interrupt` within the block.
+
+    In another thread than the main one, where Python hands no signals out, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.signal(number, interrupt.ask) for number in _ASKING}
     try:
         yield

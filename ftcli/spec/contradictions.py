@@ -33,7 +33,7 @@ def _number(value: object) -> float | None:
 
 def _data_named_or_given(data: Table) -> Iterator[Problem]:
     table = _table(data, "data")
-    if "name" not in table and "train" not in table:
+    if "data" in data and "name" not in table and "train" not in table:
         hint = 'write name = "afqmc" (or another built-in), or train = "FILE" with columns'
         yield Problem("[data] names no data", hint=hint, key=("data",))
     if "name" in table and "train" in table:

@@ -46,14 +46,14 @@ def load_section(model: type[S], path: Path) -> S:
 
 
 def located(problems: Iterable[Problem], locate: Locate) -> list[Problem]:
-    """The problems with their places filled in, sorted by file and line."""
+    """The problems with their places filled in, sorted by file, line and column."""
     placed = [p if p.where or not p.key else _placed(p, p.key, locate) for p in problems]
     return sorted(placed, key=_place)
 
 
-def _place(problem: Problem) -> tuple[bool, str, int]:
+def _place(problem: Problem) -> tuple[bool, str, int, int]:
     where = problem.where
-    return (where is None, where.file if where else "", (where.line or 0) if where else 0)
+    return (False, where.file, where.line or 0, where.column or 0) if where else (True, "", 0, 0)
 
 
 def _placed(problem: Problem, key: Key, locate: Locate) -> Problem:
@@ -62,29 +62,41 @@ def _placed(problem: Problem, key: Key, locate: Locate) -> Problem:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], data: dict[str, Any]) -> list[Problem]:
-    """One problem for each key that is wrong; a key of a union is reported once."""
-    found: dict[tuple[Key, str], Problem] = {}
+    """One problem for each key that is wrong, although pydantic reports a key once for each type it may have."""
+    found: dict[Key, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        key = _toml_key(detail["loc"], data)
-        problem = _problem(detail, key, model)
-        found.setdefault((key, problem.what.split(" must be ")[0]), problem)
-    return list(found.values())
+        found.setdefault(_toml_key(detail, data), []).append(detail)
+    around = {key[:length] for key in found for length in range(len(key))}
+    return [_problem_of(details, key, model) for key, details in found.items() if key not in around or not key]
 
 
-def _toml_key(loc: Sequence[str | int], data: object) -> Key:
+def _toml_key(detail: ErrorDetails, data: object) -> Key:
     """Pydantic's path without the tags of unions and the names of validators, which no recipe has."""
     key: Key = ()
-    for position, part in enumerate(loc):
-        is_absent = position == len(loc) - 1 and isinstance(part, str) and "[" not in part and _is_table(data, key)
+    for position, part in enumerate(detail["loc"]):
+        is_absent = detail["type"] == "missing" and position == len(detail["loc"]) - 1
         if is_absent or contains(data, (*key, part)):
             key = (*key, part)
     return key
 
 
-def _is_table(data: object, key: Key) -> bool:
-    for part in key:
-        data = cast("Any", data)[part]
-    return isinstance(data, dict)
+def _problem_of(details: Sequence[ErrorDetails], key: Key, model: type[BaseModel]) -> Problem:
+    """What is wrong with one key, which may be allowed words beside other types (`8`, or "auto")."""
+    words = [word for detail in details if detail["type"] == "literal_error" for word in _allowed(detail)]
+    others = [detail for detail in details if detail["type"] != "literal_error"]
+    if not words or not others:
+        return _problem(details[0], key, model)
+    value = others[0]["input"]
+    if isinstance(value, str) and difflib.get_close_matches(value, words, 1):
+        return _problem(next(detail for detail in details if detail["type"] == "literal_error"), key, model)
+    quoted = [f'"{word}"' for word in words]
+    if beyond := [detail for detail in others if detail["type"] not in _EXPECTED]:
+        problem = _problem(beyond[0], key, model)
+        return Problem(problem.what, hint=f"also allowed: {', '.join(quoted)}", key=key)
+    types = dict.fromkeys(_EXPECTED[detail["type"]] for detail in others)
+    *first, last = [*types, *quoted]
+    what = f"`{dot(key)}` must be {', '.join(first)} or {last}, not {_shown(value)}"
+    return Problem(what, hint=_unquoted(others[0]), key=key)
 
 
 def _problem(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
@@ -105,8 +117,7 @@ def _problem(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
 
 
 def _not_allowed(detail: ErrorDetails, key: Key) -> Problem:
-    context = detail.get("ctx", {})
-    allowed = [word.strip("'") for word in _words(str(context.get("expected") or context.get("expected_tags", "")))]
+    allowed = _allowed(detail)
     value = detail["input"]
     if detail["type"].startswith("union_tag"):
         key = (*key, "kind")
@@ -115,6 +126,11 @@ def _not_allowed(detail: ErrorDetails, key: Key) -> Problem:
     if close := difflib.get_close_matches(str(value), allowed, 1):
         hint = f"did you mean `{close[0]}`? {hint}"
     return Problem(f"`{dot(key)}` can't be {_shown(value)}", hint=hint, key=key)
+
+
+def _allowed(detail: ErrorDetails) -> list[str]:
+    context = detail.get("ctx", {})
+    return [word.strip("'") for word in _words(str(context.get("expected") or context.get("expected_tags", "")))]
 
 
 def _words(text: str) -> Iterator[str]:

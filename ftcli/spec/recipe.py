@@ -23,7 +23,7 @@ _ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
     "batch": {name: (name,) for name in ("micro_size", "max_tokens", "accumulation")},
     "data": {"name": ("name",), "train": OWN_FILES},
 }
-"""The keys of a table that make a choice, and what belongs to each: a later layer's choice replaces an earlier one's."""
+"""Keys that make a choice, with what belongs to each. A later layer's choice replaces an earlier one's."""
 
 
 @dataclass(frozen=True, slots=True)

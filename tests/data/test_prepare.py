@@ -369,7 +369,7 @@ def test_an_unreadable_description_is_an_error(files: Path, content: str) -> Non
     (folder / "dataset.json").write_text(content)
     with pytest.raises(DataError) as raised:
         open_prepared(folder)
-    assert raised.value.problems[0].hint == "prepare it again: ftcli prepare out"
+    assert raised.value.problems[0].hint.startswith("prepare it again: ftcli prepare out --force")
 
 
 def test_an_unknown_split_is_an_error(files: Path) -> None:
