@@ -12,7 +12,7 @@ from ftcli.data.prepare import prepare
 from ftcli.errors import RecipeError
 from ftcli.runtime.activity import Working
 from ftcli.runtime.files import sha256_of
-from ftcli.spec.card import Columns, DataCard, Split
+from ftcli.spec.card import DataCard, Split
 from ftcli.spec.problems import load_section
 from ftcli.spec.sections import DataSection
 
@@ -82,7 +82,7 @@ def _card_of_files(data: DataSection) -> DataCard:
     if data.test != "off":
         files["test"] = data.test
     return DataCard(
-        name=_name_for(data.train, files, data.columns),
+        name=_name_for(data, data.train, files),
         title=f"rows of {data.train}",
         labels=None if data.labels == "auto" else data.labels,
         columns=data.columns,
@@ -92,9 +92,10 @@ def _card_of_files(data: DataSection) -> DataCard:
     )
 
 
-def _name_for(train: str, files: dict[Split, str], columns: Columns) -> str:
-    """A name that differs where files or columns do, and reads like the training file's."""
-    described = f"{sorted((split, _address(file)) for split, file in files.items())} {columns.model_dump_json()}"
+def _name_for(data: DataSection, train: str, files: dict[Split, str]) -> str:
+    """A name that differs where files, or what is made of them, do, and reads like the training file's."""
+    made = data.model_dump_json(include={"columns", "format", "labels", "holdout"})
+    described = f"{sorted((split, _address(file)) for split, file in files.items())} {made}"
     stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in Path(train).name.split(".")[0]).strip("._-")
     safe = stem if stem.isascii() and stem else "data"
     return f"{safe}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
@@ -104,8 +105,11 @@ def _address(file: str) -> str:
     return file if "://" in file else str(Path(file).resolve())
 
 
-def is_stale(prepared: Prepared) -> bool:
-    """Whether a local file that the data was prepared from has changed since; a file that is gone has not."""
+def is_stale(place: DataPlace, prepared: Prepared) -> bool:
+    """Whether the card, or a local file that the data was prepared from, has changed; a file that is gone has not."""
+    card, facts = place.card, prepared.facts
+    if (card.columns, card.holdout) != (facts.columns, facts.holdout) or card.labels not in (None, facts.labels):
+        return True
     files = ((Path(source.location), source.sha256) for source in prepared.facts.sources)
     return any(path.is_file() and sha256_of(path) != sha256 for path, sha256 in files)
 
@@ -120,7 +124,7 @@ def prepared_for(
     """
     if source is None and place.is_prepared and not force:
         prepared = place.open()
-        if not is_stale(prepared):
+        if not is_stale(place, prepared):
             return prepared
     return (
         yield from prepare(

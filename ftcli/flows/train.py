@@ -144,7 +144,7 @@ def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> G
         if leads and not place.is_prepared:
             text = f"{place.card.name} is not prepared yet: preparing it in {place.folder}"
             yield from recorder.passing(Noted(step, text))
-        elif leads and is_stale(place.open()):
+        elif leads and is_stale(place, place.open()):
             text = f"the files of {place.card.name} have changed: preparing it anew"
             yield from recorder.passing(Noted(step, text, "warning"))
         if leads:

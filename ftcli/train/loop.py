@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from importlib.metadata import version
 from typing import Any
 
 from ftcli import __version__
@@ -112,8 +113,9 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     value = scored.loss if metric == "loss" else metrics.get(metric)
     progress = run.progress
     improved = False
-    if name == "validation" and value is not None and progress.step > 0:
-        improved = progress.record_score(value, higher_is_better=metric != "loss")
+    if name == "validation" and progress.step > 0:
+        progress.metrics = metrics
+        improved = value is not None and progress.record_score(value, higher_is_better=metric != "loss")
     yield Evaluated(
         step=progress.step,
         epoch=run.limits.epoch_at(progress.step),
@@ -150,10 +152,14 @@ def _manifest_facts(run: Run) -> dict[str, Any]:
         "best_metric": run.evaluation.best,
         "best": run.progress.best,
         "best_step": run.progress.best_step,
+        "metrics": run.progress.metrics,
         "seconds": run.progress.seconds,
         "world_size": run.world.size,
         "has_test": "test" in run.splits,
-        "ftcli": __version__,
+        "versions": {
+            "ftcli": __version__,
+            **{name: version(name) for name in ("torch", "transformers", "safetensors")},
+        },
     }
 
 

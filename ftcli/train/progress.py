@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ftcli.spec.sections import Cadence, EpochCadence
@@ -14,7 +14,7 @@ class Progress:
     """What has happened. The position in the data is `step` too: divmod(step, steps_per_epoch).
 
     `epoch_loss` and `epoch_items` sum the loss over the items trained on in the current epoch. `best` is the value of
-    the recipe's `evaluate.best` at `best_step`.
+    the recipe's `evaluate.best` at `best_step`; `metrics` are those of the latest evaluation of the validation split.
     """
 
     step: int = 0
@@ -24,6 +24,7 @@ class Progress:
     epoch_items: int = 0
     best: float | None = None
     best_step: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict[str, float])
     num_overflows: int = 0
     seconds: float = 0.0
 

@@ -115,9 +115,7 @@ def test_every_problem_is_reported_at_once_sorted_by_line() -> None:
 
 
 def test_problems_of_one_line_are_sorted_by_column() -> None:
-    found = problems(
-        "[model]\npath = 'm'\n[data]\ntrain = 't'\ncolumns = { zzz = 1, text = 2, pear = 'b' }\n"
-    )
+    found = problems("[model]\npath = 'm'\n[data]\ntrain = 't'\ncolumns = { zzz = 1, text = 2, pear = 'b' }\n")
     assert [p.where.column if p.where else None for p in found] == [13, 22, 32]
 
 

@@ -1,0 +1,168 @@
+"""Which prepared folder a recipe means, and when it is prepared anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ftcli.data.dataset import Prepared
+from ftcli.errors import DataError, RecipeError
+from ftcli.flows.data import DataPlace, is_stale, place_named, place_of, prepared_for
+from ftcli.runtime.activity import finish
+from ftcli.spec.sections import DataSection
+from tests.conftest import Ftcli, make_rows, write_rows
+
+COLUMNS = {"text": "a", "pair": "b", "label": "label"}
+FILES = {"train": "train.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
+
+
+def place(**data: object) -> DataPlace:
+    return place_of(DataSection.model_validate({**FILES, "columns": COLUMNS, **data}))
+
+
+def prepare(place: DataPlace, *, force: bool = False) -> Prepared:
+    return finish(prepared_for(place, force=force))
+
+
+def stamp(place: DataPlace) -> int:
+    return (place.folder / "dataset.json").stat().st_mtime_ns
+
+
+def test_prepared_data_is_opened_not_prepared_again(project: Path) -> None:
+    first = prepare(place())
+    before = stamp(place())
+    assert prepare(place()).facts == first.facts
+    assert stamp(place()) == before
+    prepare(place(), force=True)
+    assert stamp(place()) != before
+
+
+@pytest.mark.parametrize("file", FILES.values())
+def test_own_files_that_have_changed_are_prepared_anew(project: Path, file: str) -> None:
+    before = prepare(place())
+    assert not is_stale(place(), before)
+    rows = make_rows(13, seed=8)
+    write_rows(project / file, rows)
+    assert is_stale(place(), before)
+    after = prepare(place())
+    assert after.folder == before.folder
+    assert after.facts.rows_sha256 != before.facts.rows_sha256
+    assert list(after.rows(file.removesuffix(".jsonl"))) == rows
+    assert not is_stale(place(), after)
+
+
+def test_a_file_that_is_gone_does_not_take_the_prepared_rows_with_it(project: Path) -> None:
+    before = prepare(place())
+    (project / "train.jsonl").unlink()
+    assert not is_stale(place(), before)
+    assert prepare(place()).facts == before.facts
+
+
+def test_a_touched_file_with_the_same_rows_is_not_stale(project: Path) -> None:
+    before = prepare(place())
+    file = project / "train.jsonl"
+    file.write_bytes(file.read_bytes())
+    assert not is_stale(place(), before)
+
+
+def test_the_same_files_are_the_same_data_however_their_path_is_written(project: Path) -> None:
+    there = place().folder.resolve()
+    assert place(train=str(project / "train.jsonl")).folder.resolve() == there
+    assert place(train="./train.jsonl").folder.resolve() == there
+    assert there.name.startswith("train-")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train": "validation.jsonl"},
+        {"test": "off"},
+        {"columns": {"text": "a", "label": "label"}},
+        {"columns": {"text": "b", "pair": "a", "label": "label"}},
+        {"labels": ["yes", "no"]},
+        {"validation": "off", "holdout": 0.2},
+        {"format": {"kind": "jsonl", "encoding": "utf-16"}},
+    ],
+)
+def test_whatever_changes_the_rows_or_labels_is_other_data(project: Path, change: dict[str, object]) -> None:
+    assert place(**change).folder != place().folder
+
+
+def test_another_order_of_labels_is_never_read_from_the_old_folder(project: Path) -> None:
+    assert prepare(place()).facts.labels == ("no", "yes")
+    assert prepare(place(labels=["yes", "no"])).facts.labels == ("yes", "no")
+
+
+def test_another_share_held_out_is_never_read_from_the_old_folder(project: Path) -> None:
+    rows = {share: prepare(place(validation="off", holdout=share)).facts.splits for share in (0.2, 0.5)}
+    assert 0 < rows[0.2]["validation"].rows < rows[0.5]["validation"].rows
+    assert all(splits["train"].rows + splits["validation"].rows == 45 for splits in rows.values())
+
+
+def test_a_name_that_is_not_ascii_still_makes_a_folder(project: Path) -> None:
+    write_rows(project / "训练.jsonl", make_rows(9, seed=1))
+    found = prepare(place(train="训练.jsonl"))
+    assert found.folder.name.startswith("data-")
+    assert found.facts.splits["train"].rows == 9
+
+
+CARD = """
+name = "own"
+files = {{ train = "train.jsonl" }}
+columns = {{ text = "a", label = "label" }}
+labels = {labels}
+holdout = {holdout}
+"""
+
+
+def card(*, labels: str = '["no", "yes"]', holdout: float = 0.2) -> DataPlace:
+    Path("card.toml").write_text(CARD.format(labels=labels, holdout=holdout))
+    return place_named("card.toml", Path("data"))
+
+
+@pytest.mark.parametrize("change", [{"labels": '["yes", "no"]'}, {"holdout": 0.4}])
+def test_data_whose_card_has_changed_is_prepared_anew(project: Path, change: dict[str, str | float]) -> None:
+    before = prepare(card())
+    assert not is_stale(card(), before)
+    assert is_stale(card(**change), before)
+    after = prepare(card(**change))
+    assert after.folder == before.folder
+    assert after.facts.rows_sha256 != before.facts.rows_sha256
+
+
+def test_a_card_finds_its_files_beside_itself(project: Path) -> None:
+    (project / "deep").mkdir()
+    (project / "deep" / "card.toml").write_text(CARD.format(labels='["no", "yes"]', holdout=0.0))
+    write_rows(project / "deep" / "train.jsonl", make_rows(10, seed=5))
+    found = prepare(place_named("deep/card.toml", Path("data")))
+    assert found.facts.splits["train"].rows == 10
+    assert found.folder == Path("data/own")
+
+
+def test_a_built_in_is_found_by_its_name_and_a_missing_one_at_its_key(project: Path) -> None:
+    assert place_named("demo", Path("data")).folder == Path("data/demo")
+    with pytest.raises(RecipeError, match="no built-in data set called `dmeo`") as caught:
+        place_of(DataSection(name="dmeo"))
+    assert caught.value.problems[0].key == ("data", "name")
+
+
+def test_a_damaged_prepared_folder_is_an_error_until_it_is_made_again(project: Path) -> None:
+    found = prepare(place())
+    with (found.folder / "train.jsonl").open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(DataError, match=r"the train split is \d+ bytes long, but \d+ bytes were prepared"):
+        prepare(place())
+    prepare(place(), force=True)
+    assert prepare(place()).facts == found.facts
+
+
+def test_training_on_changed_files_says_that_they_are_prepared_anew(project: Path, ftcli: Ftcli) -> None:
+    assert ftcli("prepare", "tiny.toml").code == 0
+    unchanged = ftcli("train", "tiny.toml", "--set", "train.steps=1", "--run-dir", "one")
+    assert "prepar" not in unchanged.err
+    write_rows(project / "train.jsonl", make_rows(33, seed=6))
+    changed = ftcli("train", "tiny.toml", "--set", "train.steps=1", "--run-dir", "two")
+    assert changed.code == 0, changed.err
+    assert "have changed: preparing it anew" in changed.err
+    assert "train 33, validation 21, test 11 rows" in changed.err

@@ -1,0 +1,121 @@
+"""Rows with a prediction: nothing of the input is lost, and a file is there whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftcli.flows.predictions import RowWriter, label_rows, predicted, write_whole
+from ftcli.tasks.classification import Classification
+from tests.conftest import Ftcli, make_rows, write_rows
+
+TASK = Classification(("no", "yes", "maybe"), ("accuracy",))
+
+
+def written(rows: list[dict[str, object]], format: str) -> str:
+    stream = io.BytesIO()
+    writer = RowWriter(stream, format)
+    for row in rows:
+        writer.write(row)
+    return stream.getvalue().decode()
+
+
+def test_the_prediction_follows_the_rows_own_fields() -> None:
+    row = predicted({"id": 7, "a": "x"}, label="yes", probability=0.123456789)
+    assert list(row.items()) == [("id", 7), ("a", "x"), ("label", "yes"), ("probability", 0.123457)]
+
+
+def test_fields_that_are_called_like_the_prediction_are_kept_under_other_names() -> None:
+    row = predicted({"label": "no", "a": "x", "probability": 1}, label="yes", probability=0.5)
+    assert list(row.items()) == [
+        ("gold", "no"),
+        ("a", "x"),
+        ("input_probability", 1),
+        ("label", "yes"),
+        ("probability", 0.5),
+    ]
+
+
+def test_each_row_gets_the_label_that_scores_highest_in_the_rows_order() -> None:
+    scores = torch.tensor([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 2.0]])
+    rows = list(label_rows([{"n": number} for number in range(4)], scores, task=TASK))
+    assert [row["n"] for row in rows] == [0, 1, 2, 3]
+    assert [row["label"] for row in rows] == ["yes", "no", "no", "maybe"]
+    expected = torch.softmax(scores, 1).max(1).values.tolist()
+    assert [row["probability"] for row in rows] == pytest.approx(expected, abs=1e-6)
+
+
+def test_as_many_rows_as_scores_are_demanded() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        list(label_rows([{}], torch.zeros(2, 3), task=TASK))
+
+
+values = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(st.characters(codec="utf-8")))
+
+
+@given(rows=st.lists(st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), values), max_size=5))
+@settings(deadline=None, max_examples=60)
+def test_json_lines_give_back_every_value(rows: list[dict[str, object]]) -> None:
+    text = written(rows, "jsonl")
+    assert [json.loads(line) for line in text.split("\n")[:-1]] == rows
+
+
+@given(texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\0")), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=60)
+def test_csv_gives_back_every_text_with_its_commas_quotes_and_line_ends(texts: list[str]) -> None:
+    text = written([{"a": value, "label": "no"} for value in texts], "csv")
+    read = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["a"] for row in read] == texts
+
+
+def test_csv_takes_its_columns_from_the_first_row_and_leaves_blanks() -> None:
+    rows: list[dict[str, object]] = [{"a": 1, "b": None}, {"b": [1, "x"], "c": "lost"}, {"a": True}]
+    assert written(rows, "csv") == 'a,b\n1,\n,"[1,""x""]"\ntrue,\n'
+
+
+def test_a_file_appears_only_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "predictions" / "test.jsonl"
+
+    def rows() -> Iterator[dict[str, object]]:
+        yield {"n": 1}
+        assert not path.exists()
+        yield {"n": 2}
+
+    write_whole(path, rows())
+    assert path.read_text() == '{"n":1}\n{"n":2}\n'
+    assert [file.name for file in path.parent.iterdir()] == ["test.jsonl"]
+
+
+def test_an_old_file_stays_as_it_was_when_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    path.write_text("old\n")
+
+    def rows() -> Iterator[dict[str, object]]:
+        yield {"n": 1}
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, rows())
+    assert path.read_text() == "old\n"
+
+
+def test_predicting_to_csv_keeps_rows_and_order(project: Path, ftcli: Ftcli) -> None:
+    assert ftcli("train", "tiny.toml", "--set", "train.steps=1").code == 0
+    rows = [{**row, "id": str(number)} for number, row in enumerate(make_rows(9, seed=4))]
+    write_rows(project / "rows.jsonl", rows)
+    result = ftcli("predict", "--ckpt", "run/best", "--input", "rows.jsonl", "--output", "out.csv")
+    assert result.code == 0, result.err
+    with Path("out.csv").open(newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["id"] for row in read] == [row["id"] for row in rows]
+    assert [row["gold"] for row in read] == [row["label"] for row in rows]
+    assert {row["label"] for row in read} <= {"no", "yes"}
+    assert all(0.5 <= float(row["probability"]) <= 1 for row in read)

@@ -1,0 +1,131 @@
+"""Scoring a split: every row once, in row order, and the loss divided once."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from ftcli.data.tokens import UNLABELLED, TokenizedSplit
+from ftcli.runtime.activity import Activity, finish
+from ftcli.runtime.encoding import Encoded
+from ftcli.runtime.world import World
+from ftcli.tasks.classification import Classification
+from ftcli.train.evaluate import Scores, measure, score_split
+from ftcli.train.precision import Precision
+
+TASK = Classification(("no", "yes"), ("accuracy", "f1"))
+CPU = torch.device("cpu")
+
+
+class Counting(nn.Module):
+    """Logits are a fixed function of a row's tokens; keeps the numbers of the rows it saw."""
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.9)
+        self.dtype = dtype
+        self.seen: list[int] = []
+        self.sizes: list[int] = []
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+        self.seen += (input_ids[:, 0] - 1).tolist()
+        self.sizes.append(len(input_ids))
+        return SimpleNamespace(logits=self.dropout(logits_of(input_ids[:, 0], attention_mask.sum(1)).to(self.dtype)))
+
+
+def logits_of(first: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    return torch.stack((torch.sin(first.double()), torch.cos(lengths.double() * first)), dim=1)
+
+
+def make_split(rows: int, *, labelled: bool = True) -> TokenizedSplit:
+    rng = random.Random(rows)
+    ids = [[number + 1] * rng.randint(1, 9) for number in range(rows)]
+    labels = [rng.randint(0, 1) if labelled else UNLABELLED for _ in range(rows)]
+    return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), labels)
+
+
+def score(model: nn.Module, split: TokenizedSplit, *, batch_size: int = 4, kind: str = "fp32") -> Scores:
+    return finish(steps(model, split, batch_size=batch_size, kind=kind))
+
+
+def steps(model: nn.Module, split: TokenizedSplit, *, batch_size: int, kind: str = "fp32"):
+    return score_split(
+        model,
+        split,
+        name="validation",
+        task=TASK,
+        precision=Precision(kind, CPU),
+        world=World(),
+        pad_id=0,
+        batch_size=batch_size,
+    )
+
+
+@given(rows=st.integers(1, 50), batch_size=st.integers(1, 60))
+@settings(deadline=None, max_examples=50)
+def test_every_row_is_scored_once_and_scores_come_in_row_order(rows: int, batch_size: int) -> None:
+    model, split = Counting(torch.float64), make_split(rows)
+    found = score(model, split, batch_size=batch_size)
+    assert sorted(model.seen) == list(range(rows))
+    assert max(model.sizes) <= batch_size
+    expected = logits_of(torch.arange(1, rows + 1), split.lengths)
+    assert torch.equal(found.scores, expected)
+    assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
+
+
+def test_the_loss_does_not_depend_on_the_batches() -> None:
+    split = make_split(23)
+    losses = [score(Counting(), split, batch_size=size).loss for size in (1, 2, 7, 23, 100)]
+    assert losses == pytest.approx([losses[0]] * 5, rel=1e-6)
+
+
+def test_rows_without_labels_have_no_loss() -> None:
+    found = score(Counting(), make_split(9, labelled=False))
+    assert found.loss is None
+    assert found.scores.shape == (9, 2)
+
+
+def test_dropout_is_off_and_no_graph_is_kept() -> None:
+    model = Counting().train()
+    found = score(model, make_split(9))
+    assert not model.training
+    assert not found.scores.requires_grad
+    assert torch.equal(found.scores, logits_of(torch.arange(1, 10), make_split(9).lengths).float())
+
+
+@pytest.mark.parametrize(
+    ("computed", "kept"),
+    [(torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)],
+)
+def test_scores_are_single_precision_or_better(computed: torch.dtype, kept: torch.dtype) -> None:
+    assert score(Counting(computed), make_split(5)).scores.dtype is kept
+
+
+def test_batches_are_of_similar_length_and_the_longest_come_first() -> None:
+    model, split = Counting(), make_split(20)
+    score(model, split)
+    lengths = split.lengths[model.seen].view(-1, 4)
+    assert lengths.max(1).values.tolist() == sorted(lengths.max(1).values.tolist(), reverse=True)
+    assert all(int(later.max()) <= int(earlier.min()) for earlier, later in pairwise(lengths))
+
+
+def test_it_says_how_far_it_is() -> None:
+    activities = list(steps(Counting(), make_split(10), batch_size=4))
+    assert activities == [Activity("evaluate validation", done, 10) for done in (4, 8, 10)]
+
+
+def test_metrics_are_of_the_whole_split() -> None:
+    split = make_split(30)
+    found = score(Counting(), split)
+    right = found.scores.argmax(1) == split.labels
+    metrics = measure(TASK, split, found)
+    assert set(metrics) == {"accuracy", "f1"}
+    assert metrics["accuracy"] == pytest.approx(float(right.double().mean()))

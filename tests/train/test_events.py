@@ -1,0 +1,74 @@
+"""Events as records: flat, plain, and named after their kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+
+import pytest
+
+from ftcli.train.events import (
+    CheckpointSaved,
+    EpochDone,
+    Evaluated,
+    Noted,
+    PredictionsWritten,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    StageEntered,
+    StepDone,
+    as_record,
+)
+
+STARTED = RunStarted(
+    step=0,
+    total_steps=12,
+    steps_per_epoch=6,
+    run_dir="run",
+    name="run",
+    data="demo",
+    model="tiny",
+    rows={"train": 45},
+    num_parameters=100,
+    num_trainable=10,
+    world_size=1,
+    device="cpu",
+    precision="fp32",
+    batch_size=8,
+    micro_batches=2,
+    group_sizes={"base": 100},
+    best_metric="accuracy",
+    notes=("a note",),
+)
+EVENTS: list[tuple[RunEvent, str]] = [
+    (STARTED, "run_started"),
+    (StageEntered(0, 0, 1, 10, 100, "all"), "stage_entered"),
+    (StepDone(1, 0.1, 0.7, 0.7, {"base": 1e-3}, 0.2, 100.0, 1000.0, 0.1, 2), "step_done"),
+    (EpochDone(6, 1, 0.69, 1.5), "epoch_done"),
+    (Evaluated(6, 1.0, "validation", 21, 0.69, {"accuracy": 0.5}, 0.1, True, 0.5, 6), "evaluated"),
+    (CheckpointSaved(6, "run/checkpoints/step-000006", 1000, 0.1, True), "checkpoint_saved"),
+    (PredictionsWritten(12, "test", "run/predictions/test.jsonl", 11), "predictions_written"),
+    (Noted(0, "text"), "noted"),
+    (RunFinished(12, 12, "finished", 3.0, "accuracy", 0.5, 6, "run"), "run_finished"),
+]
+
+
+@pytest.mark.parametrize(("event", "name"), EVENTS, ids=[name for _, name in EVENTS])
+def test_a_record_has_the_kinds_name_and_every_field(event: RunEvent, name: str) -> None:
+    record = as_record(event)
+    assert record.pop("event") == name
+    assert record == dataclasses.asdict(event)
+    assert "step" in record
+
+
+@pytest.mark.parametrize(("event", "name"), EVENTS, ids=[name for _, name in EVENTS])
+def test_a_record_survives_json(event: RunEvent, name: str) -> None:
+    read = json.loads(json.dumps(as_record(event)))
+    fields = {field: tuple(value) if isinstance(value, list) else value for field, value in read.items()}
+    assert type(event)(**{field: value for field, value in fields.items() if field != "event"}) == event
+
+
+def test_no_kind_of_event_is_left_out_here() -> None:
+    assert {type(event) for event, _ in EVENTS} == set(typing.get_args(RunEvent))

@@ -1,0 +1,148 @@
+"""From the plan to batches: every row once, nothing twice, and any step on its own."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftcli.data.plan import Cut
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.runtime.encoding import Encoded
+from ftcli.runtime.world import World
+from ftcli.spec.sections import BatchSection
+from ftcli.tasks.classification import Classification
+from ftcli.train.feed import Feed, Group, choose_cut, explain_memory, is_memory_error
+
+PAD = 0
+
+
+def make_split(rows: int, *, longest: int = 12, seed: int = 0) -> TokenizedSplit:
+    """Row n is the token n + 1, so many times; its label is n % 2."""
+    rng = random.Random(seed)
+    ids = [[number + 1] * rng.randint(1, longest) for number in range(rows)]
+    return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), [number % 2 for number in range(rows)])
+
+
+def make_feed(split: TokenizedSplit, cut: Cut, *, rank: int = 0, ranks: int = 1, seed: int = 1, **batch: int) -> Feed:
+    return Feed(
+        split,
+        task=Classification(("no", "yes"), ("accuracy",)),
+        batch=BatchSection(**batch),
+        cut=cut,
+        seed=seed,
+        world=World(rank=rank, size=ranks),
+        pad_id=PAD,
+    )
+
+
+def rows_of(group: Group) -> list[int]:
+    """The rows that a group's batches really count."""
+    return [int(ids[0]) - 1 for batch in group.batches if batch.weight for ids in batch.inputs["input_ids"]]
+
+
+cuts = st.one_of(
+    st.integers(1, 8).map(lambda n: Cut(rows=n)),
+    st.integers(12, 60).map(lambda n: Cut(tokens=n)),
+    st.integers(1, 8).map(lambda n: Cut(accumulation=n)),
+)
+
+
+@given(rows=st.integers(1, 40), size=st.integers(1, 12), cut=cuts, ranks=st.integers(1, 4), window=st.integers(1, 3))
+@settings(deadline=None, max_examples=80)
+def test_an_epoch_has_every_row_exactly_once_whatever_the_cut_and_the_world(
+    rows: int, size: int, cut: Cut, ranks: int, window: int
+) -> None:
+    split = make_split(rows)
+    feeds = [make_feed(split, cut, rank=rank, ranks=ranks, size=size, window=window) for rank in range(ranks)]
+    seen: list[int] = []
+    for step in range(feeds[0].steps_per_epoch):
+        groups = [feed.group(step) for feed in feeds]
+        there = [row for group in groups for row in rows_of(group)]
+        assert sorted(there) == sorted(feeds[0].rows(step).tolist())
+        assert {group.num_rows for group in groups} == {group.num_items for group in groups} == {len(there)}
+        assert {group.num_tokens for group in groups} == {int(split.lengths[there].sum())}
+        assert len({len(group.batches) for group in groups}) == 1
+        seen += there
+    assert sorted(seen) == list(range(rows))
+
+
+@given(cut=cuts, ranks=st.integers(1, 3), size=st.integers(1, 12))
+@settings(deadline=None, max_examples=40)
+def test_batches_are_padded_to_their_longest_row_and_labels_go_with_their_rows(cut: Cut, ranks: int, size: int) -> None:
+    split = make_split(30)
+    slots = 0
+    for rank in range(ranks):
+        group = make_feed(split, cut, rank=rank, ranks=ranks, size=size).group(0)
+        for batch in group.batches:
+            ids, mask = batch.inputs["input_ids"], batch.inputs["attention_mask"]
+            assert bool(mask.sum(0).all())
+            assert torch.equal(mask, (ids != PAD).long())
+            assert torch.equal(batch.labels, (ids[:, 0] - 1) % 2)
+            assert torch.equal(mask.sum(1), split.lengths[ids[:, 0] - 1])
+            slots += ids.numel() if batch.weight else 0
+    assert group.num_slots == slots
+
+
+def test_a_rank_without_rows_gets_a_dummy_that_counts_for_nothing() -> None:
+    groups = [make_feed(make_split(3), Cut(rows=8), rank=rank, ranks=4, size=8).group(0) for rank in range(4)]
+    assert sorted(len(rows_of(group)) for group in groups) == [0, 1, 1, 1]
+    [dummy] = next(group for group in groups if not rows_of(group)).batches
+    assert dummy.weight == 0
+    assert len(dummy.labels) == 1
+
+
+def test_no_batch_is_larger_than_the_cut_allows() -> None:
+    split = make_split(60)
+    for batch in make_feed(split, Cut(tokens=24), size=30).group(1).batches:
+        assert batch.inputs["input_ids"].numel() <= 24
+    assert {len(batch.labels) for batch in make_feed(split, Cut(rows=4), size=30).group(0).batches} <= {3, 4}
+    assert len(make_feed(split, Cut(accumulation=5), size=30).group(0).batches) == 5
+
+
+def test_going_on_from_a_step_gives_what_the_whole_run_would_have_given() -> None:
+    whole = [rows_of(group) for group in make_feed(make_split(21), Cut(rows=3), size=8).groups(0, 9)]
+    rest = [rows_of(group) for group in make_feed(make_split(21), Cut(rows=3), size=8).groups(5, 9)]
+    assert rest == whole[5:]
+    assert whole[0] != whole[3]  # the same place in another epoch
+    assert [len(rows) for rows in whole] == [8, 8, 5] * 3
+
+
+def test_the_order_depends_on_the_seed() -> None:
+    one, two = (make_feed(make_split(40), Cut(rows=8), size=8, seed=seed).rows(0).tolist() for seed in (1, 2))
+    assert one != two
+
+
+@pytest.mark.parametrize(
+    ("section", "device", "ranks", "cut"),
+    [
+        ({}, "cpu", 1, Cut(rows=8)),
+        ({}, "cuda", 1, Cut(rows=32)),
+        ({}, "cuda", 2, Cut(rows=8)),
+        ({"size": 4}, "cpu", 1, Cut(rows=4)),
+        ({"size": 4}, "cpu", 4, Cut(rows=1)),
+        ({"micro_size": 5}, "cpu", 2, Cut(rows=5)),
+        ({"max_tokens": 512}, "cuda", 1, Cut(tokens=512)),
+        ({"accumulation": 4}, "cpu", 1, Cut(accumulation=4)),
+    ],
+)
+def test_a_step_is_cut_as_the_recipe_says_or_as_device_and_world_like(
+    section: dict[str, int], device: str, ranks: int, cut: Cut
+) -> None:
+    assert choose_cut(BatchSection(**section), World(size=ranks, device=torch.device(device))) == cut
+
+
+def test_running_out_of_memory_is_told_from_other_errors_and_explained() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55, dtype=torch.float64)
+    assert is_memory_error(caught.value)
+    assert is_memory_error(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_memory_error(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    for cut, size in ((Cut(rows=8), "8 rows"), (Cut(tokens=512), "512 tokens"), (Cut(accumulation=2), "its share")):
+        error = explain_memory(caught.value, cut)
+        assert error.exit_code == 4
+        assert f"a micro-batch of {size}" in str(error)
+        assert "batch.micro_size" in str(error.problems[0].hint)
