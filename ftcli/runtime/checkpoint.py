@@ -89,7 +89,7 @@ class CheckpointStore:
     def rewind(self, to: Saved | None) -> None:
         """Make `to` the last checkpoint: what came after it, sound or not, will be made again."""
         for path in self._folders():
-            if to is None or _step_of(path) > to.step:
+            if to is None or _step_of(path) > _step_of(to.path):
                 shutil.rmtree(path)
         if to is None:
             for link in (self._run.best, self._run.last):

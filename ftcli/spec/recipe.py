@@ -125,8 +125,9 @@ def _stacked(layers: Sequence[Document]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         if not layer.flag:
-            merged = merge(merged, {name: value for name, value in layer.data.items() if name != "extends"})
-    return merge(merged, _together([layer for layer in layers if layer.flag]))
+            merged = merge(merged, layer.data)
+    merged = merge(merged, _together([layer for layer in layers if layer.flag]))
+    return {name: value for name, value in merged.items() if name != "extends"}
 
 
 def _together(layers: Sequence[Document]) -> dict[str, Any]:

@@ -83,11 +83,33 @@ def test_a_word_that_is_no_choice_gets_the_nearest_and_the_list(added: str, what
     assert underlined(problem) in {"'adamv'", "3", "'bf32'", "'gpu'"}
 
 
-def test_a_key_of_several_types_is_reported_once() -> None:
-    problem = only("[batch]\nmicro_size = 'all'")
-    assert problem.key == ("batch", "micro_size")
-    assert underlined(problem) == "'all'"
-    assert only("[evaluate]\nevery = 'sometimes'").key == ("evaluate", "every")
+@pytest.mark.parametrize(
+    ("added", "what", "hint"),
+    [
+        ("[batch]\nmicro_size = 'all'", '`batch.micro_size` must be a whole number or "auto", not "all"', None),
+        ("[batch]\nmicro_size = 'auot'", '`batch.micro_size` can\'t be "auot"', "did you mean `auto`? allowed: auto"),
+        ("[batch]\nmicro_size = 0", "`batch.micro_size` should be greater than 0, not 0", 'also allowed: "auto"'),
+        ("[train]\nsteps = '9'", '`train.steps` must be a whole number or "off", not "9"', "write 9 without quotes"),
+        ("[log]\nevery = 'x'", '`log.every` must be a whole number, a table or "never", not "x"', None),
+        ("[log]\nevery = { epochs = 0 }", "`log.every.epochs` should be greater than 0, not 0", None),
+    ],
+)
+def test_a_key_that_may_be_a_word_or_something_else_is_reported_once(added: str, what: str, hint: str | None) -> None:
+    problem = only(added)
+    assert (problem.what, problem.hint) == (what, hint)
+
+
+def test_a_wrong_key_in_a_cadence_is_reported_at_that_key() -> None:
+    missing, unknown = sorted(problems(SOUND + "[log]\nevery = { epoch = 1 }"), key=lambda p: p.what)
+    assert missing.what == "missing key `epochs` in [log.every]"
+    assert (unknown.what, unknown.hint) == ("unknown key `epoch` in [log.every]", "did you mean `epochs`?")
+    assert underlined(unknown) == "epoch"
+
+
+def test_an_item_of_an_array_is_reported_and_not_the_array_too() -> None:
+    problem = only("[evaluate]\nbest = 'loss'\nmetrics = ['f1', 'acuracy']")
+    assert problem.key == ("evaluate", "metrics", 1)
+    assert underlined(problem) == "'acuracy'"
 
 
 def test_a_table_where_a_value_belongs_and_a_value_where_a_table_belongs() -> None:
@@ -140,7 +162,7 @@ def test_a_file_of_its_own_is_read_with_the_same_care(tmp_path: Path) -> None:
 def test_a_rule_of_a_whole_file_is_reported_too(tmp_path: Path) -> None:
     path = tmp_path / "card.toml"
     path.write_text("name = 'x'\n[columns]\ntext = 't'\n")
-    with pytest.raises(RecipeError, match="needs files.train"):
+    with pytest.raises(RecipeError, match="a data card needs"):
         load_section(DataCard, path)
 
 

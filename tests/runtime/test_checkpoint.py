@@ -1,0 +1,299 @@
+"""Checkpoints are whole or do not exist, and the best and the last are never lost."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftcli.errors import CheckpointError
+from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest, verify
+from ftcli.runtime.rundir import RunDir
+
+Write = Callable[[Path], None]
+
+
+def content(number: int) -> Write:
+    """Fills a folder with three files whose bytes depend on `number`."""
+
+    def write(folder: Path) -> None:
+        (folder / "weights").write_bytes(bytes((number + i) % 256 for i in range(300)))
+        (folder / "state").mkdir()
+        (folder / "state" / "progress").write_text(str(number))
+        (folder / "empty").touch()
+
+    return write
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    return RunDir(tmp_path / "run")
+
+
+def save(run: RunDir, step: int, *, keep: int = 2, is_best: bool = False, best_step: int | None = None) -> Saved:
+    facts = {"best_step": best_step, "note": "支付"}
+    return CheckpointStore(run, keep=keep).save(step, content(step), facts=facts, is_best=is_best)
+
+
+def names(run: RunDir) -> list[str]:
+    return sorted(path.name for path in run.checkpoints.iterdir())
+
+
+def newest(run: RunDir) -> tuple[int | None, int]:
+    """The step of the newest sound checkpoint, and how many newer ones were passed over."""
+    found, skipped = CheckpointStore(run, keep=2).newest()
+    return (found.step if found else None), len(skipped)
+
+
+def test_a_saved_checkpoint_verifies_and_says_what_it_holds(run: RunDir) -> None:
+    saved = save(run, 4, is_best=True)
+    assert saved.path == run.checkpoints / "step-000004"
+    assert (saved.step, saved.num_bytes) == (4, 301)
+    assert verify(saved.path) == read_manifest(saved.path) == saved
+    assert saved.manifest["note"] == "支付"
+    assert sorted(saved.manifest["files"]) == ["empty", "state/progress", "weights"]
+    assert names(run) == ["step-000004"]
+
+
+def test_links_are_relative_and_survive_a_move_of_the_run(run: RunDir, tmp_path: Path) -> None:
+    save(run, 4, is_best=True)
+    save(run, 8)
+    assert run.best.readlink() == Path("checkpoints/step-000004")
+    assert run.last.readlink() == Path("checkpoints/step-000008")
+    moved = RunDir(run.path.rename(tmp_path / "moved"))
+    assert verify(moved.best).step == 4
+    assert verify(moved.last).step == 8
+
+
+def test_the_latest_few_are_kept_beside_the_best_and_the_last(run: RunDir) -> None:
+    for step in range(1, 7):
+        save(run, step, keep=2, is_best=step == 2)
+    assert names(run) == ["step-000002", "step-000005", "step-000006"]
+    save(run, 7, keep=2, is_best=True)
+    assert names(run) == ["step-000006", "step-000007"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.integers(1, 400_000), st.booleans()), min_size=1, max_size=7), st.integers(1, 3))
+def test_the_keep_rule_never_drops_the_best_or_the_last(
+    tmp_path_factory: pytest.TempPathFactory, saves: list[tuple[int, bool]], keep: int
+) -> None:
+    run = RunDir(tmp_path_factory.mktemp("run"))
+    step, best, done = 0, None, []
+    for gap, is_best in saves:
+        step += gap
+        save(run, step, keep=keep, is_best=is_best)
+        done.append(step)
+        best = step if is_best else best
+        assert verify(run.last).step == step
+        assert best is None or verify(run.best).step == best
+        assert newest(run) == (step, 0)
+        expected = {*done[-keep:], *({best} if best else ())}
+        assert {int(name.removeprefix("step-")) for name in names(run)} == expected
+
+
+def test_steps_are_ordered_as_numbers(run: RunDir) -> None:
+    for step in (999_998, 999_999, 1_000_000):
+        save(run, step)
+    assert names(run) == ["step-1000000", "step-999999"]
+    assert newest(run) == (1_000_000, 0)
+    found, _ = CheckpointStore(run, keep=2).newest()
+    CheckpointStore(run, keep=2).rewind(found)
+    assert names(run) == ["step-1000000", "step-999999"]
+
+
+def test_a_users_own_copy_beside_the_checkpoints_is_left_alone(run: RunDir) -> None:
+    first = save(run, 4)
+    shutil.copytree(first.path, run.checkpoints / "step-000004-mine")
+    (run.checkpoints / ".DS_Store").touch()
+    for step in (5, 6, 7):
+        save(run, step, keep=1)
+    store = CheckpointStore(run, keep=1)
+    store.sweep()
+    store.rewind(None)
+    assert names(run) == [".DS_Store", "step-000004-mine"]
+    assert store.newest() == (None, [])
+
+
+FLIPS = st.tuples(
+    st.sampled_from(["weights", "state/progress", "manifest.json"]), st.integers(0, 10**6), st.integers(1, 255)
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(FLIPS, min_size=1, max_size=3, unique_by=lambda flip: flip[0]))
+def test_flipped_bytes_are_found_in_any_file(
+    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[str, int, int]]
+) -> None:
+    run = RunDir(tmp_path_factory.mktemp("run"))
+    save(run, 4)
+    saved = save(run, 8)
+    for name, place, mask in flips:
+        path = saved.path / name
+        raw = bytearray(path.read_bytes())
+        raw[place % len(raw)] ^= mask
+        path.write_bytes(raw)
+    try:
+        assert verify(saved.path).manifest == saved.manifest  # white space of the manifest carries nothing
+        assert [name for name, _, _ in flips] == ["manifest.json"]
+    except CheckpointError as error:
+        assert str(saved.path) in str(error)
+        assert newest(run) == (4, 1)
+
+
+DAMAGES: dict[str, Write] = {
+    "a file is missing": lambda folder: (folder / "weights").unlink(),
+    "an empty file is missing": lambda folder: (folder / "empty").unlink(),
+    "a file is truncated": lambda folder: os.truncate(folder / "weights", 299),
+    "a file is emptied": lambda folder: os.truncate(folder / "weights", 0),
+    "a file has grown": lambda folder: (folder / "empty").write_bytes(b"x"),
+    "two files are swapped": lambda folder: _swap(folder / "weights", folder / "state" / "progress"),
+    "a file became a folder": lambda folder: ((folder / "empty").unlink(), (folder / "empty").mkdir())[1],
+    "a folder is missing": lambda folder: shutil.rmtree(folder / "state"),
+    "the manifest is missing": lambda folder: (folder / "manifest.json").unlink(),
+    "the manifest is empty": lambda folder: os.truncate(folder / "manifest.json", 0),
+    "the manifest is cut": lambda folder: os.truncate(folder / "manifest.json", 60),
+    "the manifest is a folder": lambda folder: (
+        (folder / "manifest.json").unlink(),
+        (folder / "manifest.json").mkdir(),
+    )[1],
+    "the manifest is no table": lambda folder: _write(folder, []),
+    "the manifest is a word": lambda folder: _write(folder, "x"),
+    "the manifest has no hash": lambda folder: _edit(folder, sha256=None),
+    "the manifest names another step": lambda folder: _edit(folder, step=9),
+    "the manifest vouches for nothing": lambda folder: _edit(folder, files={}),
+    "the manifest has a new fact": lambda folder: _edit(folder, more=1),
+    "the folder is empty": lambda folder: (shutil.rmtree(folder), folder.mkdir())[1],
+}
+
+
+def _swap(one: Path, other: Path) -> None:
+    left, right = one.read_bytes(), other.read_bytes()
+    one.write_bytes(right)
+    other.write_bytes(left)
+
+
+def _write(folder: Path, value: object) -> None:
+    (folder / "manifest.json").write_text(json.dumps(value))
+
+
+def _edit(folder: Path, **changes: object) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text()) | changes
+    _write(folder, {name: value for name, value in manifest.items() if value is not None})
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_kind_of_damage_is_found_and_passed_over(run: RunDir, damage: str) -> None:
+    save(run, 4)
+    saved = save(run, 8)
+    DAMAGES[damage](saved.path)
+    with pytest.raises(CheckpointError, match="step-000008"):
+        verify(saved.path)
+    assert newest(run) == (4, 1)
+
+
+def test_a_damage_is_told_by_file_and_kind(run: RunDir) -> None:
+    saved = save(run, 8)
+    os.truncate(saved.path / "weights", 12)
+    with pytest.raises(CheckpointError, match="weights has 12 bytes instead of 300"):
+        verify(saved.path)
+    assert read_manifest(saved.path) == saved
+
+
+def test_where_everything_is_damaged_there_is_nothing_to_go_on_from(run: RunDir) -> None:
+    for step in (4, 8):
+        os.truncate(save(run, step).path / "weights", 1)
+    found, skipped = CheckpointStore(run, keep=2).newest()
+    assert found is None
+    assert ["step-000008" in skipped[0], "step-000004" in skipped[1]] == [True, True]
+
+
+def test_a_run_without_checkpoints_has_none(run: RunDir) -> None:
+    assert newest(run) == (None, 0)
+    with pytest.raises(CheckpointError, match="no such checkpoint") as raised:
+        verify(run.best)
+    assert raised.value.exit_code == 6
+
+
+def test_a_failing_write_leaves_the_previous_checkpoint_as_it_was(run: RunDir) -> None:
+    before = save(run, 4, is_best=True)
+
+    def fill_the_disk(folder: Path) -> None:
+        content(8)(folder)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(CheckpointError, match="step 8.*No space left") as raised:
+        CheckpointStore(run, keep=2).save(8, fill_the_disk, facts={}, is_best=True)
+    hint = raised.value.problems[0].hint
+    assert hint is not None
+    assert f"ftcli resume {run.path}" in hint
+    assert names(run) == ["step-000004"]
+    assert verify(run.last) == Saved(run.last, before.manifest)
+    assert verify(run.best) == Saved(run.best, before.manifest)
+    assert save(run, 8).step == 8
+
+
+def test_links_that_can_not_be_moved_are_an_error_of_the_checkpoint(run: RunDir) -> None:
+    run.last.mkdir(parents=True)
+    (run.last / "mine").touch()
+    with pytest.raises(CheckpointError, match="can't save a checkpoint at step 4"):
+        save(run, 4)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+def test_a_save_that_is_killed_leaves_the_previous_one_and_is_swept_away(run: RunDir) -> None:
+    save(run, 4)
+
+    def die(folder: Path) -> None:
+        content(8)(folder)
+        raise Killed
+
+    with pytest.raises(Killed):
+        CheckpointStore(run, keep=2).save(8, die, facts={}, is_best=False)
+    assert newest(run) == (4, 0)
+    assert len(names(run)) == 2
+    CheckpointStore(run, keep=2).sweep()
+    assert names(run) == ["step-000004"]
+
+
+def test_a_step_that_is_saved_again_replaces_what_is_there(run: RunDir) -> None:
+    first = save(run, 4)
+    (first.path / "weights").write_bytes(b"damaged")
+    again = save(run, 4)
+    assert verify(again.path) == again
+    assert names(run) == ["step-000004"]
+
+
+def test_rewinding_drops_what_came_after_and_moves_the_links_back(run: RunDir) -> None:
+    save(run, 2, keep=9, is_best=True, best_step=2)
+    save(run, 4, keep=9, best_step=2)
+    save(run, 6, keep=9, is_best=True, best_step=6)
+    os.truncate(save(run, 8, keep=9, best_step=6).path / "weights", 0)
+    store = CheckpointStore(run, keep=9)
+    store.rewind(verify(run.checkpoints / "step-000004"))
+    assert names(run) == ["step-000002", "step-000004"]
+    assert (run.best.resolve().name, run.last.resolve().name) == ("step-000002", "step-000004")
+
+
+def test_rewinding_to_a_checkpoint_whose_best_is_gone_makes_it_the_best(run: RunDir) -> None:
+    saved = save(run, 4, best_step=2)
+    CheckpointStore(run, keep=2).rewind(saved)
+    assert run.best.resolve() == saved.path.resolve()
+
+
+def test_rewinding_to_the_start_leaves_no_checkpoint_and_no_link(run: RunDir) -> None:
+    save(run, 4, is_best=True)
+    CheckpointStore(run, keep=2).rewind(None)
+    assert names(run) == []
+    assert not run.best.is_symlink()
+    assert not run.last.is_symlink()

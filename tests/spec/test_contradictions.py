@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from ftcli.spec.contradictions import contradictions, one_cut
+
+DATA = "[data]\nname = 'demo'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        ("[data]\n", ("data",), "[data] names no data"),
+        ("[data]\nmax_length = 9\n", ("data",), "[data] names no data"),
+        (
+            "[data]\nname = 'demo'\ntrain = 'a'\ncolumns = {}\n",
+            ("data", "train"),
+            '`data.name` is "demo" and `data.train` is "a": one of them, not both',
+        ),
+        ("[data]\ntrain = 'a'\n", ("data", "train"), "`data.columns` is needed to read files of your own"),
+        (
+            "[data]\ntrain = 'a'\ncolumns = {}\nholdout = 0.5\nvalidation = 'b'\n",
+            ("data", "holdout"),
+            "`data.holdout` makes a validation split, but `data.validation` names one already",
+        ),
+        (DATA + "test = 'a'\n", ("data", "test"), "`data.test` goes with files of your own"),
+        (DATA + "labels = ['a']\n", ("data", "labels"), "`data.labels` goes with files of your own"),
+        (DATA + "format = { quotes = 'literal' }\n", ("data", "format"), "`data.format` goes with files of your own"),
+        (
+            DATA + "[batch]\nmicro_size = 33\n",
+            ("batch", "micro_size"),
+            "`batch.micro_size` is 33, more than the 32 rows",
+        ),
+        (
+            DATA + "[batch]\nsize = 2\naccumulation = 4\n",
+            ("batch", "accumulation"),
+            "`batch.accumulation` is 4, more than the 2 rows of a step",
+        ),
+        (
+            DATA + "[batch]\nmax_tokens = 127\n",
+            ("batch", "max_tokens"),
+            "`batch.max_tokens` is 127, but one row may have 128 tokens (`data.max_length`)",
+        ),
+        (
+            DATA + "[evaluate]\nmetrics = ['f1', 'mcc']\n",
+            ("evaluate", "metrics"),
+            '`evaluate.best` is "accuracy", which `evaluate.metrics` (f1, mcc) leaves out',
+        ),
+        (
+            DATA + "[[freeze.stages]]\nat = { step = 1 }\n[[freeze.stages]]\nat = { step = 2, epoch = 1 }\n",
+            ("freeze", "stages", 1, "at"),
+            "a stage begins at one point, not at step and epoch",
+        ),
+        (DATA + "[freeze]\npatterns = ['a', '(']\n", ("freeze", "patterns", 1), "`(` is not a regular expression"),
+        (
+            DATA + "[[freeze.stages]]\nat = { step = 1 }\nunfreeze = ['*']\n",
+            ("freeze", "stages", 0, "unfreeze", 0),
+            "`*` is not a regular expression",
+        ),
+        (
+            DATA + "[[freeze.stages]]\nat = { step = 1 }\nfreeze = ['a', '[']\n",
+            ("freeze", "stages", 0, "freeze", 1),
+            "`[` is not a regular expression",
+        ),
+        (
+            DATA + "[[optimizer.groups]]\nmatch = 'a)'\n",
+            ("optimizer", "groups", 0, "match"),
+            "`a)` is not a regular expression",
+        ),
+    ],
+)
+def test_each_contradiction_is_found_at_its_key(text: str, key: tuple[str | int, ...], says: str) -> None:
+    (problem,) = contradictions(tomllib.loads(text))
+    assert problem.what.startswith(says)
+    assert problem.key == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DATA,
+        DATA + "validation = 'off'\ntest = 'off'\nlabels = 'auto'\nholdout = 0.0\nformat = { kind = 'auto' }\n",
+        "[data]\ntrain = 'a'\ncolumns = {}\nholdout = 0.5\nvalidation = 'off'\nformat = { quotes = 'literal' }\n",
+        DATA + "[batch]\nmicro_size = 32\n",
+        DATA + "[batch]\nsize = 4\naccumulation = 4\n",
+        DATA + "[batch]\nmax_tokens = 128\n",
+        DATA + "max_length = 16\n[batch]\nmax_tokens = 16\n",
+        DATA + "[evaluate]\nmetrics = ['f1']\nbest = 'f1'\n",
+        DATA + "[evaluate]\nmetrics = ['f1']\nbest = 'loss'\n",
+        DATA + "[[freeze.stages]]\nat = { fraction = 0.5 }\nunfreeze = ['^a$']\n",
+    ],
+)
+def test_what_can_hold_together_is_left_alone(text: str) -> None:
+    assert contradictions(tomllib.loads(text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data = 3\nbatch = []\nfreeze = 'x'\nevaluate = 1\noptimizer = true\n",
+        "[data]\nname = 3\nmax_length = 'x'\n[batch]\nsize = 'x'\nmicro_size = true\nmax_tokens = 'y'\n",
+        DATA + "[freeze]\npatterns = [1, []]\nstages = [1, { at = 3, unfreeze = 'x' }, { freeze = [2] }]\n",
+        DATA + "[optimizer]\ngroups = [3, { match = 4 }, 'x']\n[evaluate]\nmetrics = 'f1'\n",
+        DATA + "[[freeze.stages]]\nat = {}\n",
+    ],
+)
+def test_values_of_a_wrong_type_are_left_to_the_models(text: str) -> None:
+    assert [problem for problem in contradictions(tomllib.loads(text)) if problem.key != ("data",)] == []
+
+
+def test_a_recipe_without_data_is_left_to_the_models() -> None:
+    assert contradictions({}) == []
+
+
+def test_ways_to_cut_are_counted_as_numbers_only() -> None:
+    assert not list(one_cut({"batch": {"micro_size": "auto", "max_tokens": 256, "accumulation": "off"}}))
+    (problem,) = one_cut({"batch": {"micro_size": 1, "max_tokens": 256, "accumulation": 2}})
+    assert problem.key == ("batch", "max_tokens")
+
+
+def test_several_contradictions_are_all_found() -> None:
+    found = contradictions(tomllib.loads("[data]\ntrain = 'a'\n[batch]\nmicro_size = 64\n[freeze]\npatterns = ['(']\n"))
+    assert [problem.key for problem in found] == [("data", "train"), ("batch", "micro_size"), ("freeze", "patterns", 0)]
