@@ -99,13 +99,14 @@ def token_key(prepared: Prepared, *, fingerprint: str, max_length: int) -> str:
 
 
 def tokenize(prepared: Prepared, *, encode: Encode, fingerprint: str, max_length: int) -> Working[TokenStore]:
-    """Open the token store of a prepared data set, making it first if there is none.
+    """Open the token store of a prepared data set, making it first if there is none that is whole.
 
     Raises:
         DataError: the store can't be written.
     """
     folder = prepared.folder / "tokens" / token_key(prepared, fingerprint=fingerprint, max_length=max_length)
-    if not (folder / "meta.json").is_file():
+    store = _opened(folder)
+    if store is None:
         partial = folder.with_name(f".{folder.name}.partial")
         try:
             yield from _write(prepared, partial, encode)
@@ -115,7 +116,14 @@ def tokenize(prepared: Prepared, *, encode: Encode, fingerprint: str, max_length
             raise DataError(f"can't write the token store {folder}: {error}") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return open_tokens(folder)
+    return store or open_tokens(folder)
+
+
+def _opened(folder: Path) -> TokenStore | None:
+    try:
+        return open_tokens(folder)
+    except (OSError, RuntimeError, ValueError, KeyError):  # torch raises RuntimeError where a file is too short
+        return None
 
 
 def open_tokens(folder: Path) -> TokenStore:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +23,22 @@ class Journal:
         self._path = path
 
     def write(self, record: Record) -> None:
-        """Append one record; whole lines only, so that a kill costs at most the line being written."""
+        """Append one record on a line of its own, so that a kill costs at most the line being written."""
         line = orjson.dumps({**record, "time": round(time.time(), 3)}, option=orjson.OPT_APPEND_NEWLINE)
-        with self._path.open("ab") as file:
+        with self._path.open("ab+") as file:
+            if file.tell() and file.seek(-1, SEEK_END) and file.read(1) != b"\n":
+                line = b"\n" + line
             file.write(line)
 
     def records(self) -> Iterator[Record]:
-        """Every whole record, oldest first; a torn last line is passed over."""
+        """Every whole record, oldest first; a torn line is passed over."""
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
             for line in file:
                 if line.endswith(b"\n"):
-                    yield orjson.loads(line)
+                    with suppress(orjson.JSONDecodeError):
+                        yield orjson.loads(line)
 
     def keep(self, wanted: Callable[[Record], bool]) -> None:
         """Drop every record that is not wanted: a resumed run writes its steps once."""

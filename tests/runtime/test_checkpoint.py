@@ -140,11 +140,10 @@ def test_flipped_bytes_are_found_in_any_file(
         raw = bytearray(path.read_bytes())
         raw[place % len(raw)] ^= mask
         path.write_bytes(raw)
-    try:
-        assert verify(saved.path).manifest == saved.manifest  # white space of the manifest carries nothing
+    if newest(run) == (8, 0):  # white space of the manifest carries nothing
         assert [name for name, _, _ in flips] == ["manifest.json"]
-    except CheckpointError as error:
-        assert str(saved.path) in str(error)
+        assert verify(saved.path) == saved
+    else:
         assert newest(run) == (4, 1)
 
 
@@ -229,7 +228,7 @@ def test_a_failing_write_leaves_the_previous_checkpoint_as_it_was(run: RunDir) -
         content(8)(folder)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(CheckpointError, match="step 8.*No space left") as raised:
+    with pytest.raises(CheckpointError, match=r"step 8.*No space left") as raised:
         CheckpointStore(run, keep=2).save(8, fill_the_disk, facts={}, is_best=True)
     hint = raised.value.problems[0].hint
     assert hint is not None

@@ -44,10 +44,10 @@ def test_a_torn_last_line_costs_that_line_alone(tmp_path_factory: pytest.TempPat
     whole = path.read_bytes()
     torn = whole[: len(whole) - min(cut, len(whole))]
     path.write_bytes(torn)
-    steps = list(range(torn.count(b"\n")))
-    assert [record["step"] for record in journal.records()] == steps
+    assert [record["step"] for record in journal.records()] == list(range(torn.count(b"\n")))
     journal.write({"event": "step_done", "step": 9})
-    assert [record["step"] for record in journal.records()] == [*steps, 9]
+    complete = range(torn.count(b"}"))  # a line that lacks nothing but its end gets one
+    assert [record["step"] for record in journal.records()] == [*complete, 9]
 
 
 def test_what_is_not_wanted_is_dropped_and_the_rest_keeps_its_time(path: Path) -> None:
