@@ -25,7 +25,7 @@ from ftcli.data.readers import label_text
 from ftcli.errors import DataError
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.encoding import Encode, Encoded
-from ftcli.runtime.files import write_json
+from ftcli.runtime.files import sync_to_disk, write_json
 from ftcli.spec.card import Split
 
 _FORMAT_VERSION = 1
@@ -152,6 +152,8 @@ def _write(prepared: Prepared, partial: Path, encode: Encode) -> Generator[Activ
     splits: dict[Split, dict[str, Any]] = {}
     for split in prepared.facts.splits:
         splits[split] = yield from _write_split(prepared, split, partial, encode)
+    for path in partial.iterdir():
+        sync_to_disk(path)
     write_json(partial / "meta.json", {"format_version": _FORMAT_VERSION, "splits": splits})
 
 

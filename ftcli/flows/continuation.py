@@ -15,6 +15,7 @@ from ftcli.spec.problems import dot, located
 from ftcli.spec.recipe import Recipe, resolve_layers
 from ftcli.spec.run import RunSpec
 from ftcli.train.events import RunFinished
+from ftcli.train.run import Run
 from ftcli.train.snapshot import ModelCard
 
 CHANGEABLE = (
@@ -99,3 +100,13 @@ def check_usable(saved: Saved | None, skipped: Sequence[str], run_dir: RunDir) -
     if saved is None and skipped:
         hint = f"start anew: ftcli train {run_dir.recipe} --run-dir DIR"
         raise CheckpointError(f"no checkpoint of {run_dir.path} can be used: {'; '.join(skipped)}", hint=hint)
+
+
+def forget_lost_best(run: Run) -> str | None:
+    """Forget a best score whose checkpoint is gone (it was dropped for a later one, which was damaged); say so."""
+    progress, best = run.progress, run.run_dir.best
+    if progress.best_step is None or best.resolve().name == f"step-{progress.best_step:06d}":
+        return None
+    lost = f"the best checkpoint (step {progress.best_step}) is gone; the next evaluation counts as the best again"
+    progress.best = progress.best_step = None
+    return lost

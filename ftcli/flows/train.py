@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ftcli.data.dataset import Prepared
 from ftcli.errors import FtcliError
-from ftcli.flows.continuation import check_same_data, check_usable, finished_already, read_run
+from ftcli.flows.continuation import check_same_data, check_usable, finished_already, forget_lost_best, read_run
 from ftcli.flows.data import is_stale, place_of, prepared_for
 from ftcli.flows.facts import run_facts
 from ftcli.flows.predictions import has_predictions, predict_test
@@ -113,21 +113,30 @@ def _carry_out(
         recorder.rewind(step)
         for note in _resume_notes(start, skipped):
             yield from recorder.passing(note)
-    prepared = yield from _prepare(spec, world, recorder, step=step)
-    if checkpoint:
-        check_same_data(read_card(checkpoint), prepared, checkpoint)
-    if checkpoint is None and not Path(resolve_path(spec.model.path)).is_dir():
-        yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))
-    parts = load_parts(spec, world=world, prepared=prepared, start=checkpoint)
+    parts = yield from _load(spec, world, recorder, step=step, checkpoint=checkpoint)
     if world.is_main and not folder.facts.exists():
-        write_json(folder.facts, run_facts(spec, world=world, prepared=prepared))
+        write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
     yield from recorder.passing(started(parts, folder, step=step))
     run = yield from assemble(parts, run_dir=folder, start=checkpoint)
+    if lost := forget_lost_best(run):
+        yield from recorder.passing(Noted(step, lost, "warning"))
     with listening(run.interrupt):
         for event in fit(run):
             if isinstance(event, RunFinished) and event.reason == "finished":
                 yield from _predict_test(run, parts, recorder)
             yield from recorder.passing(event)
+
+
+def _load(
+    spec: RunSpec, world: World, recorder: Recorder, *, step: int, checkpoint: Path | None
+) -> Generator[Event, None, Parts]:
+    """The data, and all of the run but its batches."""
+    prepared = yield from _prepare(spec, world, recorder, step=step)
+    if checkpoint is not None:
+        check_same_data(read_card(checkpoint), prepared, checkpoint)
+    elif not Path(resolve_path(spec.model.path)).is_dir():
+        yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))
+    return load_parts(spec, world=world, prepared=prepared, start=checkpoint)
 
 
 def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted]:

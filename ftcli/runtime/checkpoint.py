@@ -7,6 +7,7 @@ What the files hold is the business of whoever passes `write`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import shutil
@@ -56,7 +57,15 @@ class CheckpointStore:
         for leftover in self._run.checkpoints.glob(".step-*"):
             shutil.rmtree(leftover)
 
-    def save(self, step: int, write: Callable[[Path], None], *, facts: dict[str, Any], is_best: bool) -> Saved:
+    def save(
+        self,
+        step: int,
+        write: Callable[[Path], None],
+        *,
+        facts: dict[str, Any],
+        is_best: bool,
+        needed_bytes: int = 0,
+    ) -> Saved:
         """Let `write` fill a folder, seal it, and make it the last (and perhaps the best) checkpoint.
 
         Args:
@@ -64,6 +73,7 @@ class CheckpointStore:
             write: Fills the folder it is given.
             facts: Further plain values for the manifest.
             is_best: Whether `best` shall point to it.
+            needed_bytes: What it will take; nothing is written where there is less room.
 
         Raises:
             CheckpointError: the disk is full or can't be written. The previous checkpoint stays as it was.
@@ -73,6 +83,7 @@ class CheckpointStore:
         try:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
+            _check_room(partial, needed_bytes)
             write(partial)
             manifest = _seal(partial, {"format_version": FORMAT_VERSION, "step": step, **facts})
             _move(partial, final)
@@ -97,7 +108,7 @@ class CheckpointStore:
             return
         link_atomically(self._run.last, to.path)
         best = self._run.checkpoints / f"step-{to.manifest.get('best_step') or to.step:06d}"
-        link_atomically(self._run.best, best if best.is_dir() else to.path)
+        link_atomically(self._run.best, best if _is_sound(best) else to.path)
 
     def newest(self) -> tuple[Saved | None, list[str]]:
         """The newest checkpoint that verifies, and one sentence for each newer one that does not."""
@@ -119,6 +130,21 @@ class CheckpointStore:
         """The checkpoint folders, oldest first; what a user keeps under another name beside them is none."""
         found = self._run.checkpoints.glob("step-*")
         return sorted((path for path in found if _FOLDER.fullmatch(path.name) and path.is_dir()), key=_step_of)
+
+
+def _check_room(folder: Path, needed_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        what = f"it needs {needed_bytes:,} bytes, and {free:,} are free"
+        raise OSError(errno.ENOSPC, what)
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        verify(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _step_of(path: Path) -> int:

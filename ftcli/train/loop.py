@@ -18,6 +18,7 @@ from ftcli.train.evaluate import measure, score_split
 from ftcli.train.events import CheckpointSaved, EpochDone, Evaluated, Event, RunFinished, StageEntered
 from ftcli.train.meter import Meter
 from ftcli.train.run import Run
+from ftcli.train.snapshot import snapshot_bytes
 from ftcli.train.step import train_step
 
 Events = Generator[Event]
@@ -139,7 +140,11 @@ def _save(run: Run, *, is_best: bool) -> CheckpointSaved:
     with run.world.leading() as leads:
         if leads:
             saved = run.checkpoints.save(
-                step, lambda folder: run.write(run, folder), facts=_manifest_facts(run), is_best=is_best
+                step,
+                lambda folder: run.write(run, folder),
+                facts=_manifest_facts(run),
+                is_best=is_best,
+                needed_bytes=snapshot_bytes(run),
             )
             num_bytes, path = saved.num_bytes, saved.path
     return CheckpointSaved(step, str(path), num_bytes, time.perf_counter() - started, is_best=is_best)

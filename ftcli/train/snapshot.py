@@ -31,6 +31,7 @@ OPTIMIZER = "state/optimizer.safetensors"
 PROGRESS = "state/progress.json"
 SCALER = "state/scaler.json"
 RECIPE = "recipe.toml"
+_OTHER_FILES_BYTES = 16 * 2**20
 
 
 class ModelCard(Section):
@@ -77,6 +78,12 @@ class Writer:
         save_file(run.optimizer.state(), folder / OPTIMIZER)
         write_json(folder / PROGRESS, run.progress.as_dict())
         write_json(folder / SCALER, run.precision.state())
+
+
+def snapshot_bytes(run: Run) -> int:
+    """What a checkpoint will take on disk, tensors and a little for the rest."""
+    tensors = (*run.model.state_dict().values(), *run.optimizer.state().values())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) + _OTHER_FILES_BYTES
 
 
 def write_model(folder: Path, run: Run, card: ModelCard, tokenizer: Tokenizer) -> None:

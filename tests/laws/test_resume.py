@@ -119,3 +119,20 @@ def test_a_loop_that_is_dropped_midway_can_be_resumed(project: Path, whole: Path
     assert next(event for event in continued if isinstance(event, StepDone)).step == 7
     assert any(isinstance(event, CheckpointSaved) for event in continued)
     assert_same_bytes(project / "dropped", whole)
+
+
+def test_a_best_checkpoint_that_is_gone_is_forgotten_and_said(project: Path) -> None:
+    """The newest is damaged, and for its sake the best before it had been dropped."""
+    spec = spec_of(project / "tiny.toml", *STAGED, "checkpoint.keep=1", "evaluate.every=3", "checkpoint.every=1")
+    run = project / "run"
+    run_to_end(spec.model_copy(update={"train": spec.train.model_copy(update={"stop_after": 8})}), run)
+    best = (run / "best").resolve()
+    last = (run / "last").resolve()
+    assert best.name != last.name
+    for path in best.iterdir():
+        if path.is_file():
+            path.write_bytes(b"")
+    events = list(resume(run))
+    assert any("best checkpoint" in getattr(event, "text", "") for event in events)
+    assert (run / "best").resolve().is_dir()
+    assert json.loads((run / "metrics.json").read_text())["best"]["step"] == int((run / "best").resolve().name[5:])
