@@ -118,7 +118,7 @@ def _single(path: Path) -> FoundFile:
 
 def _missing(files: Mapping[Split, str], *, card_folder: Path) -> DataError:
     split, wanted = next(iter(files.items()))
-    hint = f"paths are relative to {card_folder}; or say where the files lie with --source"
+    hint = f"paths are relative to {card_folder}; `ftcli prepare TARGET --source PATH` takes them from elsewhere"
     return DataError(f"the {split} file `{wanted}` doesn't exist", hint=hint)
 
 

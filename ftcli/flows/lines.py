@@ -63,9 +63,10 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
 def _started(event: RunStarted) -> str:
     rows = ", ".join(f"{split} {number:,}" for split, number in event.rows.items())
     world = f", {event.world_size} processes" if event.world_size > 1 else ""
+    steps, size = counted(event.total_steps, "step"), counted(event.batch_size, "row")
     parts = [
         f"run {event.name}" + (f" goes on from step {event.step}" if event.step else ""),
-        f"{event.total_steps} steps of {event.batch_size} rows ({event.steps_per_epoch} an epoch, "
+        f"{steps} of {size} ({event.steps_per_epoch:,} an epoch, "
         f"{counted(event.micro_batches, 'micro-batch', 'es')} a step)",
         f"data {event.data} ({rows} rows)" if rows else f"data {event.data}",
         f"model {event.model} ({trainable(event.num_trainable, event.num_parameters)})",

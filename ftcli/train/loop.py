@@ -6,17 +6,19 @@ close it, for checkpoints are saved as it advances.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from importlib.metadata import version
 from typing import Any
 
 from ftcli import __version__
+from ftcli.errors import NonFiniteError
 from ftcli.modeling.freezing import apply_stage
 from ftcli.runtime.interrupt import exit_code_for
 from ftcli.train.evaluate import measure, score_split
-from ftcli.train.events import CheckpointSaved, EpochDone, Evaluated, Event, RunFinished, StageEntered
-from ftcli.train.meter import Meter
+from ftcli.train.events import CheckpointSaved, Evaluated, Event, RunFinished, StageEntered
+from ftcli.train.meter import NONFINITE_HINT, Meter
 from ftcli.train.run import Run
 from ftcli.train.snapshot import snapshot_bytes
 from ftcli.train.step import train_step
@@ -84,9 +86,7 @@ def _report(run: Run, meter: Meter) -> Events:
     if limits.log.after(progress.step) or (progress.step == 1 and limits.log.period is not None):
         yield meter.step_done(limits, run.optimizer.rates())
     if limits.epoch_ends(progress.step):
-        mean = meter.end_epoch()
-        epoch = round(limits.epoch_at(progress.step))
-        yield EpochDone(step=progress.step, epoch=epoch, train_loss=mean, seconds=progress.seconds)
+        yield meter.end_epoch(round(limits.epoch_at(progress.step)))
 
 
 def _evaluate_all(run: Run) -> Generator[Event, None, bool]:
@@ -110,6 +110,8 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
         pad_id=run.pad_id,
         batch_size=run.evaluation.batch_size,
     )
+    if scored.loss is not None and not math.isfinite(scored.loss):
+        raise NonFiniteError(f"the {name} loss is {scored.loss} after step {run.progress.step}", hint=NONFINITE_HINT)
     metrics = measure(run.task, split, scored)
     value = scored.loss if metric == "loss" else metrics.get(metric)
     progress = run.progress
@@ -147,7 +149,8 @@ def _save(run: Run, *, is_best: bool) -> CheckpointSaved:
                 needed_bytes=snapshot_bytes(run),
             )
             num_bytes, path = saved.num_bytes, saved.path
-    return CheckpointSaved(step, str(path), num_bytes, time.perf_counter() - started, is_best=is_best)
+    was_scored = run.progress.best is not None
+    return CheckpointSaved(step, str(path), num_bytes, time.perf_counter() - started, is_best=is_best and was_scored)
 
 
 def _manifest_facts(run: Run) -> dict[str, Any]:

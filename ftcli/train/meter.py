@@ -10,10 +10,12 @@ from torch import Tensor
 
 from ftcli.errors import NonFiniteError
 from ftcli.runtime.world import World
-from ftcli.train.events import StepDone
+from ftcli.train.events import EpochDone, StepDone
 from ftcli.train.feed import Group
 from ftcli.train.progress import Limits, Progress
 from ftcli.train.step import Outcome
+
+NONFINITE_HINT = "lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
 
 
 class Meter:
@@ -27,6 +29,7 @@ class Meter:
         self._last = zero.clone()
         self._norm: Tensor = zero.clone()
         self._last_items = 1
+        self._overflowed = False
         self._started = time.perf_counter()
         self._counted = self._started
         self._reset()
@@ -40,6 +43,7 @@ class Meter:
         """Count a step that is done; the progress advances by it."""
         self._unread += outcome.loss
         self._last, self._last_items, self._norm = outcome.loss, group.num_items, outcome.grad_norm
+        self._overflowed = outcome.overflowed
         self._items += group.num_items
         self._rows += group.num_rows
         self._tokens += group.num_tokens
@@ -53,21 +57,20 @@ class Meter:
         """Bring the sums of all ranks to the host and the progress up to date; returns the last step's mean loss.
 
         Raises:
-            NonFiniteError: a loss since the last reading was not a number.
+            NonFiniteError: a loss since the last reading was not a number, or the last gradient was not.
         """
         sums = self._world.sum(torch.stack((self._unread, self._last))).cpu()
         unread, last = float(sums[0]), float(sums[1])
-        if not math.isfinite(unread):
-            what = f"the loss is {last / self._last_items} after step {self._progress.step}"
-            what += f" (gradient norm {float(self._norm):.3g})"
-            raise NonFiniteError(
-                what, hint="lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
-            )
+        norm = float(self._norm)
+        if not math.isfinite(unread) or not (math.isfinite(norm) or self._overflowed):
+            what = f"the loss is {last / self._last_items:.4g} and the gradient norm {norm:.4g}"
+            raise NonFiniteError(f"{what} after step {self._progress.step}", hint=NONFINITE_HINT)
         self._unread.zero_()
         self._progress.epoch_loss += unread
         self._loss += unread
         now = time.perf_counter()
         self._progress.seconds += now - self._counted
+        self._progress.epoch_seconds += now - self._counted
         self._counted = now
         return last / self._last_items
 
@@ -98,10 +101,11 @@ class Meter:
         """Leave the time since `paused` out of the training speed."""
         self._started += time.perf_counter() - paused
 
-    def end_epoch(self) -> float:
-        """The epoch's mean training loss; the sums start anew."""
+    def end_epoch(self, epoch: int) -> EpochDone:
+        """The epoch's mean training loss and time; the sums start anew."""
         self.read()
         progress = self._progress
         mean = progress.epoch_loss / max(1, progress.epoch_items)
-        progress.epoch_loss, progress.epoch_items = 0.0, 0
-        return mean
+        event = EpochDone(step=progress.step, epoch=epoch, train_loss=mean, seconds=progress.epoch_seconds)
+        progress.epoch_loss, progress.epoch_items, progress.epoch_seconds = 0.0, 0, 0.0
+        return event

@@ -13,8 +13,9 @@ from ftcli.spec.sections import Cadence, EpochCadence
 class Progress:
     """What has happened. The position in the data is `step` too: divmod(step, steps_per_epoch).
 
-    `epoch_loss` and `epoch_items` sum the loss over the items trained on in the current epoch. `best` is the value of
-    the recipe's `evaluate.best` at `best_step`; `metrics` are those of the latest evaluation of the validation split.
+    `epoch_loss`, `epoch_items` and `epoch_seconds` sum up the current epoch: the loss over the items trained on, and
+    time. `best` is the value of the recipe's `evaluate.best` at `best_step`; `metrics` are those of the latest
+    evaluation of the validation split.
     """
 
     step: int = 0
@@ -27,6 +28,7 @@ class Progress:
     metrics: dict[str, float] = field(default_factory=dict[str, float])
     num_overflows: int = 0
     seconds: float = 0.0
+    epoch_seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values."""

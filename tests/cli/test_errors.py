@@ -497,10 +497,17 @@ def test_a_loss_that_is_no_number_stops_the_run_and_is_never_saved(project: Path
     )
     options = [word for setting in settings for word in ("--set", setting)]
     error = refused(ftcli("train", "tiny.toml", *options), 5)
-    what = r"error\[loss\]: the loss is (nan|inf) after step 2 \(gradient norm (nan|inf)\)"
+    what = r"error\[loss\]: the loss is (nan|inf) and the gradient norm (nan|inf) after step 2"
     help_line = "help: lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
     assert re.fullmatch(f"{what}\n{help_line}\n", error)
     assert [path.name for path in (project / "run" / "checkpoints").iterdir()] == ["step-000001"]
+
+
+def test_a_last_step_that_breaks_the_weights_is_found_by_the_evaluation(project: Path, ftcli: Ftcli) -> None:
+    options = ("--set", "optimizer.kind=sgd", "--set", "optimizer.lr=1e30", "--set", "train.steps=1")
+    error = refused(ftcli("train", "tiny.toml", *options, "--set", "evaluate.every=1"), 5)
+    assert re.match(r"error\[loss\]: the validation loss is (nan|inf) after step 1\n", error)
+    assert not (project / "run" / "checkpoints").exists()
 
 
 def test_a_full_disk_costs_the_new_checkpoint_only(trained: Path, tmp_path: Path, ftcli: Ftcli) -> None:
