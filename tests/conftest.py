@@ -120,6 +120,8 @@ micro_size = 4
 epochs = 2
 [log]
 every = 1
+[precision]
+kind = "fp32"
 """
     )
     return folder

@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -66,6 +66,11 @@ class FoundFile:
                     yield raw
         except DAMAGE as error:
             raise _damaged(self.name, error) from None
+
+
+def open_file(path: Path) -> AbstractContextManager[BinaryIO]:
+    """Open a single file for reading; a .gz is decompressed, and damage is a DataError."""
+    return FoundFile(path, path.name).open()
 
 
 @contextmanager

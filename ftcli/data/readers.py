@@ -6,11 +6,10 @@ to say. Lines are counted as an editor counts them, so a reported line can be ju
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import BinaryIO, Literal, cast
 
 import orjson
@@ -78,11 +77,6 @@ def file_kind(format: Format, *, name: str) -> Literal["jsonl", "csv", "tsv"]:
         hint = f"endings that are known: {known}; for any other, set `kind` under [format]"
         raise DataError(f"can't tell the format of `{name}` from its ending", where=Location(name), hint=hint)
     return KINDS[suffix]
-
-
-def open_lines(path: Path) -> BinaryIO:
-    """Open a file for `read_rows`; one that ends in .gz is decompressed on the way."""
-    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
 def label_text(value: object) -> str | None:

@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ftcli.data.archives import open_file
 from ftcli.data.dataset import Prepared, open_prepared
-from ftcli.data.readers import BadRow, label_text, open_lines, read_rows
+from ftcli.data.readers import BadRow, label_text, read_rows
 from ftcli.errors import CheckpointError, DataError, Location, Problem
 from ftcli.flows.predict import WINDOW_ROWS
-from ftcli.flows.predictor import Fields, Predictor, open_predictor
+from ftcli.flows.predictions import Fields
+from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import Format
 from ftcli.tasks.metrics import class_scores, confusion_matrix
@@ -100,7 +102,7 @@ def _split_rows(prepared: Prepared, split: str, predictor: Predictor) -> Iterato
 def _file_rows(file: Path, format: Format, predictor: Predictor) -> Iterator[Labelled]:
     if not file.is_file():
         raise DataError(f"no such file: {file}")
-    with open_lines(file) as stream:
+    with open_file(file) as stream:
         for row in read_rows(stream, format, name=str(file)):
             if isinstance(row, BadRow):
                 raise DataError(row.reason, where=Location(str(file), row.line, text=row.text))

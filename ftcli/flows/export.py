@@ -11,7 +11,8 @@ from typing import Literal
 
 from ftcli.data.dataset import open_prepared
 from ftcli.errors import CheckpointError, DataError, UsageError
-from ftcli.flows.predictor import Fields, Predictor, open_predictor
+from ftcli.flows.predictions import Fields
+from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.parity import plain_scores
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
@@ -19,6 +20,8 @@ from ftcli.train.snapshot import CARD, ModelCard
 
 ExportFormat = Literal["hf"]
 PARITY_ROWS = 200
+LARGEST_DIFFERENCE = 1e-3
+"""Of two fp32 logits; batches padded to other lengths account for some 1e-6."""
 _LEFT_OUT = {"manifest.json", "recipe.toml"}
 
 
@@ -115,9 +118,12 @@ def _compare(predictor: Predictor, partial: Path, folder: Path) -> Exported:
     pairs = [str(row[columns.pair]) for row in rows] if columns.pair else None
     found = plain_scores(partial, texts, pairs, max_length=predictor.card.max_length)
     agreement = float((expected.argmax(1) == found.argmax(1)).double().mean())
+    difference = float((expected - found).abs().max())
     if agreement < 1:
         raise CheckpointError(f"the exported model gives other labels for {1 - agreement:.1%} of {len(rows)} rows")
-    return Exported(folder, len(rows), float((expected - found).abs().max()), agreement)
+    if difference > LARGEST_DIFFERENCE:
+        raise CheckpointError(f"the exported model's logits differ by up to {difference:.2g} from the checkpoint's")
+    return Exported(folder, len(rows), difference, agreement)
 
 
 def _rows(predictor: Predictor) -> list[Fields]:

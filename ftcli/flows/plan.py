@@ -12,7 +12,7 @@ import torch
 from ftcli.data.plan import Cut, EpochPlan, padding_share
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.flows.data import place_of, prepared_for
-from ftcli.modeling.freezing import set_training_mode
+from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import World, choose_device
@@ -52,7 +52,7 @@ class PatternRow:
 
 @dataclass(frozen=True, slots=True)
 class TriedBatch:
-    """One micro-batch that went through the model: shapes, the mean loss over its rows, its padding."""
+    """One micro-batch that went through the model: shapes, and the mean loss over its rows."""
 
     shapes: dict[str, tuple[int, ...]]
     logits: tuple[int, ...]
@@ -175,7 +175,8 @@ def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) 
     device, task = parts.world.device, parts.task
     rows = epoch.rows(0)[: cut.rows or parts.spec.batch.size]
     batch = collate(split, rows, pad_id=parts.tokenizer.pad_id).to(device)
-    set_training_mode(parts.loaded.model)
+    apply_stage(parts.loaded.model, parts.freezing.stages[0])
+    set_training_mode(parts.loaded.model, frozen_modules(parts.loaded.model))
     seed_step(parts.spec.run.seed, step=0, rank=0, device=device)
     with torch.no_grad(), Precision(parts.precision, device).autocast():
         loss = task.loss(parts.loaded.model, batch)

@@ -14,10 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from ftcli.data.readers import BadRow, Row, open_lines, read_rows
+from ftcli.data.archives import open_file
+from ftcli.data.readers import BadRow, Row, read_rows
 from ftcli.errors import DataError, Location, UsageError
-from ftcli.flows.predictions import OutputFormat, RowWriter, label_rows
-from ftcli.flows.predictor import Fields, Predictor, open_predictor
+from ftcli.flows.predictions import Fields, OutputFormat, RowWriter, kept, label_rows
+from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import Columns, Format
 
@@ -87,10 +88,9 @@ def predict(
     num_rows = num_errors = 0
     with ExitStack() as stack:
         rows = _read(source, stack, predictor)
-        writer = RowWriter(_open_output(output, stack), chosen)
+        writer = RowWriter(_open_output(output, stack), chosen, with_errors=source.keep_going)
         while window := list(islice(rows, WINDOW_ROWS)):
-            for row in _predict_window(window, predictor, source.names(predictor.card.columns)):
-                writer.write(row)
+            writer.write(list(_predict_window(window, predictor, source.names(predictor.card.columns))))
             num_errors += sum(reason is not None for _, reason in window)
             num_rows += len(window)
             yield Activity("predict", num_rows)
@@ -136,7 +136,7 @@ def _read(source: Input, stack: ExitStack, predictor: Predictor) -> Iterator[Che
     if source.path == STANDARD:
         stream, name = sys.stdin.buffer, "stdin.jsonl"
     else:
-        stream, name = stack.enter_context(open_lines(Path(source.path))), source.path
+        stream, name = stack.enter_context(open_file(Path(source.path))), source.path
     for row in read_rows(stream, source.format, name=name):
         fields, reason = _check(row, source, predictor)
         if reason is not None and not source.keep_going:
@@ -164,4 +164,4 @@ def _predict_window(window: list[Checked], predictor: Predictor, columns: tuple[
     if good:
         labelled = label_rows(good, predictor.score(good, columns=columns).scores, task=predictor.task)
     for fields, reason in window:
-        yield {**fields, "error": reason} if reason is not None else next(labelled)
+        yield {**kept(fields), "error": reason} if reason is not None else next(labelled)

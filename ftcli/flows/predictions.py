@@ -12,6 +12,7 @@ from typing import IO, Literal, cast
 import orjson
 from torch import Tensor
 
+from ftcli.errors import DataError
 from ftcli.modeling.backbone import restore_model
 from ftcli.runtime.rundir import RunDir
 from ftcli.tasks.base import Task
@@ -21,16 +22,24 @@ from ftcli.train.events import Evaluated, Event, PredictionsWritten
 from ftcli.train.run import Run
 
 OutputFormat = Literal["jsonl", "csv"]
+Fields = dict[str, object]
 
 
-def predicted(row: dict[str, object], *, label: str, probability: float) -> dict[str, object]:
-    """The row with the prediction as `label` and `probability`; fields of those names are kept under others."""
-    renamed = {"label": "gold", "probability": "input_probability"}
-    kept = {renamed.get(name, name): value for name, value in row.items()}
-    return {**kept, "label": label, "probability": round(probability, 6)}
+RESULTS = ("label", "probability")
+_RENAMED = {"label": "gold", "probability": "input_probability"}
 
 
-def label_rows(rows: Iterable[dict[str, object]], scores: Tensor, *, task: Task) -> Generator[dict[str, object]]:
+def kept(row: Fields) -> Fields:
+    """The input's fields; those called as a result is are kept under another name."""
+    return {_RENAMED.get(name, name): value for name, value in row.items()}
+
+
+def predicted(row: Fields, *, label: str, probability: float) -> Fields:
+    """The row with the prediction as `label` and `probability`."""
+    return {**kept(row), "label": label, "probability": round(probability, 6)}
+
+
+def label_rows(rows: Iterable[Fields], scores: Tensor, *, task: Task) -> Generator[Fields]:
     """Each row with the label that scores highest and its probability."""
     best = task.probabilities(scores).max(1)
     numbers, probabilities = cast("list[int]", best.indices.tolist()), cast("list[float]", best.values.tolist())
@@ -39,22 +48,35 @@ def label_rows(rows: Iterable[dict[str, object]], scores: Tensor, *, task: Task)
 
 
 class RowWriter:
-    """Writes rows to a binary stream. CSV takes its columns from the first row."""
+    """Writes windows of rows to a binary stream.
 
-    def __init__(self, stream: IO[bytes], format: OutputFormat) -> None:
+    CSV takes its columns from the first window: the input's fields, then the results, and `error` if asked.
+    """
+
+    def __init__(self, stream: IO[bytes], format: OutputFormat, *, with_errors: bool = False) -> None:
         self._stream = stream
         self._format = format
+        self._last = (*RESULTS, "error") if with_errors else RESULTS
         self._columns: list[str] | None = None
 
-    def write(self, row: dict[str, object]) -> None:
-        """Write one row."""
+    def write(self, rows: Sequence[Fields]) -> None:
+        """Write some rows.
+
+        Raises:
+            DataError: CSV was asked for, and a later row has a field that the first ones had not.
+        """
         if self._format == "jsonl":
-            self._stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            self._stream.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
             return
         if self._columns is None:
-            self._columns = list(row)
+            found = dict.fromkeys(name for row in rows for name in row if name not in self._last)
+            self._columns = [*found, *self._last]
             self._stream.write(_csv_line(self._columns))
-        self._stream.write(_csv_line([_cell(row.get(name)) for name in self._columns]))
+        for row in rows:
+            if more := [name for name in row if name not in self._columns]:
+                what = f"a row has a field `{more[0]}` that the CSV's header, made from the first rows, has not"
+                raise DataError(what, hint="write JSON lines: --output-format jsonl")
+            self._stream.write(_csv_line([_cell(row.get(name)) for name in self._columns]))
 
 
 def _cell(value: object) -> str:
@@ -80,7 +102,6 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
         split,
         name="test",
         task=run.task,
-        precision=run.precision,
         world=run.world,
         pad_id=run.pad_id,
         batch_size=run.evaluation.batch_size,
@@ -101,14 +122,14 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
     yield PredictionsWritten(step, "test", str(path), split.num_rows)
 
 
-def write_whole(path: Path, rows: Iterable[dict[str, object]], format: OutputFormat = "jsonl") -> None:
+def write_whole(path: Path, rows: Iterable[Fields], format: OutputFormat = "jsonl") -> None:
     """Write rows to a file that appears only once it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         writer = RowWriter(file, format)
         for row in rows:
-            writer.write(row)
+            writer.write([row])
     partial.replace(path)
 
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from torch import nn
 
 from ftcli.data.tokens import UNLABELLED, TokenizedSplit
 from ftcli.errors import CheckpointError, RecipeError, UsageError
+from ftcli.flows.predictions import Fields
 from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import finish
 from ftcli.runtime.checkpoint import MANIFEST, verify
 from ftcli.runtime.world import World, choose_device, launched_size
-from ftcli.spec.sections import EvaluateSection, PrecisionSection
+from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.classification import build_classification
 from ftcli.train.evaluate import Scores, score_split
-from ftcli.train.precision import Precision, choose_precision
 from ftcli.train.snapshot import ModelCard, read_card
-
-Fields = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,6 @@ class Predictor:
     tokenizer: Tokenizer
     task: Task
     world: World
-    precision: Precision
     batch_size: int
 
     def score(
@@ -55,7 +51,6 @@ class Predictor:
                 split,
                 name="rows",
                 task=self.task,
-                precision=self.precision,
                 world=self.world,
                 pad_id=self.tokenizer.pad_id,
                 batch_size=self.batch_size,
@@ -74,14 +69,12 @@ def open_predictor(folder: Path, *, device: str = "auto", batch_size: int | None
         raise UsageError("this command runs in one process; start it without torchrun")
     card = open_card(folder)
     chosen = choose_device(device)
-    kind, _ = choose_precision(PrecisionSection(kind=_precision_of(card)), chosen)
     return Predictor(
         card=card,
         model=restore_model(folder, head=card.head).to(chosen),
         tokenizer=_tokenizer_of(folder),
         task=build_classification(tuple(card.labels), EvaluateSection()),
         world=World(device=chosen),
-        precision=Precision(kind, chosen),
         batch_size=batch_size or card.batch_size,
     )
 
@@ -92,11 +85,6 @@ def _tokenizer_of(folder: Path) -> Tokenizer:
     except RecipeError as error:
         problem = error.problems[0]
         raise CheckpointError(problem.what, hint=problem.hint) from error
-
-
-def _precision_of(card: ModelCard) -> Literal["auto", "fp32"]:
-    """fp32 models are scored in fp32; what was trained in half precision takes what the device is good at."""
-    return "fp32" if card.precision == "fp32" else "auto"
 
 
 def open_card(folder: Path) -> ModelCard:

@@ -89,11 +89,10 @@ def prepare_target(
 def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[Profile]:
     # Imported late: preparing without a recipe needs neither torch nor transformers.
     from ftcli.data.tokens import tokenize
-    from ftcli.modeling.backbone import resolve_path
+    from ftcli.modeling.backbone import tokenizer_path
     from ftcli.modeling.tokenizer import load_tokenizer
 
-    path = spec.model.path if spec.model.tokenizer == "auto" else spec.model.tokenizer
-    tokenizer = load_tokenizer(resolve_path(path))
+    tokenizer = load_tokenizer(tokenizer_path(spec.model))
     store = yield from tokenize(
         prepared,
         encode=tokenizer.encoder(spec.data.max_length),

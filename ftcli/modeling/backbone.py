@@ -70,6 +70,13 @@ def resolve_path(path: str, *, key: tuple[str, ...] = ("model", "path")) -> str:
     return path
 
 
+def tokenizer_path(section: ModelSection) -> str:
+    """Where the section's tokenizer is: beside the model, or at a path of its own."""
+    if section.tokenizer == "auto":
+        return resolve_path(section.path)
+    return resolve_path(section.tokenizer, key=("model", "tokenizer"))
+
+
 def _package_folder(address: str, key: tuple[str, ...]) -> Path:
     name, _, inside = address.partition("/")
     found = importlib.util.find_spec(name) if name.isidentifier() else None

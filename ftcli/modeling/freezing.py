@@ -134,12 +134,20 @@ def apply_stage(model: nn.Module, stage: Stage) -> None:
             parameter.grad = None
 
 
-def set_training_mode(model: nn.Module) -> None:
-    """Train mode, but eval (no dropout, no running statistics) for every module that is frozen as a whole."""
-    model.train()
+def frozen_modules(model: nn.Module) -> list[nn.Module]:
+    """The topmost modules that are frozen as a whole: they run in eval mode (no dropout, no running statistics)."""
+    found: list[nn.Module] = []
     for child in model.children():
         parameters = list(child.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
-            child.eval()
+            found.append(child)
         else:
-            set_training_mode(child)
+            found += frozen_modules(child)
+    return found
+
+
+def set_training_mode(model: nn.Module, frozen: Sequence[nn.Module]) -> None:
+    """Training mode for all of a model but what is frozen as a whole (as `frozen_modules` finds it)."""
+    model.train()
+    for module in frozen:
+        module.eval()

@@ -26,9 +26,8 @@ class MeanPoolClassifier(nn.Module):
         self.config = cast("PreTrainedConfig", config)
         self.base_model_prefix = encoder.base_model_prefix
         if isinstance(getattr(encoder, "pooler", None), nn.Module):
-            encoder.register_module(
-                "pooler", None
-            )  # unused here, and DDP waits for the gradient of every parameter it knows
+            # It is unused under this head, and DDP waits for the gradient of every parameter it knows.
+            encoder.register_module("pooler", None)
         setattr(self, self.base_model_prefix, encoder)
         self.dropout = nn.Dropout(_dropout_of(config))
         self.classifier = nn.Linear(config.hidden_size, num_labels)

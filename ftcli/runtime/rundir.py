@@ -86,6 +86,9 @@ class RunDir:
 
     def check_is_run(self) -> None:
         """Raise CheckpointError unless a run was started here."""
+        if (self.path / "ftcli.json").exists():
+            run = self.path.resolve().parent.parent
+            raise CheckpointError(f"{self.path} is a checkpoint, not a run folder", hint=f"ftcli resume {run}")
         if not self.recipe.is_file():
             what = f"{self.path} is no run folder: it has no recipe.toml" if self.path.is_dir() else "no such folder"
             hint = "name the folder that `ftcli train` made, such as `run`"

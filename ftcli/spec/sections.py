@@ -97,7 +97,7 @@ class BatchSection(Section):
 
 
 class PrecisionSection(Section):
-    """The arithmetic of the forward pass. Weights and optimizer state are fp32 whatever it is."""
+    """The arithmetic of a step's forward pass. Weights, optimizer state and scores are fp32 whatever it is."""
 
     kind: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
 

@@ -16,7 +16,7 @@ from ftcli.data.dataset import Prepared
 from ftcli.data.plan import num_groups
 from ftcli.data.tokens import TokenStore, tokenize
 from ftcli.errors import RecipeError
-from ftcli.modeling.backbone import Loaded, load_model, longest_row, resolve_path, restore_model
+from ftcli.modeling.backbone import Loaded, load_model, longest_row, restore_model, tokenizer_path
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Working
@@ -72,7 +72,7 @@ def load_parts(spec: RunSpec, *, world: World, prepared: Prepared, start: Path |
     """
     labels = tuple(prepared.facts.labels)
     loaded = _load_model(spec.model, labels, spec.run.seed, start)
-    tokenizer = load_tokenizer(str(start) if start else _tokenizer_path(spec.model))
+    tokenizer = load_tokenizer(str(start) if start else tokenizer_path(spec.model))
     _check_length(spec, loaded.model, tokenizer)
     limits = _limits(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
     rules = rules_for(spec.optimizer, loaded.model)
@@ -93,7 +93,7 @@ def load_parts(spec: RunSpec, *, world: World, prepared: Prepared, start: Path |
         freezing=freezing,
         limits=limits,
         precision=precision,
-        notes=(*freezing.warnings, *([warning] if warning else [])),
+        notes=(*freezing.warnings, *([warning] if warning else []), *_new_weights(loaded)),
     )
 
 
@@ -103,10 +103,10 @@ def _load_model(section: ModelSection, labels: tuple[str, ...], seed: int, start
     return load_model(section, labels=labels, seed=seed_for(seed, "head"))
 
 
-def _tokenizer_path(section: ModelSection) -> str:
-    if section.tokenizer == "auto":
-        return resolve_path(section.path)
-    return resolve_path(section.tokenizer, key=("model", "tokenizer"))
+def _new_weights(loaded: Loaded) -> list[str]:
+    """Which parts start from random weights, by module."""
+    parts = sorted({name.rpartition(".")[0] for name in loaded.new})
+    return [f"new weights: {', '.join(parts)}"] if parts else []
 
 
 def _check_length(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer) -> None:
@@ -189,6 +189,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
     run = Run(
         model=parts.loaded.model,
         wrapped=parts.loaded.model,
+        frozen_modules=[],
         task=parts.task,
         optimizer=parts.optimizer,
         precision=Precision(parts.precision, world.device),
@@ -230,7 +231,6 @@ def model_card(parts: Parts) -> ModelCard:
         columns=facts.columns,
         max_length=spec.data.max_length,
         head=spec.model.head,
-        precision=parts.precision,
         batch_size=spec.evaluate.batch_size,
         best_metric=spec.evaluate.best,
         data=facts.name,

@@ -1,4 +1,8 @@
-"""Scoring a split: every row exactly once, whatever the world, and the sum of losses divided once."""
+"""Scoring a split: every row exactly once, whatever the world, and the sum of losses divided once.
+
+Scores are computed in the weights' own precision (fp32) whatever a step's arithmetic is, so that training, `eval`,
+`predict` and plain transformers agree on what a checkpoint says, on every device.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.world import World
 from ftcli.tasks.base import Task, collate
-from ftcli.train.precision import Precision
+from ftcli.train.memory import out_of_memory_at
+
+SCORE_HINT = "lower evaluate.batch_size (of eval and predict: --batch-size)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,6 @@ def score_split(
     *,
     name: str,
     task: Task,
-    precision: Precision,
     world: World,
     pad_id: int,
     batch_size: int,
@@ -47,8 +52,8 @@ def score_split(
     done = 0
     with torch.inference_mode():
         for part in mine:
-            batch = collate(split, part, pad_id=pad_id).to(world.device)
-            with precision.autocast():
+            with out_of_memory_at(f"scoring {len(part)} rows at once", SCORE_HINT):
+                batch = collate(split, part, pad_id=pad_id).to(world.device)
                 result = task.infer(model, batch, with_loss=split.is_labelled)
             losses += result.loss if result.loss is not None else 0
             rows.append(part)

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from ftcli.data.plan import Cut, EpochPlan, deal, num_groups, padded_tokens
 from ftcli.data.tokens import TokenizedSplit
-from ftcli.errors import OutOfMemoryError
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
 from ftcli.tasks.base import Batch, Task, collate
@@ -94,17 +92,3 @@ class Feed:
         if len(part) == 0:
             return collate(self._split, rows[:1], pad_id=self._pad_id, weight=0.0)
         return collate(self._split, part, pad_id=self._pad_id)
-
-
-def is_memory_error(error: RuntimeError) -> bool:
-    """Whether an error of torch means that memory ran out; the CPU's allocator has no type of its own for it."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def explain_memory(error: RuntimeError, cut: Cut) -> OutOfMemoryError:
-    """What to say when a step did not fit into memory."""
-    size = f"{cut.rows} rows" if cut.rows else f"{cut.tokens} tokens" if cut.tokens else "its share of a step"
-    hint = "lower batch.micro_size or batch.max_tokens: the step keeps its rows, only in smaller pieces"
-    return OutOfMemoryError(
-        f"a micro-batch of {size} does not fit into memory: {str(error).splitlines()[0]}", hint=hint
-    )

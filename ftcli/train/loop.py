@@ -14,7 +14,7 @@ from typing import Any
 
 from ftcli import __version__
 from ftcli.errors import NonFiniteError
-from ftcli.modeling.freezing import apply_stage
+from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.runtime.interrupt import exit_code_for
 from ftcli.train.evaluate import measure, score_split
 from ftcli.train.events import CheckpointSaved, Evaluated, Event, RunFinished, StageEntered
@@ -70,6 +70,7 @@ def _enter(run: Run, stage: int) -> StageEntered:
     apply_stage(run.model, run.freezing.stages[stage])
     run.optimizer.forget_frozen()
     run.wrapped = run.world.wrap(run.model)
+    run.frozen_modules = frozen_modules(run.model)
     run.progress.stage = stage
     return StageEntered(
         step=run.progress.step,
@@ -105,7 +106,6 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
         split,
         name=name,
         task=run.task,
-        precision=run.precision,
         world=run.world,
         pad_id=run.pad_id,
         batch_size=run.evaluation.batch_size,

@@ -26,12 +26,13 @@ from ftcli.train.progress import Limits, Progress
 class Run:
     """The live parts of a run. Only model, optimizer, precision and progress carry state that a checkpoint holds.
 
-    `wrapped` is the model as a step calls it (under DDP, its wrapper). `schedule` maps a step to the factor on every
-    rate. `write` fills a checkpoint folder.
+    `wrapped` is the model as a step calls it (under DDP, its wrapper); `frozen_modules` run in eval mode. `schedule`
+    maps a step to the factor on every rate. `write` fills a checkpoint folder.
     """
 
     model: nn.Module
     wrapped: nn.Module
+    frozen_modules: list[nn.Module]
     task: Task
     optimizer: NamedOptimizer
     precision: Precision

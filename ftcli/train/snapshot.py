@@ -43,7 +43,6 @@ class ModelCard(Section):
     columns: Columns
     max_length: int
     head: Head
-    precision: str
     batch_size: int
     best_metric: str
     data: str

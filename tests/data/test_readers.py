@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftcli.data.readers import BadRow, Row, label_text, open_lines, read_rows
+from ftcli.data.archives import open_file
+from ftcli.data.readers import BadRow, Row, label_text, read_rows
 from ftcli.errors import DataError
 from ftcli.spec.card import Format
 
@@ -137,7 +138,7 @@ def test_an_empty_file_has_no_rows() -> None:
 def test_a_gzipped_file_is_read_by_the_name_inside(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"a\n1\n"))
-    with open_lines(path) as lines:
+    with open_file(path) as lines:
         assert list(read_rows(lines, AUTO, name=path.name)) == [Row(2, {"a": "1"})]
 
 

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ftcli.errors import DataError
 from ftcli.flows.predictions import RowWriter, label_rows, predicted, write_whole
 from ftcli.tasks.classification import Classification
 from tests.conftest import Ftcli, make_rows, write_rows
@@ -23,8 +24,7 @@ TASK = Classification(("no", "yes", "maybe"), ("accuracy",))
 def written(rows: list[dict[str, object]], format: str) -> str:
     stream = io.BytesIO()
     writer = RowWriter(stream, format)
-    for row in rows:
-        writer.write(row)
+    writer.write(rows)
     return stream.getvalue().decode()
 
 
@@ -76,9 +76,23 @@ def test_csv_gives_back_every_text_with_its_commas_quotes_and_line_ends(texts: l
     assert [row["a"] for row in read] == texts
 
 
-def test_csv_takes_its_columns_from_the_first_row_and_leaves_blanks() -> None:
-    rows: list[dict[str, object]] = [{"a": 1, "b": None}, {"b": [1, "x"], "c": "lost"}, {"a": True}]
-    assert written(rows, "csv") == 'a,b\n1,\n,"[1,""x""]"\ntrue,\n'
+def test_csv_takes_its_columns_from_the_first_rows_and_leaves_blanks() -> None:
+    rows: list[dict[str, object]] = [{"label": "no", "a": 1, "b": None}, {"b": [1, "x"], "c": "kept"}, {"a": True}]
+    expected = 'a,b,c,label,probability\n1,,,no,\n,"[1,""x""]",kept,,\ntrue,,,,\n'
+    assert written(rows, "csv") == expected
+
+
+def test_a_field_that_the_first_rows_of_a_csv_had_not_is_an_error_and_not_lost() -> None:
+    writer = RowWriter(io.BytesIO(), "csv")
+    writer.write([{"a": 1}])
+    with pytest.raises(DataError, match="a field `b`"):
+        writer.write([{"a": 1, "b": 2}])
+
+
+def test_rows_with_errors_have_a_column_for_them_in_csv() -> None:
+    stream = io.BytesIO()
+    RowWriter(stream, "csv", with_errors=True).write([{"a": 1, "error": "no text"}])
+    assert stream.getvalue() == b"a,label,probability,error\n1,,,no text\n"
 
 
 def test_a_file_appears_only_once_it_is_whole(tmp_path: Path) -> None:

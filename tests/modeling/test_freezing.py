@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ftcli.errors import RecipeError
-from ftcli.modeling.freezing import Stage, apply_stage, nearest_names, plan_freezing, set_training_mode
+from ftcli.modeling.freezing import Stage, apply_stage, frozen_modules, nearest_names, plan_freezing, set_training_mode
 from ftcli.spec.sections import FreezeSection, FreezeStage, StagePoint
 
 NAMES = [
@@ -162,7 +162,7 @@ def test_a_stage_trains_exactly_its_parameters_and_drops_other_gradients() -> No
 def test_a_module_that_is_frozen_as_a_whole_has_no_dropout_and_keeps_its_statistics() -> None:
     model = Toy()
     apply_stage(model, Stage(0, frozenset(n for n, _ in model.named_parameters() if n.startswith("high")), ""))
-    set_training_mode(model)
+    set_training_mode(model, frozen_modules(model))
     modes = {name: module.training for name, module in model.named_modules()}
     assert not any(training for name, training in modes.items() if name.startswith("low"))
     assert all(training for name, training in modes.items() if not name.startswith("low"))
@@ -174,7 +174,7 @@ def test_a_module_that_is_frozen_as_a_whole_has_no_dropout_and_keeps_its_statist
 def test_a_module_that_is_frozen_in_part_only_freezes_its_frozen_children() -> None:
     model = Toy()
     apply_stage(model, Stage(0, frozenset({"low.0.weight", "high.0.weight"}), ""))
-    set_training_mode(model)
+    set_training_mode(model, frozen_modules(model))
     assert model.low.training
     assert model.low[2].training  # dropout has no parameters of its own: it goes with the block around it
     assert not model.low[1].training
@@ -186,7 +186,7 @@ def test_the_dropout_of_a_frozen_encoder_is_off_and_that_of_its_head_is_on(model
 
     model = load_model(ModelSection(path=str(model_folder)), labels=("a", "b"), seed=1).model
     apply_stage(model, Stage(0, frozenset({"classifier.weight", "classifier.bias"}), ""))
-    set_training_mode(model)
+    set_training_mode(model, frozen_modules(model))
     modes = {name: module.training for name, module in model.named_modules()}
     assert not any(training for name, training in modes.items() if name.split(".")[0] == "bert")
     assert modes["dropout"]

@@ -19,10 +19,8 @@ from ftcli.runtime.encoding import Encoded
 from ftcli.runtime.world import World
 from ftcli.tasks.classification import Classification
 from ftcli.train.evaluate import Scores, measure, score_split
-from ftcli.train.precision import Precision
 
 TASK = Classification(("no", "yes"), ("accuracy", "f1"))
-CPU = torch.device("cpu")
 
 
 class Counting(nn.Module):
@@ -52,17 +50,16 @@ def make_split(rows: int, *, labelled: bool = True) -> TokenizedSplit:
     return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), labels)
 
 
-def score(model: nn.Module, split: TokenizedSplit, *, batch_size: int = 4, kind: str = "fp32") -> Scores:
-    return finish(steps(model, split, batch_size=batch_size, kind=kind))
+def score(model: nn.Module, split: TokenizedSplit, *, batch_size: int = 4) -> Scores:
+    return finish(steps(model, split, batch_size=batch_size))
 
 
-def steps(model: nn.Module, split: TokenizedSplit, *, batch_size: int, kind: str = "fp32"):
+def steps(model: nn.Module, split: TokenizedSplit, *, batch_size: int):
     return score_split(
         model,
         split,
         name="validation",
         task=TASK,
-        precision=Precision(kind, CPU),
         world=World(),
         pad_id=0,
         batch_size=batch_size,

@@ -15,7 +15,7 @@ from ftcli.runtime.encoding import Encoded
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
 from ftcli.tasks.classification import Classification
-from ftcli.train.feed import Feed, Group, choose_cut, explain_memory, is_memory_error
+from ftcli.train.feed import Feed, Group, choose_cut
 
 PAD = 0
 
@@ -133,16 +133,3 @@ def test_a_step_is_cut_as_the_recipe_says_or_as_device_and_world_like(
     section: dict[str, int], device: str, ranks: int, cut: Cut
 ) -> None:
     assert choose_cut(BatchSection(**section), World(size=ranks, device=torch.device(device))) == cut
-
-
-def test_running_out_of_memory_is_told_from_other_errors_and_explained() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**55, dtype=torch.float64)
-    assert is_memory_error(caught.value)
-    assert is_memory_error(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not is_memory_error(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-    for cut, size in ((Cut(rows=8), "8 rows"), (Cut(tokens=512), "512 tokens"), (Cut(accumulation=2), "its share")):
-        error = explain_memory(caught.value, cut)
-        assert error.exit_code == 4
-        assert f"a micro-batch of {size}" in str(error)
-        assert "batch.micro_size" in str(error.problems[0].hint)

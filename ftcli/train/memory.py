@@ -1,0 +1,26 @@
+"""Running out of memory, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+
+from ftcli.errors import OutOfMemoryError
+
+
+@contextmanager
+def out_of_memory_at(what: str, hint: str) -> Generator[None]:
+    """Say what did not fit when torch runs out of memory in the block; the CPU's allocator has no error type for it.
+
+    Raises:
+        OutOfMemoryError: memory ran out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            reason = str(error).splitlines()[0]
+            raise OutOfMemoryError(f"{what} does not fit into memory: {reason}", hint=hint) from error
+        raise
