@@ -14,7 +14,7 @@ a bug and exits with 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -94,10 +94,28 @@ class OutOfMemoryError(FtcliError):
 
 
 class NonFiniteError(FtcliError):
-    """A loss that is no longer a number."""
+    """A loss or a gradient that is no longer a number.
+
+    `step` is the step it came up in, `rows` the numbers of the rows it may come from (from 0; empty: all of the
+    step's), `layer_norms` the norms of the gradients by layer.
+    """
 
     exit_code = 5
     kind = "loss"
+
+    def __init__(
+        self,
+        what: str | Sequence[Problem],
+        *,
+        hint: str | None = None,
+        step: int | None = None,
+        rows: Sequence[int] = (),
+        layer_norms: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.step = step
+        self.rows = tuple(rows)
+        self.layer_norms = dict(layer_norms or {})
 
 
 class CheckpointError(FtcliError):

@@ -19,7 +19,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -190,17 +190,16 @@ def longest_row(model: nn.Module) -> int | None:
     return positions - (config.pad_token_id + 1) if starts_after_padding else positions
 
 
-def save_model(model: nn.Module, folder: Path) -> None:
+def save_model(model: nn.Module, folder: Path, *, weights: dict[str, Tensor]) -> None:
     """Write config.json and model.safetensors so that plain transformers loads what it knows of them."""
     if isinstance(model, PreTrainedModel):
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=dict(weights))
         return
     mean = cast("MeanPoolClassifier", model)
     config: Any = mean.config
     config.architectures = [type(mean.encoder).__name__]
     mean.config.save_pretrained(folder)
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    save_file({n: w.contiguous() for n, w in weights.items()}, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def restore_model(folder: Path, *, head: Head) -> nn.Module:

@@ -36,6 +36,7 @@ from ftcli.train.optim import NamedOptimizer, ParameterRule, build_optimizer, ru
 from ftcli.train.precision import Kind, Precision, choose_precision
 from ftcli.train.progress import Limits, Progress, due_every
 from ftcli.train.run import Run
+from ftcli.train.saving import Saver
 from ftcli.train.schedules import multiplier, warmup_steps
 from ftcli.train.snapshot import ModelCard, Writer, load_state, read_step
 
@@ -213,12 +214,16 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         max_grad_norm=float("inf") if spec.train.max_grad_norm == "off" else spec.train.max_grad_norm,
         world=world,
         run_dir=run_dir,
-        checkpoints=CheckpointStore(run_dir, keep=spec.checkpoint.keep),
+        saver=Saver(
+            CheckpointStore(run_dir, keep=spec.checkpoint.keep),
+            Writer(parts.loaded.model, model_card(parts), dump_recipe(spec), parts.tokenizer),
+        ),
         interrupt=Interrupt(),
-        write=Writer(model_card(parts), dump_recipe(spec), parts.tokenizer),
     )
     if start is not None:
         load_state(run, start)
+    if run.progress.micro_rows is not None:
+        run.feed.shrink(run.progress.micro_rows)
     return run
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import torch
 from torch import Tensor
 
-from ftcli.errors import NonFiniteError
 from ftcli.runtime.world import World
 from ftcli.train.events import EpochDone, StepDone
 from ftcli.train.feed import Group
 from ftcli.train.progress import Limits, Progress
 from ftcli.train.step import Outcome
-
-NONFINITE_HINT = "lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
 
 
 class Meter:
@@ -29,7 +25,6 @@ class Meter:
         self._last = zero.clone()
         self._norm: Tensor = zero.clone()
         self._last_items = 1
-        self._overflowed = False
         self._started = time.perf_counter()
         self._counted = self._started
         self._reset()
@@ -43,7 +38,6 @@ class Meter:
         """Count a step that is done; the progress advances by it."""
         self._unread += outcome.loss
         self._last, self._last_items, self._norm = outcome.loss, group.num_items, outcome.grad_norm
-        self._overflowed = outcome.overflowed
         self._items += group.num_items
         self._rows += group.num_rows
         self._tokens += group.num_tokens
@@ -54,17 +48,9 @@ class Meter:
         self._progress.num_overflows += outcome.overflowed
 
     def read(self) -> float:
-        """Bring the sums of all ranks to the host and the progress up to date; returns the last step's mean loss.
-
-        Raises:
-            NonFiniteError: a loss since the last reading was not a number, or the last gradient was not.
-        """
+        """Bring the sums of all ranks to the host and the progress up to date; returns the last step's mean loss."""
         sums = self._world.sum(torch.stack((self._unread, self._last))).cpu()
         unread, last = float(sums[0]), float(sums[1])
-        norm = float(self._norm)
-        if not math.isfinite(unread) or not (math.isfinite(norm) or self._overflowed):
-            what = f"the loss is {last / self._last_items:.4g} and the gradient norm {norm:.4g}"
-            raise NonFiniteError(f"{what} after step {self._progress.step}", hint=NONFINITE_HINT)
         self._unread.zero_()
         self._progress.epoch_loss += unread
         self._loss += unread
