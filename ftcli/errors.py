@@ -7,6 +7,8 @@
     ├── NonFiniteError      5   the loss is no longer a number
     ├── CheckpointError     6   a checkpoint that is missing, damaged or of another kind
     └── DistributedError    7   the processes of a run can't work together
+        ├── LostContactError    another process is gone or silent
+        └── OrphanedError       the process that speaks for all has fallen silent
 
 An error carries problems; each says what is wrong, where, and how to mend it. Everything else that is raised is
 a bug and exits with 1.
@@ -130,3 +132,11 @@ class DistributedError(FtcliError):
 
     exit_code = 7
     kind = "distributed"
+
+
+class LostContactError(DistributedError):
+    """Another process is gone or silent. Why is for that process to say, if it still can."""
+
+
+class OrphanedError(DistributedError):
+    """Rank 0, which speaks for all, has fallen silent; whoever raises this speaks in its place."""

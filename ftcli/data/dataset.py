@@ -83,7 +83,7 @@ class Prepared:
     folder: Path
     facts: DatasetFile
 
-    def rows(self, split: str) -> Iterator[dict[str, object]]:
+    def rows(self, split: str) -> Generator[dict[str, object]]:
         """Stream the rows of a split, in file order; texts and labels are text.
 
         Raises:

@@ -16,10 +16,10 @@ from ftcli import __version__
 from ftcli.errors import NonFiniteError, OutOfMemoryError
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.runtime.interrupt import exit_code_for
+from ftcli.runtime.launch import may_restart
 from ftcli.train.evaluate import measure, score_split
 from ftcli.train.events import Evaluated, Event, Noted, RunFinished, StageEntered
 from ftcli.train.feed import Group
-from ftcli.train.meter import Meter
 from ftcli.train.run import Run
 from ftcli.train.snapshot import take_snapshot
 from ftcli.train.step import NONFINITE_HINT, train_step
@@ -36,7 +36,8 @@ def fit(run: Run) -> Events:
         CheckpointError: a checkpoint can't be written.
     """
     progress, limits = run.progress, run.limits
-    meter, signal = Meter(run.world, progress), 0
+    signal = 0
+    run.meter.start()
     with run.saver:
         if progress.stage >= 0:
             yield _enter(run, progress.stage)
@@ -44,22 +45,22 @@ def fit(run: Run) -> Events:
             yield from _evaluate(run, "validation")
         for group in run.feed.groups(progress.step, limits.stop_step):
             yield from _enter_stage(run)
-            signal = yield from _advance(run, meter, group)
-            yield from _report(run, meter)
-            paused = meter.pause()
+            signal = yield from _advance(run, group)
+            yield from _report(run)
+            paused = run.meter.pause()
             improved = (yield from _evaluate_all(run)) if limits.evaluate.after(progress.step) else False
             stop = bool(signal) or progress.step == limits.stop_step
             if stop or improved or limits.save.after(progress.step):
-                yield from _save(run, meter, is_best=improved or progress.best is None)
+                yield from _save(run, is_best=improved or progress.best is None)
             yield from run.saver.report()
-            meter.go_on(paused)
+            run.meter.go_on(paused)
             if stop:
                 break
         yield from _settle(run)
     yield finished(run, signal)
 
 
-def _advance(run: Run, meter: Meter, group: Group) -> Generator[Event, None, int]:
+def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
     """Take a step, in smaller pieces where memory runs out; returns the signal that asks to stop, or 0."""
     while True:
         try:
@@ -71,13 +72,13 @@ def _advance(run: Run, meter: Meter, group: Group) -> Generator[Event, None, int
                 raise
             what = error.problems[0].what
         except NonFiniteError:
-            yield from _save(run, meter, is_best=False)
+            yield from _save(run, is_best=False)
             yield from _settle(run)
             raise
         run.progress.micro_rows = rows
         yield Noted(run.progress.step, f"{what}; micro-batches have {rows} rows from here on", "warning")
         group = run.feed.group(run.progress.step)
-    meter.add(outcome, group)
+    run.meter.add(outcome, group)
     return outcome.signal
 
 
@@ -105,12 +106,12 @@ def _enter(run: Run, stage: int) -> StageEntered:
     )
 
 
-def _report(run: Run, meter: Meter) -> Events:
+def _report(run: Run) -> Events:
     progress, limits = run.progress, run.limits
     if limits.log.after(progress.step) or (progress.step == 1 and limits.log.period is not None):
-        yield meter.step_done(limits, run.optimizer.rates())
+        yield run.meter.step_done(limits, run.optimizer.rates())
     if limits.epoch_ends(progress.step):
-        yield meter.end_epoch(round(limits.epoch_at(progress.step)))
+        yield run.meter.end_epoch(round(limits.epoch_at(progress.step)))
 
 
 def _evaluate_all(run: Run) -> Generator[Event, None, bool]:
@@ -157,9 +158,9 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     return improved
 
 
-def _save(run: Run, meter: Meter, *, is_best: bool) -> Events:
+def _save(run: Run, *, is_best: bool) -> Events:
     """Copy the run's state, and let rank 0 write it while training goes on."""
-    meter.read()
+    run.meter.read()
     if run.world.is_main:
         was_scored = run.progress.best is not None
         snapshot = take_snapshot(run)
@@ -204,6 +205,6 @@ def finished(run: Run, signal: int = 0) -> RunFinished:
         best=progress.best,
         best_step=progress.best_step,
         run_dir=str(run.run_dir.path),
-        exit_code=exit_code_for(signal) if signal and not is_done else 0,
+        exit_code=exit_code_for(signal) if signal and not is_done and not may_restart() else 0,
         resume=None if is_done else f"ftcli resume {run.run_dir.path}",
     )

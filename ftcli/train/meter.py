@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +13,30 @@ from ftcli.runtime.world import World
 from ftcli.train.events import EpochDone, StepDone
 from ftcli.train.feed import Group
 from ftcli.train.progress import Limits, Progress
-from ftcli.train.step import Outcome
+
+_MOST_PAST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step gave: this rank's summed loss and the gradient norm before clipping, both still on the device.
+
+    `signal` is the number of the signal that asked any rank to stop, or 0.
+    """
+
+    loss: Tensor
+    grad_norm: Tensor
+    overflowed: bool
+    signal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastStep:
+    """A step that is done, for whoever asks what came before a failure. `loss` is this rank's part of the mean."""
+
+    step: int
+    loss: float
+    grad_norm: float
 
 
 class Meter:
@@ -25,8 +50,12 @@ class Meter:
         self._last = zero.clone()
         self._norm: Tensor = zero.clone()
         self._last_items = 1
-        self._started = time.perf_counter()
-        self._counted = self._started
+        self._past: deque[tuple[int, Tensor, int, Tensor]] = deque(maxlen=_MOST_PAST)
+        self.start()
+
+    def start(self) -> None:
+        """Begin to count time and all that is reported since the last logged step."""
+        self._counted = time.perf_counter()
         self._reset()
 
     def _reset(self) -> None:
@@ -38,6 +67,7 @@ class Meter:
         """Count a step that is done; the progress advances by it."""
         self._unread += outcome.loss
         self._last, self._last_items, self._norm = outcome.loss, group.num_items, outcome.grad_norm
+        self._past.append((self._progress.step + 1, outcome.loss, group.num_items, outcome.grad_norm))
         self._items += group.num_items
         self._rows += group.num_rows
         self._tokens += group.num_tokens
@@ -59,6 +89,10 @@ class Meter:
         self._progress.epoch_seconds += now - self._counted
         self._counted = now
         return last / self._last_items
+
+    def past(self) -> list[PastStep]:
+        """The latest steps, oldest first; waits for the device."""
+        return [PastStep(step, float(loss) / items, float(norm)) for step, loss, items, norm in self._past]
 
     def step_done(self, limits: Limits, rates: dict[str, float]) -> StepDone:
         """The logged state of training, over the steps since the last call."""

@@ -15,6 +15,7 @@ from ftcli.runtime.world import World
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.train.feed import Feed
+from ftcli.train.meter import Meter
 from ftcli.train.optim import NamedOptimizer
 from ftcli.train.precision import Precision
 from ftcli.train.progress import Limits, Progress
@@ -47,5 +48,6 @@ class Run:
     max_grad_norm: float
     world: World
     run_dir: RunDir
+    meter: Meter
     saver: Saver
     interrupt: Interrupt

@@ -26,6 +26,7 @@ from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
+from ftcli.train.progress import Progress
 from ftcli.train.run import Run
 from ftcli.train.saving import Snapshot
 
@@ -127,16 +128,19 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def load_state(run: Run, folder: Path) -> None:
-    """Bring optimizer, scaler and progress of a run to where a checkpoint left them."""
+    """Bring optimizer and scaler of a run to where a checkpoint left them."""
     run.optimizer.load_state(load_file(folder / OPTIMIZER))
     run.precision.load_state(_read(folder / SCALER))
-    for name, value in _read(folder / PROGRESS).items():
-        setattr(run.progress, name, value)
+
+
+def read_progress(folder: Path) -> Progress:
+    """What had happened when a checkpoint was saved."""
+    return Progress(**_read(folder / PROGRESS))
 
 
 def read_step(folder: Path) -> int:
     """The step after which a checkpoint was saved."""
-    return int(_read(folder / PROGRESS)["step"])
+    return read_progress(folder).step
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -15,24 +14,12 @@ from ftcli.runtime.seeding import seed_step
 from ftcli.tasks.base import Batch
 from ftcli.train.feed import Group
 from ftcli.train.memory import MICRO_HINT, UnsharedMemoryError, out_of_memory_at
+from ftcli.train.meter import Outcome
 from ftcli.train.run import Run
 
 NONFINITE_HINT = "lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
 _NOT_FINITE, _NO_MEMORY = 1000, 2000
 """What a rank has to say to the others beside the number of a signal, all of which are smaller."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a step gave: this rank's summed loss and the gradient norm before clipping, both still on the device.
-
-    `signal` is the number of the signal that asked any rank to stop, or 0.
-    """
-
-    loss: Tensor
-    grad_norm: Tensor
-    overflowed: bool
-    signal: int = 0
 
 
 def train_step(run: Run, group: Group) -> Outcome:
