@@ -135,16 +135,19 @@ class OtherCut:
 
 
 class Side(Protocol):
-    """A program that trains, made to do each of the experiments."""
+    """A program that trains, made to do each of the experiments in a folder that `lay_out` filled."""
+
+    folder: Path
 
     def accumulation(self) -> Steps:
-        """32 rows as one batch against four micro-batches of eight."""
+        """32 rows as one batch against eight micro-batches of four."""
         ...
 
     def uneven_items(self) -> Steps:
         """The same with a loss over tokens, of which rows have unequally many."""
         ...
 
+    @property
     def two_ranks(self) -> TwoRanks:
         """One step of 32 rows and a scoring of 21 rows, by one and by two processes."""
         ...

@@ -58,7 +58,7 @@ from tests.conftest import spawn
 
 FILES = Files(optimizer="state/optimizer.safetensors", progress="state/progress.json")
 ONE_STEP = ("data.train=step.jsonl", "batch.size=32", "train.steps=1", "model.dropout=0.0", "train.max_grad_norm=off")
-WHOLE, CUT = (*ONE_STEP, "batch.micro_size=32"), (*ONE_STEP, "batch.micro_size=8")
+WHOLE, CUT = (*ONE_STEP, "batch.micro_size=32"), (*ONE_STEP, "batch.micro_size=4")
 BACKBONE = r"freeze.patterns=['^bert\.']"
 SAVED_OFTEN = ("checkpoint.every=4", "checkpoint.keep=9")
 
@@ -91,6 +91,7 @@ class Ours:
         task = TokenIdentity(("no", "yes"), ())
         return Steps(self._first_step("tokens", WHOLE, task), self._first_step("cut-tokens", CUT, task))
 
+    @cached_property
     def two_ranks(self) -> TwoRanks:
         one, two = (self._spawned(f"ranks-{ranks}", ranks) for ranks in (1, 2))
         predicted = _records(two / "predictions" / "test.jsonl")

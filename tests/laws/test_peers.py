@@ -12,7 +12,7 @@ import pytest
 from ftcli.errors import CheckpointError
 from ftcli.flows.train import resume, train
 from ftcli.spec.recipe import load_recipe
-from tests.benchmarks.experiments import Damage, Resumed, Steps, TwoRanks, apply_damage, lay_out
+from tests.benchmarks.experiments import Damage, Resumed, Steps, apply_damage, lay_out
 from tests.benchmarks.ours import FILES, Ours
 
 ROUNDING = 1e-9
@@ -28,11 +28,6 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Ours:
 @pytest.fixture(autouse=True)
 def in_folder(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ours.folder)
-
-
-@pytest.fixture(scope="module")
-def two_ranks(ours: Ours) -> TwoRanks:
-    return ours.two_ranks()
 
 
 def assert_same_step(steps: Steps, rounding: float) -> None:
@@ -57,7 +52,7 @@ def assert_fell_back(resumed: Resumed, file: str) -> None:
     assert resumed.same_bits
 
 
-def test_r1_four_micro_batches_of_eight_make_the_step_of_32_rows(ours: Ours) -> None:
+def test_r1_eight_micro_batches_of_four_make_the_step_of_32_rows(ours: Ours) -> None:
     steps = ours.accumulation()
     assert_same_step(steps, ROUNDING)
     assert steps.cosine == pytest.approx(1, abs=ROUNDING)
@@ -71,15 +66,16 @@ def test_r2_rows_with_unequally_many_items_count_by_item(ours: Ours) -> None:
 
 
 @pytest.mark.slow
-def test_r3_two_processes_take_the_step_of_one(two_ranks: TwoRanks) -> None:
-    assert_same_step(two_ranks.steps, SINGLE_ROUNDING)
+def test_r3_two_processes_take_the_step_of_one(ours: Ours) -> None:
+    assert_same_step(ours.two_ranks.steps, SINGLE_ROUNDING)
 
 
 @pytest.mark.slow
-def test_r4_two_processes_score_every_row_once_and_agree_on_the_loss(two_ranks: TwoRanks) -> None:
-    assert two_ranks.evaluation_loss_ratio == pytest.approx(1, rel=SINGLE_ROUNDING)
-    assert two_ranks.rows == 21
-    assert two_ranks.in_order
+def test_r4_two_processes_score_every_row_once_and_agree_on_the_loss(ours: Ours) -> None:
+    found = ours.two_ranks
+    assert found.evaluation_loss_ratio == pytest.approx(1, rel=SINGLE_ROUNDING)
+    assert found.rows == 21
+    assert found.in_order
 
 
 def test_r5_stopped_in_mid_epoch_and_resumed_no_bit_differs(ours: Ours) -> None:
