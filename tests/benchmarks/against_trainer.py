@@ -49,11 +49,9 @@ def scoring_words(found: TwoRanks) -> str:
 def resumed_words(found: Resumed) -> str:
     if found.error is not None:
         return f"`{found.error}`, nothing is trained"
-    end = "ends bit-equal" if found.same_bits else "ends with other weights"
-    if found.from_step == found.newest_step:
-        said = f"{len(found.warnings)} warnings" if found.warnings else "no warning"
-        return f"goes on from it, {said}; {end}"
-    return f"falls back to step {found.from_step}, {'and says so' if found.warnings else 'no warning'}; {end}"
+    verb = "goes on from" if found.from_step == found.newest_step else "falls back to"
+    said = "with a warning" if found.warnings else "no warning"
+    return f"{verb} step {found.from_step}, {said}; ends {'bit-equal' if found.same_bits else 'with other weights'}"
 
 
 def frozen_words(found: Frozen) -> str:
@@ -122,6 +120,7 @@ def main() -> None:
         for row in measured(Path(folder)):
             show(f"| {' | '.join(row.values())} |\n")
             rows.append(row)
+    show(f"\nMeasured on a CPU with {', '.join(f'{name} {number}' for name, number in versions.items())}.\n")
     if output is not None:
         output.write_text(json.dumps({"versions": versions, "rows": rows}, ensure_ascii=False, indent=2) + "\n")
 

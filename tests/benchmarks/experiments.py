@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.conftest import make_model, make_project, make_rows, write_rows
 
@@ -215,11 +215,20 @@ def fresh_copy(source: Path, target: Path) -> Path:
     return Path(shutil.copytree(source, target, symlinks=True))
 
 
-def flat_gradient(model: torch.nn.Module) -> Tensor:
+def flat_gradient(model: nn.Module) -> Tensor:
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).clone()
 
 
-def copied_state(model: torch.nn.Module) -> dict[str, Tensor]:
+def watched_dropouts(model: nn.Module) -> dict[nn.Module, bool]:
+    """Whether each dropout of the model was active when it last ran; filled as they run."""
+    active: dict[nn.Module, bool] = {}
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.register_forward_hook(lambda module, *_: active.__setitem__(module, module.training))
+    return active
+
+
+def copied_state(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 

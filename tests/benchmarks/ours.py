@@ -53,6 +53,7 @@ from tests.benchmarks.experiments import (
     fresh_copy,
     largest_change,
     same_bits,
+    watched_dropouts,
 )
 from tests.conftest import spawn
 
@@ -118,13 +119,10 @@ class Ours:
 
     def frozen(self) -> Frozen:
         run = _assembled(self.folder / "frozen", _spec(BACKBONE, "train.steps=1", "evaluate.every=never"))
-        active: list[bool] = []
-        for module in run.model.get_submodule("bert").modules():
-            if isinstance(module, nn.Dropout):
-                module.register_forward_hook(lambda module, *_: active.append(module.training))
+        active = watched_dropouts(run.model.get_submodule("bert"))
         list(fit(run))
         held = {key.partition("/")[2] for key in run.optimizer.state()}
-        return Frozen(sum(active), len(active), sum(name.startswith("bert.") for name in held))
+        return Frozen(sum(active.values()), len(active), sum(name.startswith("bert.") for name in held))
 
     def unfrozen(self) -> Unfrozen:
         stages = rf"freeze.stages=[{{at={{step={UNFROZEN_AT}}}, unfreeze=['^bert\.']}}]"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import Trainer
 
 from tests.benchmarks.experiments import (
@@ -37,6 +36,7 @@ from tests.benchmarks.experiments import (
     fresh_copy,
     largest_change,
     same_bits,
+    watched_dropouts,
 )
 from tests.benchmarks.trainer_setup import Watcher, build, encoded, heard
 
@@ -85,13 +85,10 @@ class TransformersTrainer:
     def frozen(self) -> Frozen:
         trainer, _ = build(self.folder, dropout=True, **WHOLE)
         backbone = trainer.model.bert.requires_grad_(requires_grad=False)
-        active: list[bool] = []
-        for module in backbone.modules():
-            if isinstance(module, nn.Dropout):
-                module.register_forward_hook(lambda module, *_: active.append(module.training))
+        active = watched_dropouts(backbone)
         trainer.train()
         held = set(trainer.optimizer.state) & set(backbone.parameters())
-        return Frozen(sum(active), len(active), len(held))
+        return Frozen(sum(active.values()), len(active), len(held))
 
     def unfrozen(self) -> Unfrozen:
         trainer, watcher = build(self.folder, **{**WHOLE, "max_steps": 6})
@@ -168,6 +165,7 @@ class TransformersTrainer:
 
     def _first_step(self, **arguments: Any) -> Step:
         trainer, watcher = build(self.folder, **arguments)
+        trainer.model.double()
         trainer.train()
         step = _logged_step(trainer)
         return Step(step.loss, step.norm, watcher.gradient)
