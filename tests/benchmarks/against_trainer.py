@@ -75,6 +75,7 @@ def experiments() -> Iterator[tuple[str, Callable[[Side], str]]]:
     yield "one step of 32 rows, cut 8 × 4 against whole", lambda side: step_words(side.accumulation())
     yield "the same with a loss over tokens, unequally many a row", lambda side: step_words(side.uneven_items())
     yield "one step of 32 rows, two processes against one", lambda side: step_words(side.two_ranks.steps)
+    yield "the same, evaluated before it trains", lambda side: step_words(side.two_ranks.steps_after_scoring)
     yield "scoring 21 rows, two processes against one", lambda side: scoring_words(side.two_ranks)
     yield "stopped in mid-epoch and resumed, dropout on", lambda side: resumed_words(side.resumed())
     yield "the same, batches sorted by length", lambda side: resumed_words(side.resumed(sorted_by_length=True))

@@ -81,9 +81,13 @@ class Steps:
 
 @dataclass(frozen=True)
 class TwoRanks:
-    """A step and a scoring on two processes against one; `rows` are those predicted, in order."""
+    """A step and a scoring on two processes against one.
+
+    `steps_after_scoring` is the step of a run that was evaluated before it trained; `rows` counts those predicted.
+    """
 
     steps: Steps
+    steps_after_scoring: Steps
     evaluation_loss_ratio: float
     rows: int
     in_order: bool
@@ -149,7 +153,7 @@ class Side(Protocol):
 
     @property
     def two_ranks(self) -> TwoRanks:
-        """One step of 32 rows and a scoring of 21 rows, by one and by two processes."""
+        """A step of 32 rows and a scoring of 21, apart and one after the other, by one and by two processes."""
         ...
 
     def resumed(self, *, sorted_by_length: bool = False) -> Resumed:

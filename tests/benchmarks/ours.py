@@ -95,11 +95,12 @@ class Ours:
     @cached_property
     def two_ranks(self) -> TwoRanks:
         one, two = (self._spawned(f"ranks-{ranks}", ranks) for ranks in (1, 2))
+        later = (self._spawned(f"later-{ranks}", ranks, "evaluate.at_start=true") for ranks in (1, 2))
         predicted = _records(two / "predictions" / "test.jsonl")
-        steps = [_logged(run, "step_done")[0] for run in (one, two)]
         losses = [_logged(run, "evaluated")[0]["loss"] for run in (one, two)]
         return TwoRanks(
-            Steps(*(Step(step["loss"], step["grad_norm"]) for step in steps)),
+            Steps(*map(_first_logged, (one, two))),
+            Steps(*map(_first_logged, later)),
             evaluation_loss_ratio=losses[1] / losses[0],
             rows=len(predicted),
             in_order=[(row["a"], row["b"]) for row in predicted] == [(row["a"], row["b"]) for row in SCORED_ROWS],
@@ -177,9 +178,9 @@ class Ours:
         step = next(event for event in fit(run) if isinstance(event, StepDone))
         return Step(step.loss, step.grad_norm, gradient)
 
-    def _spawned(self, name: str, ranks: int) -> Path:
+    def _spawned(self, name: str, ranks: int, *more: str) -> Path:
         run = self.folder / name
-        settings = [part for setting in WHOLE for part in ("--set", setting)]
+        settings = [part for setting in (*WHOLE, *more) for part in ("--set", setting)]
         done = spawn("train", "tiny.toml", "--run-dir", run, *settings, ranks=ranks, cwd=self.folder)
         if done.code:
             raise RuntimeError(done.err)
@@ -222,3 +223,8 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 def _logged(run: Path, kind: str) -> list[dict[str, Any]]:
     return [record for record in _records(run / "log.jsonl") if record["event"] == kind]
+
+
+def _first_logged(run: Path) -> Step:
+    step = _logged(run, "step_done")[0]
+    return Step(step["loss"], step["grad_norm"])

@@ -64,7 +64,7 @@ class TransformersTrainer:
         one, two = (self._spawned(ranks) for ranks in (1, 2))
         scores = [torch.tensor(found["scores"]) for found in (one, two)]
         return TwoRanks(
-            Steps(*(Step(found["loss"], found["norm"]) for found in (one, two))),
+            *(Steps(Step(*one[name]), Step(*two[name])) for name in ("step", "step_after_scoring")),
             evaluation_loss_ratio=two["evaluation_loss"] / one["evaluation_loss"],
             rows=len(scores[1]),
             in_order=scores[0].shape == scores[1].shape and torch.allclose(scores[0], scores[1], atol=1e-5),
@@ -125,12 +125,19 @@ class TransformersTrainer:
 
     def one_of_ranks(self) -> dict[str, Any]:
         """One step and one scoring, as each process of a group is to do; each finds the same."""
-        share = 32 // int(os.environ["WORLD_SIZE"])
-        scorer, _ = build(self.folder, **WHOLE)
-        rows = encoded(scorer.processing_class, SCORED_ROWS)
-        loss, scores = scorer.evaluate(rows)["eval_loss"], scorer.predict(rows).predictions.tolist()
-        step = self._first_step(**{**WHOLE, "per_device_train_batch_size": share})
-        return {"loss": step.loss, "norm": step.norm, "evaluation_loss": loss, "scores": scores}
+        share = {**WHOLE, "per_device_train_batch_size": 32 // int(os.environ["WORLD_SIZE"])}
+        step = self._first_step(**share)
+        trainer, _ = build(self.folder, **share)
+        rows = encoded(trainer.processing_class, SCORED_ROWS)
+        loss, scores = trainer.evaluate(rows)["eval_loss"], trainer.predict(rows).predictions.tolist()
+        trainer.train()
+        later = _logged_step(trainer)
+        return {
+            "step": (step.loss, step.norm),
+            "step_after_scoring": (later.loss, later.norm),
+            "evaluation_loss": loss,
+            "scores": scores,
+        }
 
     @cached_property
     def _whole(self) -> Trainer:

@@ -142,3 +142,8 @@ def test_r14_another_accumulation_goes_on_to_the_end_with_the_same_rows_a_step(o
     assert cut.epochs == 2
     assert cut.steps == 4
     assert cut.rows == 3 * 8 + 5  # three full steps, and the rest of the epoch's 45 rows
+
+
+@pytest.mark.slow
+def test_r17_two_processes_take_the_step_of_one_also_when_they_have_evaluated_before(ours: Ours) -> None:
+    assert_same_step(ours.two_ranks.steps_after_scoring, SINGLE_ROUNDING)
