@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -98,7 +98,7 @@ class Prepared:
         return _stream(self.folder / facts.file)
 
 
-def _stream(path: Path) -> Iterator[dict[str, object]]:
+def _stream(path: Path) -> Generator[dict[str, object]]:
     with path.open("rb") as lines:
         for line in lines:
             yield cast("dict[str, object]", orjson.loads(line))
