@@ -64,8 +64,9 @@ def train(spec: RunSpec, *, run_dir: str | None = None) -> Events:
         with world.leading() as leads:
             if leads:
                 folder.claim()
-                write_json(folder.facts, {"launch": launch_facts()})
+                # The recipe first: whatever ends the process from here on, the run can be resumed.
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
+                write_json(folder.facts, {"launch": launch_facts()})
         yield from _carry_out(scene, anchored(spec), world, folder)
 
 

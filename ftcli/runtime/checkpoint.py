@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from ftcli.errors import CheckpointError
-from ftcli.runtime.files import link_atomically, sha256_of, sync_to_disk, write_json
+from ftcli.runtime.files import json_bytes, link_atomically, sha256_of, sync_to_disk, write_json
 from ftcli.runtime.rundir import RunDir
 
 MANIFEST = "manifest.json"
@@ -94,7 +94,8 @@ class CheckpointStore:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             hint = f"free some space under {self._run.path}, then `ftcli resume {self._run.path}`"
-            raise CheckpointError(f"can't save a checkpoint at step {step}: {error}", hint=hint) from error
+            what = f"can't save a checkpoint at step {step}, which needs {needed_bytes:,} bytes: {error}"
+            raise CheckpointError(what, hint=hint) from error
         return Saved(final, manifest)
 
     def rewind(self, to: Saved | None) -> None:
@@ -138,8 +139,7 @@ class CheckpointStore:
 def _check_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
-        what = f"it needs {needed_bytes:,} bytes, and {free:,} are free"
-        raise OSError(errno.ENOSPC, what)
+        raise OSError(errno.ENOSPC, f"{free:,} are free")
 
 
 def _is_sound(path: Path) -> bool:
@@ -207,8 +207,9 @@ def read_manifest(path: Path) -> Saved:
     if not path.is_dir():
         raise CheckpointError(f"no such checkpoint: {path}", hint="a run's checkpoints are RUN/best and RUN/last")
     try:
-        manifest = orjson.loads((path / MANIFEST).read_bytes())
-        is_whole = manifest["sha256"] == _digest(manifest)
+        content = (path / MANIFEST).read_bytes()
+        manifest = orjson.loads(content)
+        is_whole = manifest["sha256"] == _digest(manifest) and content == json_bytes(manifest)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}") from None
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):

@@ -20,9 +20,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
+def json_bytes(value: Any) -> bytes:
+    """`value` as indented JSON; the same bytes whenever they are read and written again."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_atomically(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_atomically(path, json_bytes(value))
 
 
 def sync_to_disk(path: Path) -> None:

@@ -76,12 +76,13 @@ class RunDir:
         return self.path / "last"
 
     def claim(self) -> None:
-        """Make the folder for a new run.
+        """Make the folder for a new run. What a launch left that was killed before it wrote its recipe is nothing.
 
         Raises:
             UsageError: there is something in it already, or it can't be made.
         """
-        if self.path.is_dir() and any(self.path.iterdir()):
+        torn = f".{self.recipe.name}.partial"
+        if self.path.is_dir() and any(path.name != torn for path in self.path.iterdir()):
             hint = f"go on with it: `ftcli resume {self.path}`; or put the new run elsewhere: `--run-dir DIR`"
             raise UsageError(f"the run folder {self.path} is not empty", hint=hint)
         try:

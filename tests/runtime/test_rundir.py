@@ -50,6 +50,11 @@ def test_a_file_in_the_way_is_a_usage_error(tmp_path: Path) -> None:
             RunDir(path).claim()
 
 
+def test_what_a_launch_left_that_was_killed_before_it_wrote_its_recipe_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".recipe.toml.partial").write_text("[run")
+    RunDir(tmp_path).claim()
+
+
 def test_a_run_that_failed_before_it_began_gives_its_folder_back(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
     run.claim()
