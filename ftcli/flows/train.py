@@ -24,7 +24,8 @@ from ftcli.runtime.world import World, open_world
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
-from ftcli.train.assemble import Parts, assemble, load_parts, started
+from ftcli.tasks.classification import build_classification
+from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts, started
 from ftcli.train.events import Event, Noted, RunFinished
 from ftcli.train.loop import fit
 from ftcli.train.run import Run
@@ -33,12 +34,13 @@ from ftcli.train.snapshot import read_card
 Events = Generator[Event]
 
 
-def train(spec: RunSpec, *, run_dir: str | None = None) -> Events:
+def train(spec: RunSpec, *, run_dir: str | None = None, build_task: BuildTask = build_classification) -> Events:
     """Start a new run from a recipe.
 
     Args:
         spec: What is asked.
         run_dir: The run folder, instead of the recipe's `run.dir`.
+        build_task: Makes the task.
 
     Raises:
         UsageError: the run folder is in use.
@@ -52,19 +54,20 @@ def train(spec: RunSpec, *, run_dir: str | None = None) -> Events:
                 folder.claim()
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
         try:
-            yield from _carry_out(anchored(spec), world, folder)
+            yield from _carry_out(anchored(spec), world, folder, build_task)
         except FtcliError:
             if world.is_main:
                 folder.release()
             raise
 
 
-def resume(run_dir: Path, *, changes: Sequence[str] = ()) -> Events:
+def resume(run_dir: Path, *, changes: Sequence[str] = (), build_task: BuildTask = build_classification) -> Events:
     """Go on with a run from its newest checkpoint that verifies, with the same result as if it had not stopped.
 
     Args:
         run_dir: The run folder.
         changes: `section.key=value` settings that may change in mid-run.
+        build_task: Makes the task.
 
     Raises:
         CheckpointError: it is no run folder, or has checkpoints of which none can be used.
@@ -79,7 +82,7 @@ def resume(run_dir: Path, *, changes: Sequence[str] = ()) -> Events:
             return
         if world.is_main:
             write_atomically(folder.recipe, dump_recipe(spec).encode())
-        yield from _carry_out(spec, world, folder, start=newest, skipped=skipped, resumed=True)
+        yield from _carry_out(spec, world, folder, build_task, start=newest, skipped=skipped, resumed=True)
 
 
 def _find_start(world: World, folder: RunDir, *, keep: int) -> tuple[Saved | None, Sequence[str]]:
@@ -100,6 +103,7 @@ def _carry_out(
     spec: RunSpec,
     world: World,
     folder: RunDir,
+    build_task: BuildTask,
     *,
     start: Saved | None = None,
     skipped: Sequence[str] = (),
@@ -113,7 +117,7 @@ def _carry_out(
         recorder.rewind(step)
         for note in _resume_notes(start, skipped):
             yield from recorder.passing(note)
-    parts = yield from _load(spec, world, recorder, step=step, checkpoint=checkpoint)
+    parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
     if world.is_main and not folder.facts.exists():
         write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
     yield from recorder.passing(started(parts, folder, step=step))
@@ -128,7 +132,7 @@ def _carry_out(
 
 
 def _load(
-    spec: RunSpec, world: World, recorder: Recorder, *, step: int, checkpoint: Path | None
+    spec: RunSpec, world: World, recorder: Recorder, build_task: BuildTask, *, step: int, checkpoint: Path | None
 ) -> Generator[Event, None, Parts]:
     """The data, and all of the run but its batches."""
     prepared = yield from _prepare(spec, world, recorder, step=step)
@@ -136,7 +140,7 @@ def _load(
         check_same_data(read_card(checkpoint), prepared, checkpoint)
     elif not Path(resolve_path(spec.model.path)).is_dir():
         yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))
-    return load_parts(spec, world=world, prepared=prepared, start=checkpoint)
+    return load_parts(spec, world=world, prepared=prepared, start=checkpoint, build_task=build_task)
 
 
 def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted]:
