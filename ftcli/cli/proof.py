@@ -49,7 +49,7 @@ def _once(names: Sequence[str]) -> list[str]:
 def _distance(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.0f}" if value == round(value) else f"{value:.0e}"
+    return f"{value:.0f}" if value == round(value) else f"{value:.0e}".replace("e-0", "e-")
 
 
 def _notes(checks: Sequence[Check]) -> Iterator[Text]:
