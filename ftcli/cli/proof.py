@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ def _once(names: Sequence[str]) -> list[str]:
 def _distance(value: float | None) -> str:
     if value is None:
         return ""
+    if not math.isfinite(value):
+        return str(value)
     return f"{value:.0f}" if value == round(value) else f"{value:.0e}".replace("e-0", "e-")
 
 
@@ -63,5 +66,5 @@ def _verdict(proof: Proof) -> Text:
     skipped = sum(check.holds is None for check in proof.checks)
     left_out = f"; {skipped} not checked" if skipped else ""
     if failed:
-        return Text(f"{counted(failed, 'check')} of {len(proof.checks)} failed{left_out}", style="bold red")
+        return Text(f"{failed} of {counted(len(proof.checks), 'check')} failed{left_out}", style="bold red")
     return Text(f"{counted(len(proof.checks) - skipped, 'check')} passed{left_out}", style="bold green")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -134,9 +136,13 @@ def _run(arguments: list[str]) -> None:
     try:
         main(Path(folder), start=int(start), data=Path(data), task=task)
     except Exception as error:
-        Path(folder, "trouble").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        # The first to fail says why; the others then only miss it.
+        with suppress(FileExistsError), Path(folder, "trouble").open("x", encoding="utf-8") as file:
+            file.write(f"{type(error).__name__}: {error}")
         raise
 
 
 if __name__ == "__main__":
     _run(sys.argv[1:])
+    # Python's own way out can meet gloo's threads while they let go of tensors, and abort a rank that has done well.
+    os._exit(0)

@@ -83,7 +83,7 @@ def on_two_ranks(bench: Bench, spec: RunSpec, *, start: int) -> Traces | Trouble
     write_atomically(folder / "recipe.toml", dump_recipe(spec).encode())
     arguments = (str(folder), str(start), str(bench.prepared.folder), address_of(bench.build_task))
     importable = os.pathsep.join(path for path in sys.path if path)
-    environment = {**os.environ, "PYTHONPATH": importable}
+    environment = {**os.environ, "PYTHONPATH": importable, "TMPDIR": str(folder)}
     done = subprocess.run([*_TORCHRUN, *arguments], capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         return _trouble(folder, done.stderr)
