@@ -7,6 +7,8 @@
     ├── NonFiniteError      5   the loss is no longer a number
     ├── CheckpointError     6   a checkpoint that is missing, damaged or of another kind
     └── DistributedError    7   the processes of a run can't work together
+        ├── LostContactError    another process is gone or silent
+        └── OrphanedError       the process that speaks for all has fallen silent
 
 An error carries problems; each says what is wrong, where, and how to mend it. Everything else that is raised is
 a bug and exits with 1.
@@ -14,7 +16,7 @@ a bug and exits with 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -94,10 +96,28 @@ class OutOfMemoryError(FtcliError):
 
 
 class NonFiniteError(FtcliError):
-    """A loss that is no longer a number."""
+    """A loss or a gradient that is no longer a number.
+
+    `step` is the step it came up in, `rows` the numbers of the rows it may come from (from 0; empty: all of the
+    step's), `layer_norms` the norms of the gradients by layer.
+    """
 
     exit_code = 5
     kind = "loss"
+
+    def __init__(
+        self,
+        what: str | Sequence[Problem],
+        *,
+        hint: str | None = None,
+        step: int | None = None,
+        rows: Sequence[int] = (),
+        layer_norms: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.step = step
+        self.rows = tuple(rows)
+        self.layer_norms = dict(layer_norms or {})
 
 
 class CheckpointError(FtcliError):
@@ -112,3 +132,11 @@ class DistributedError(FtcliError):
 
     exit_code = 7
     kind = "distributed"
+
+
+class LostContactError(DistributedError):
+    """Another process is gone or silent. Why is for that process to say, if it still can."""
+
+
+class OrphanedError(DistributedError):
+    """Rank 0, which speaks for all, has fallen silent; whoever raises this speaks in its place."""

@@ -24,7 +24,7 @@ from ftcli.cli.options import (
 )
 from ftcli.errors import UsageError
 from ftcli.spec.card import Format
-from ftcli.spec.recipe import Recipe, load_recipe
+from ftcli.spec.recipe import Recipe, load_recipe, starting_from
 
 app = typer.Typer(
     name="ftcli",
@@ -83,13 +83,18 @@ def train(
     settings: Settings = None,
     run_dir: Annotated[str | None, typer.Option(metavar="DIR", help="The run folder, instead of run.dir.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, try one batch, and stop.")] = False,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(metavar="CKPT", help="Start from a checkpoint's weights: a new optimizer, step 0, the same head."),
+    ] = None,
+    new_head: Annotated[bool, typer.Option("--new-head", help="With --init-from: for other labels.")] = False,
     debug: Debug = False,
 ) -> None:
     """Train a model as a recipe says.
 
     On several processes: torchrun --nproc-per-node N -m ftcli train RECIPE
     """
-    loaded = load_recipe(recipe, settings or ())
+    loaded = _initialised(load_recipe(recipe, settings or ()), init_from, new_head=new_head)
     if dry_run:
         _show_plan(loaded)
         return
@@ -97,6 +102,17 @@ def train(
 
     with pointing_at(loaded):
         drive(flow(loaded.spec, run_dir=run_dir))
+
+
+def _initialised(recipe: Recipe, checkpoint: Path | None, *, new_head: bool) -> Recipe:
+    if checkpoint is None:
+        if new_head:
+            raise UsageError("--new-head goes with --init-from", hint="ftcli train RECIPE --init-from CKPT --new-head")
+        return recipe
+    from ftcli.flows.predictor import open_card
+
+    open_card(checkpoint)
+    return starting_from(recipe, checkpoint, new_head=new_head)
 
 
 def _show_plan(recipe: Recipe) -> None:

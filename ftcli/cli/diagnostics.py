@@ -43,6 +43,14 @@ def show_bug(exception: BaseException, console: Console, debug: bool) -> None:  
     name, what = type(exception).__name__, " ".join(str(exception).split())
     line = Text.assemble(("bug", "bold red"), (f": {name}: {what}" if what else f": {name}", "bold"), f" ({advice})")
     console.print(line, soft_wrap=True, highlight=False)
+    for each in _notes(exception):
+        console.print(each, soft_wrap=True, highlight=False)
+
+
+def _notes(exception: BaseException) -> Iterator[Text]:
+    """What was added to an error on its way up."""
+    for text in getattr(exception, "__notes__", ()):
+        yield Text.assemble(("note", "bold"), f": {_safe(text)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class _Report:
             yield from _block(problem, self.error.kind, options.max_width)
         if len(problems) > 1:
             yield Text(f"\n{len(problems)} problems", style="bold")
+        yield from _notes(self.error)
 
 
 def _block(problem: Problem, kind: str, width: int) -> Iterator[Text]:

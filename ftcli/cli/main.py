@@ -11,7 +11,7 @@ from rich.console import Console
 from ftcli.cli.app import app
 from ftcli.cli.diagnostics import show_bug, show_error
 from ftcli.cli.following import is_silent_rank
-from ftcli.errors import FtcliError
+from ftcli.errors import FtcliError, OrphanedError
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -21,7 +21,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = typer.main.get_command(app).main(list(arguments), prog_name="ftcli", standalone_mode=False)
     except FtcliError as error:
-        show_error(error, console)
+        show_error(error, Console(stderr=True) if isinstance(error, OrphanedError) else console)
         if debug:
             console.print_exception()
         return error.exit_code

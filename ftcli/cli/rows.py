@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from ftcli.cli.table import GAP, LABEL_CELLS, Phrase, labelled, line
-from ftcli.flows.lines import clock, counted, ending, figure, flat, size, spent, stage_size
+from ftcli.flows.lines import clock, counted, ending, figure, flat, rate, size, spent, stage_size
 from ftcli.train.events import (
     CheckpointSaved,
     EpochDone,
@@ -21,6 +22,7 @@ from ftcli.train.events import (
     Event,
     Noted,
     PredictionsWritten,
+    RecipeChanged,
     RunFinished,
     RunStarted,
     StageEntered,
@@ -44,6 +46,8 @@ def row_of(event: Event, *, started: RunStarted | None, width: int) -> Renderabl
             facts = f"{size(event.num_bytes):>7} in {spent(event.seconds)}"
             phrases = [_dim(_step(event.step, digits)), _dim(facts, 1), _dim(flat(event.path), 2)]
             return _row("saved", phrases, width)
+        case RecipeChanged():
+            return _changes(event)
         case StageEntered() if event.num_stages > 1:
             facts = f"{event.stage + 1}/{event.num_stages}  {stage_size(event)}  {flat(event.description)}"
             return labelled("stage", Text(f"{_step(event.step, digits)}  {facts}".rstrip()))
@@ -55,6 +59,19 @@ def row_of(event: Event, *, started: RunStarted | None, width: int) -> Renderabl
             return note(event.text, is_warning=event.level == "warning")
         case _:
             return None
+
+
+def _changes(event: RecipeChanged) -> Table:
+    """What a resumed run does otherwise than before."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("changed", style="dim", no_wrap=True)
+    for name in ("before", "after", "kind", "effect"):
+        table.add_column(name, overflow="fold")
+    for change in event.changes:
+        table.add_row(*map(Text, (change.key, change.before, change.after, change.kind, change.effect)))
+    for group, before, after in event.rates:
+        table.add_row(*map(Text, (f"lr {group}", rate(before), rate(after), "", f"in step {event.step + 1}")))
+    return table
 
 
 def note(text: str, *, is_warning: bool = False) -> RenderableType:

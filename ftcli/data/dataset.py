@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -83,7 +83,7 @@ class Prepared:
     folder: Path
     facts: DatasetFile
 
-    def rows(self, split: str) -> Iterator[dict[str, object]]:
+    def rows(self, split: str) -> Generator[dict[str, object]]:
         """Stream the rows of a split, in file order; texts and labels are text.
 
         Raises:
@@ -98,7 +98,7 @@ class Prepared:
         return _stream(self.folder / facts.file)
 
 
-def _stream(path: Path) -> Iterator[dict[str, object]]:
+def _stream(path: Path) -> Generator[dict[str, object]]:
     with path.open("rb") as lines:
         for line in lines:
             yield cast("dict[str, object]", orjson.loads(line))

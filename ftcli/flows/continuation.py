@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 from ftcli.data.dataset import Prepared
-from ftcli.errors import CheckpointError, DataError, Problem, RecipeError
+from ftcli.errors import CheckpointError, DataError, RecipeError
+from ftcli.flows.changes import forbidden_changes
+from ftcli.flows.facts import launch_facts
 from ftcli.runtime.checkpoint import Saved
+from ftcli.runtime.launch import num_restarts
 from ftcli.runtime.rundir import RunDir
-from ftcli.spec.document import Key, parse_setting, read_document
-from ftcli.spec.problems import dot, located
+from ftcli.runtime.world import World
+from ftcli.spec.document import parse_setting, read_document
+from ftcli.spec.problems import located
 from ftcli.spec.recipe import Recipe, resolve_layers
-from ftcli.spec.run import RunSpec
 from ftcli.train.events import RunFinished
 from ftcli.train.run import Run
 from ftcli.train.snapshot import ModelCard
-
-CHANGEABLE = (
-    ("run", "name"),
-    ("run", "device"),
-    ("train", "stop_after"),
-    ("batch", "micro_size"),
-    ("batch", "max_tokens"),
-    ("batch", "accumulation"),
-    ("evaluate", "every"),
-    ("evaluate", "batch_size"),
-    ("evaluate", "train_metrics"),
-    ("checkpoint",),
-    ("log",),
-    ("distributed",),
-)
-"""What may differ in a resumed run: none of it moves a number of the training itself beyond rounding."""
 
 
 def read_run(run_dir: RunDir, changes: Sequence[str] = ()) -> Recipe:
@@ -45,27 +31,10 @@ def read_run(run_dir: RunDir, changes: Sequence[str] = ()) -> Recipe:
     run_dir.check_is_run()
     saved = read_document(run_dir.recipe)
     recipe = resolve_layers([saved, *map(parse_setting, changes)])
-    before = resolve_layers([saved]).spec
-    problems = [
-        Problem(f"`{dot(key)}` can't change in the middle of a run", hint="start a new run: ftcli train", key=key)
-        for key in _differences(before, recipe.spec)
-        if not any(key[: len(allowed)] == allowed for allowed in CHANGEABLE)
-    ]
+    problems = list(forbidden_changes(resolve_layers([saved]).spec, recipe.spec, folder=run_dir))
     if problems:
         raise RecipeError(located(problems, recipe.locate))
     return recipe
-
-
-def _differences(before: RunSpec, after: RunSpec) -> Iterator[Key]:
-    def compare(left: Any, right: Any, key: Key) -> Iterator[Key]:
-        if isinstance(left, dict) and isinstance(right, dict):
-            left_table, right_table = cast("dict[str, Any]", left), cast("dict[str, Any]", right)
-            for name in {**left_table, **right_table}:
-                yield from compare(left_table.get(name), right_table.get(name), (*key, name))
-        elif left != right:
-            yield key
-
-    return compare(before.model_dump(), after.model_dump(), ())
 
 
 def check_same_data(card: ModelCard, prepared: Prepared, checkpoint: Path) -> None:
@@ -75,9 +44,9 @@ def check_same_data(card: ModelCard, prepared: Prepared, checkpoint: Path) -> No
         raise DataError(what, hint="bring the old data back, or start a new run with `ftcli train`")
 
 
-def finished_already(run_dir: RunDir, newest: Saved | None) -> RunFinished | None:
-    """What to say of a run that has nothing left to do, or None if it has."""
-    if newest is None:
+def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence[str]) -> RunFinished | None:
+    """What to say of a run that has nothing left to do, or None if it has; changes may give it more."""
+    if newest is None or any(change.startswith("train.") for change in changes):
         return None
     facts = newest.manifest
     has_predictions = not facts["has_test"] or (run_dir.predictions / "test.jsonl").exists()
@@ -110,3 +79,32 @@ def forget_lost_best(run: Run) -> str | None:
     lost = f"the best checkpoint (step {progress.best_step}) is gone; the next evaluation counts as the best again"
     progress.best = progress.best_step = None
     return lost
+
+
+def run_begun_before(world: World, template: str, *, name: str) -> RunDir | None:
+    """The run that this launch had begun before torchrun restarted its processes; None if it is a new launch.
+
+    It is a restart if the run folder was claimed by a launch of the same name, or by the same torchrun process, and any
+    rank counts restarts. A folder of another launch is somebody's other run, however often torchrun tries.
+    """
+    restarts = world.largest(num_restarts())
+    found = ""
+    if world.is_main:
+        candidates = sorted(_folders(template, name), key=lambda folder: folder.recipe.stat().st_mtime_ns)
+        found = next((str(f.path) for f in reversed(candidates) if _is_ours(f, restarts)), "")
+    found = world.share_text(found)
+    return RunDir(Path(found)) if found else None
+
+
+def _folders(template: str, name: str) -> Iterator[RunDir]:
+    """The run folders that a template may have meant; {time} stands for any."""
+    path = Path(template.replace("{name}", name).replace("{time}", "*"))
+    found = Path(path.anchor).glob(str(path.relative_to(path.anchor))) if "{time}" in template else [path]
+    return (folder for folder in map(RunDir, found) if folder.recipe.is_file())
+
+
+def _is_ours(folder: RunDir, restarts: int) -> bool:
+    before, now = folder.launch(), launch_facts()
+    if now["id"] is not None and before.get("id") == now["id"]:
+        return True
+    return restarts > 0 and before.get("agent") in (None, now["agent"])

@@ -18,7 +18,8 @@ from ftcli import __version__
 from ftcli.data.dataset import Prepared
 from ftcli.modeling.backbone import resolve_path
 from ftcli.runtime.files import sha256_of
-from ftcli.runtime.world import World, launch_id
+from ftcli.runtime.launch import launch_agent, launch_id
+from ftcli.runtime.world import World
 from ftcli.spec.run import RunSpec
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pydantic", "numpy")
@@ -35,7 +36,7 @@ def run_facts(spec: RunSpec, *, world: World, prepared: Prepared) -> dict[str, A
         "device": _device_name(world.device),
         "world_size": world.size,
         "threads": torch.get_num_threads(),
-        "launch_id": launch_id(),
+        "launch": launch_facts(),
         "command": sys.argv,
         "working_directory": str(Path.cwd()),
         "commit": _commit(),
@@ -47,6 +48,11 @@ def run_facts(spec: RunSpec, *, world: World, prepared: Prepared) -> dict[str, A
         },
         "model": {"path": spec.model.path, "sha256": _weights_hash(Path(resolve_path(spec.model.path)))},
     }
+
+
+def launch_facts() -> dict[str, str | None]:
+    """What tells a restart by torchrun from another launch."""
+    return {"id": launch_id(), "agent": launch_agent()}
 
 
 def _device_name(device: torch.device) -> str:

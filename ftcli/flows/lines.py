@@ -17,6 +17,8 @@ from ftcli.train.events import (
     Event,
     Noted,
     PredictionsWritten,
+    RecipeChanged,
+    RunFailed,
     RunFinished,
     RunStarted,
     StageEntered,
@@ -37,6 +39,8 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
     match event:
         case RunStarted():
             return _started(event)
+        case RecipeChanged():
+            return _changed(event)
         case StageEntered():
             return f"{stage_name(event)} from step {event.step}: {stage_size(event)}  {event.description}".rstrip()
         case StepDone():
@@ -54,6 +58,8 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
             return f"warning: {event.text}" if event.level == "warning" else event.text
         case RunFinished():
             return _finished(event)
+        case RunFailed():
+            return f"failed after step {event.step}: {event.text}; resume with: {event.resume}"
         case Activity():
             return f"{event.name}: {amount(event.done, event.unit)}" if event.done == event.total else None
         case _:
@@ -90,6 +96,12 @@ def _step(event: StepDone, total_steps: int | None) -> str:
         f"overflows {event.num_overflows}" if event.num_overflows else "",
     ]
     return "  ".join(filter(None, parts))
+
+
+def _changed(event: RecipeChanged) -> str:
+    parts = [f"{c.key} {c.before} -> {c.after} ({c.kind}: {c.effect})" for c in event.changes]
+    parts += [f"lr {group} {rate(before)} -> {rate(after)}" for group, before, after in event.rates]
+    return f"changed at step {event.step}: {'; '.join(parts)}"
 
 
 def _epoch_loss(event: EpochDone) -> str:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ftcli.errors import DataError
 from ftcli.modeling.backbone import restore_model
-from ftcli.runtime.rundir import RunDir
 from ftcli.tasks.base import Task
 from ftcli.train.assemble import Parts
 from ftcli.train.evaluate import measure, score_split
@@ -131,8 +130,3 @@ def write_whole(path: Path, rows: Iterable[Fields], format: OutputFormat = "json
         for row in rows:
             writer.write([row])
     partial.replace(path)
-
-
-def has_predictions(run_dir: RunDir) -> bool:
-    """Whether the test split was predicted already."""
-    return (run_dir.predictions / "test.jsonl").exists()

@@ -27,7 +27,7 @@ class Recorder:
         """Forget what was written after `step`, the step that a resumed run goes on from."""
         if not self._is_main:
             return
-        self._journal.keep(lambda record: record.get("step", 0) <= step and record["event"] != "run_finished")
+        self._journal.keep(lambda record: _outlasts(record, step))
         for record in self._journal.records():
             self._metrics.add(record)
 
@@ -36,6 +36,11 @@ class Recorder:
         if self._is_main and not isinstance(event, Activity):
             self._write(event)
         yield event
+
+    def record(self, event: RunEvent) -> None:
+        """Record an event that nobody is left to be shown."""
+        if self._is_main:
+            self._write(event)
 
     def _write(self, event: RunEvent) -> None:
         record = as_record(event)
@@ -48,6 +53,13 @@ class Recorder:
         if isinstance(event, EpochDone | Evaluated | RunFinished):
             self._metrics.add(record)
             write_json(self._run_dir.metrics, self._metrics.summary())
+
+
+def _outlasts(record: Record, step: int) -> bool:
+    """Whether a record stays true of a run that goes on from `step`: a failure happened, whatever came of it."""
+    if record["event"] == "run_failed":
+        return True
+    return record.get("step", 0) <= step and record["event"] != "run_finished"
 
 
 class Metrics:

@@ -9,24 +9,34 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from ftcli.data.dataset import Prepared
-from ftcli.errors import FtcliError
-from ftcli.flows.continuation import check_same_data, check_usable, finished_already, forget_lost_best, read_run
+from ftcli.flows.changes import changes_of
+from ftcli.flows.continuation import (
+    check_same_data,
+    check_usable,
+    finished_already,
+    forget_lost_best,
+    read_run,
+    run_begun_before,
+)
 from ftcli.flows.data import is_stale, place_of, prepared_for
-from ftcli.flows.facts import run_facts
-from ftcli.flows.predictions import has_predictions, predict_test
+from ftcli.flows.facts import launch_facts, run_facts
+from ftcli.flows.failure import Scene, explaining
+from ftcli.flows.opening import started
+from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
 from ftcli.modeling.backbone import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import listening
 from ftcli.runtime.rundir import RunDir, dated
+from ftcli.runtime.seeding import deterministic
 from ftcli.runtime.world import World, open_world
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.classification import build_classification
-from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts, started
-from ftcli.train.events import Event, Noted, RunFinished
+from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
+from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
 from ftcli.train.loop import fit
 from ftcli.train.run import Run
 from ftcli.train.snapshot import read_card
@@ -35,7 +45,7 @@ Events = Generator[Event]
 
 
 def train(spec: RunSpec, *, run_dir: str | None = None, build_task: BuildTask = build_classification) -> Events:
-    """Start a new run from a recipe.
+    """Start a new run from a recipe; where torchrun has restarted its processes, go on with the run they had begun.
 
     Args:
         spec: What is asked.
@@ -46,19 +56,19 @@ def train(spec: RunSpec, *, run_dir: str | None = None, build_task: BuildTask = 
         UsageError: the run folder is in use.
         FtcliError: whatever data, model, memory or disk have to say.
     """
-    with open_world(spec.distributed, device=spec.run.device) as world:
-        template = run_dir or spec.run.dir
-        folder = RunDir(Path(world.share_text(str(dated(template, name=spec.run.name)))))
+    scene = Scene()
+    with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
+        begun = run_begun_before(world, run_dir or spec.run.dir, name=spec.run.name)
+        if begun is not None:
+            yield from _go_on(scene, world, begun, changes=_only_this_time(spec), build_task=build_task)
+            return
+        folder = RunDir(Path(world.share_text(str(dated(run_dir or spec.run.dir, name=spec.run.name)))))
         with world.leading() as leads:
             if leads:
                 folder.claim()
+                write_json(folder.facts, {"launch": launch_facts()})
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
-        try:
-            yield from _carry_out(anchored(spec), world, folder, build_task)
-        except FtcliError:
-            if world.is_main:
-                folder.release()
-            raise
+        yield from _carry_out(scene, anchored(spec), world, folder, build_task=build_task)
 
 
 def resume(run_dir: Path, *, changes: Sequence[str] = (), build_task: BuildTask = build_classification) -> Events:
@@ -73,16 +83,29 @@ def resume(run_dir: Path, *, changes: Sequence[str] = (), build_task: BuildTask 
         CheckpointError: it is no run folder, or has checkpoints of which none can be used.
         RecipeError: a change would make it another run.
     """
-    folder = RunDir(run_dir)
+    folder, scene = RunDir(run_dir), Scene()
     spec = read_run(folder, changes).spec
-    with open_world(spec.distributed, device=spec.run.device) as world:
-        newest, skipped = _find_start(world, folder, keep=spec.checkpoint.keep)
-        if finished := finished_already(folder, newest):
-            yield finished
-            return
-        if world.is_main:
-            write_atomically(folder.recipe, dump_recipe(spec).encode())
-        yield from _carry_out(spec, world, folder, build_task, start=newest, skipped=skipped, resumed=True)
+    with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
+        yield from _go_on(scene, world, folder, changes=changes, build_task=build_task)
+
+
+def _only_this_time(spec: RunSpec) -> list[str]:
+    """The settings of an invocation that are not saved with its run."""
+    return [] if spec.train.stop_after == "never" else [f"train.stop_after={spec.train.stop_after}"]
+
+
+def _go_on(scene: Scene, world: World, folder: RunDir, *, changes: Sequence[str], build_task: BuildTask) -> Events:
+    spec, before = read_run(folder, changes).spec, read_run(folder).spec
+    newest, skipped = _find_start(world, folder, keep=spec.checkpoint.keep)
+    if finished := finished_already(folder, newest, changes=changes):
+        yield finished
+        return
+    if world.is_main:
+        folder.forget_failure()
+        write_atomically(folder.recipe, dump_recipe(spec).encode())
+    yield from _carry_out(
+        scene, spec, world, folder, build_task=build_task, before=before, start=newest, skipped=skipped
+    )
 
 
 def _find_start(world: World, folder: RunDir, *, keep: int) -> tuple[Saved | None, Sequence[str]]:
@@ -100,35 +123,48 @@ def _find_start(world: World, folder: RunDir, *, keep: int) -> tuple[Saved | Non
 
 
 def _carry_out(
+    scene: Scene,
     spec: RunSpec,
     world: World,
     folder: RunDir,
-    build_task: BuildTask,
     *,
+    build_task: BuildTask,
+    before: RunSpec | None = None,
     start: Saved | None = None,
     skipped: Sequence[str] = (),
-    resumed: bool = False,
 ) -> Events:
-    """Prepare, assemble, fit, and predict the test split; `start` is the checkpoint to go on from."""
+    """Prepare, assemble, fit, and predict the test split.
+
+    A run that goes on was asked for `before` when it was last started; `start` is the checkpoint it goes on from.
+    """
     recorder = Recorder(folder, is_main=world.is_main)
+    scene.world, scene.folder, scene.recorder, scene.began = world, folder, recorder, before is not None
     step = start.step if start else 0
     checkpoint = start.path if start else None
-    if resumed:
+    if before is not None:
         recorder.rewind(step)
         for note in _resume_notes(start, skipped):
             yield from recorder.passing(note)
     parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
-    if world.is_main and not folder.facts.exists():
+    if world.is_main and before is None:
         write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
+    scene.parts, scene.began = parts, True
+    if before and (changed := _changes(before, parts, start)):
+        yield from recorder.passing(changed)
     yield from recorder.passing(started(parts, folder, step=step))
-    run = yield from assemble(parts, run_dir=folder, start=checkpoint)
+    scene.run = run = yield from assemble(parts, run_dir=folder, start=checkpoint)
     if lost := forget_lost_best(run):
         yield from recorder.passing(Noted(step, lost, "warning"))
-    with listening(run.interrupt):
+    with listening(run.interrupt), deterministic(wanted=spec.train.deterministic):
         for event in fit(run):
             if isinstance(event, RunFinished) and event.reason == "finished":
                 yield from _predict_test(run, parts, recorder)
             yield from recorder.passing(event)
+
+
+def _changes(before: RunSpec, parts: Parts, start: Saved | None) -> RecipeChanged | None:
+    old_world_size = start.manifest["world_size"] if start else None
+    return changes_of(before, parts, step=start.step if start else 0, old_world_size=old_world_size)
 
 
 def _load(
@@ -166,7 +202,7 @@ def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> G
 
 
 def _predict_test(run: Run, parts: Parts, recorder: Recorder) -> Events:
-    if "test" not in run.splits or has_predictions(run.run_dir):
+    if "test" not in run.splits:
         return
     for event in predict_test(run, parts):
         yield from recorder.passing(event)

@@ -19,7 +19,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -114,7 +114,7 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
     _check_encoder(fresh, prefix, section.path)
     heads = {name for name, _ in model.named_parameters() if not name.startswith(f"{prefix}.")}
     kind = type(getattr(model, prefix) if section.head == "mean" else model).__name__
-    keeps = made.labels == labels and kind in made.classes
+    keeps = _keeps_head(section, made, labels, kind)
     if section.head == "mean":
         fresh |= set[str]() if keeps and _take_head(model, Path(path), heads) else heads
     elif not keeps:
@@ -122,6 +122,19 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
         fresh |= heads
     names = {name for name, _ in model.named_parameters()}
     return Loaded(model, tuple(sorted(fresh & names)))
+
+
+def _keeps_head(section: ModelSection, made: _Made, labels: tuple[str, ...], kind: str) -> bool:
+    """Whether the file's own head is to be used."""
+    if section.weights == "all" and made.labels != labels:
+        what = f"{section.path} knows the labels {', '.join(made.labels)}; the data has {', '.join(labels)}"
+        hint = 'a new head for these: --new-head (model.weights = "encoder")'
+        raise RecipeError(what, hint=hint, key=("model", "path"))
+    if section.weights == "all" and kind not in made.classes:
+        what = f'{section.path} has another head than `model.head` = "{section.head}" asks for'
+        hint = 'the head it was trained with, or a new one: --new-head (model.weights = "encoder")'
+        raise RecipeError(what, hint=hint, key=("model", "head"))
+    return section.weights != "encoder" and made.labels == labels and kind in made.classes
 
 
 def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[PreTrainedConfig, _Made]:
@@ -190,17 +203,16 @@ def longest_row(model: nn.Module) -> int | None:
     return positions - (config.pad_token_id + 1) if starts_after_padding else positions
 
 
-def save_model(model: nn.Module, folder: Path) -> None:
+def save_model(model: nn.Module, folder: Path, *, weights: dict[str, Tensor]) -> None:
     """Write config.json and model.safetensors so that plain transformers loads what it knows of them."""
     if isinstance(model, PreTrainedModel):
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=dict(weights))
         return
     mean = cast("MeanPoolClassifier", model)
     config: Any = mean.config
     config.architectures = [type(mean.encoder).__name__]
     mean.config.save_pretrained(folder)
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    save_file({n: w.contiguous() for n, w in weights.items()}, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def restore_model(folder: Path, *, head: Head) -> nn.Module:

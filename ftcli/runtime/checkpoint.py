@@ -90,7 +90,7 @@ class CheckpointStore:
             if is_best:
                 link_atomically(self._run.best, final)
             link_atomically(self._run.last, final)
-            self._drop_old()
+            self._drop_old(final)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             hint = f"free some space under {self._run.path}, then `ftcli resume {self._run.path}`"
@@ -120,11 +120,14 @@ class CheckpointStore:
                 skipped.append(str(error))
         return None, skipped
 
-    def _drop_old(self) -> None:
+    def _drop_old(self, saved: Path) -> None:
+        """Delete what the keep rule drops, once what was just saved has been read back from the disk."""
         spared = {link.resolve() for link in (self._run.best, self._run.last)}
-        for path in self._folders()[: -self._keep]:
-            if path.resolve() not in spared:
-                shutil.rmtree(path)
+        dropped = [path for path in self._folders()[: -self._keep] if path.resolve() not in spared]
+        if dropped:
+            verify(saved)
+        for path in dropped:
+            shutil.rmtree(path)
 
     def _folders(self) -> list[Path]:
         """The checkpoint folders, oldest first; what a user keeps under another name beside them is none."""

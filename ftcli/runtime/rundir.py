@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from ftcli.errors import CheckpointError, UsageError
 
@@ -47,6 +51,16 @@ class RunDir:
         return self.path / "predictions"
 
     @property
+    def errors(self) -> Path:
+        """What each process of a failed run had to say."""
+        return self.path / "errors"
+
+    @property
+    def postmortem(self) -> Path:
+        """How a failed run ended, and how to go on."""
+        return self.path / "postmortem.md"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of checkpoint folders."""
         return self.path / "checkpoints"
@@ -77,12 +91,29 @@ class RunDir:
 
     def release(self) -> None:
         """Undo `claim` for a run that failed before it began, so that the mended recipe can have the folder."""
-        if self.facts.exists():
+        if "started" in self._facts():
             return
-        for path in (self.recipe, self.journal, self.out_log):
+        self.forget_failure()
+        for path in (self.recipe, self.facts, self.journal, self.out_log):
             path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
+
+    def forget_failure(self) -> None:
+        """Remove what an earlier failure left behind; its record in the journal stays."""
+        shutil.rmtree(self.errors, ignore_errors=True)
+        self.postmortem.unlink(missing_ok=True)
+
+    def launch(self) -> dict[str, Any]:
+        """What `run.json` says of the launch that began the run; empty where it says nothing."""
+        return self._facts().get("launch", {})
+
+    def _facts(self) -> dict[str, Any]:
+        """run.json as far as it is written; a torn or missing one says nothing."""
+        try:
+            return orjson.loads(self.facts.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return {}
 
     def check_is_run(self) -> None:
         """Raise CheckpointError unless a run was started here."""

@@ -7,6 +7,9 @@ one would have drawn. Results differ from those of a loop that seeds once, not i
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import torch
 
@@ -23,6 +26,24 @@ def seed_step(seed: int, *, step: int, rank: int, device: torch.device) -> None:
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(value)
+
+
+@contextmanager
+def deterministic(*, wanted: bool) -> Generator[None]:
+    """Within the block, let torch use only kernels that give the same bits each time, if that is `wanted`.
+
+    cuBLAS reads its setting when it is first used, so enter this before anything has been computed on a GPU.
+    """
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(mode=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(mode=before)
 
 
 def permutation(num_rows: int, seed: int) -> torch.Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,10 +23,11 @@ from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
 from torch.nn.parallel import DistributedDataParallel
 
-from ftcli.errors import DistributedError, UsageError
+from ftcli.errors import DistributedError, LostContactError, UsageError
 from ftcli.spec.sections import DistributedSection
 
 _POLL_SECONDS = 0.1
+_BEAT_SECONDS = 2.0
 _STORE_TIMEOUT = timedelta(minutes=30)
 
 
@@ -39,9 +41,12 @@ def launched_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def launch_id() -> str | None:
-    """What torchrun calls this launch; None without torchrun."""
-    return os.environ.get("TORCHELASTIC_RUN_ID")
+def is_lost_contact(error: BaseException) -> bool:
+    """Whether an error says that another rank is gone or silent, which is never its own cause."""
+    if isinstance(error, dist.DistError | LostContactError):
+        return True
+    marks = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class World:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     hosts: dist.ProcessGroup | None = None
     store: Store | None = None
+    timeout_seconds: float = 300.0
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     @property
@@ -106,10 +112,12 @@ class World:
     def leading(self) -> Generator[bool]:
         """True on rank 0, which works in the block while the others wait at its end.
 
-        They wait on the rendezvous store, not in a collective, so the work may take longer than any timeout.
+        They wait on the rendezvous store, not in a collective, so the work may take longer than any timeout; what they
+        watch is a heartbeat.
 
         Raises:
-            DistributedError: on the ranks that wait, when rank 0 has failed; rank 0 raises its own error.
+            LostContactError: on the ranks that wait, when rank 0 has failed or its heart has stopped; rank 0 raises its
+                own error.
         """
         if self.store is None:
             yield True
@@ -117,17 +125,27 @@ class World:
         key = f"ftcli/leading/{next(self._turns)}"
         if not self.is_main:
             yield False
-            while not self.store.check([key]):
-                time.sleep(_POLL_SECONDS)
-            if self.store.get(key) != b"done":
-                raise DistributedError("rank 0 has failed; its error says why")
+            self._wait_for_main(self.store, key)
             return
         outcome = "failed"
-        try:
-            yield True
-            outcome = "done"
-        finally:
-            self.store.set(key, outcome)
+        with _beating(self.store, f"{key}/beat"):
+            try:
+                yield True
+                outcome = "done"
+            finally:
+                self.store.set(key, outcome)
+
+    def _wait_for_main(self, store: Store, key: str) -> None:
+        beat, heard = b"", time.monotonic()
+        while not store.check([key]):
+            latest = store.get(f"{key}/beat") if store.check([f"{key}/beat"]) else b""
+            if latest != beat:
+                beat, heard = latest, time.monotonic()
+            elif time.monotonic() - heard > self.timeout_seconds:
+                raise LostContactError(f"rank 0 has given no sign of life for {self.timeout_seconds:g} seconds")
+            time.sleep(_POLL_SECONDS)
+        if store.get(key) != b"done":
+            raise LostContactError("rank 0 has failed; its error says why")
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model as a step calls it. DDP synchronises only what is trainable now: wrap anew when that changes."""
@@ -141,6 +159,26 @@ class World:
         if isinstance(wrapped, DistributedDataParallel) and not when:
             return wrapped.no_sync()
         return nullcontext()
+
+
+@contextmanager
+def _beating(store: Store, key: str) -> Generator[None]:
+    """Count up `key` in the store for as long as the block runs."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        for number in itertools.count(1):
+            store.set(key, str(number))
+            if ended.wait(_BEAT_SECONDS):
+                return
+
+    heart = threading.Thread(target=beat, name="ftcli-heartbeat", daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        heart.join()
 
 
 @contextmanager
@@ -160,21 +198,22 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
         yield World(device=chosen)
         return
     backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
+    timeout = timedelta(seconds=section.timeout_seconds)
     try:
         store, _, _ = next(rendezvous("env://", rank, size, timeout=_STORE_TIMEOUT))
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
-        hosts = dist.group.WORLD if backend == "gloo" else _gloo_group()
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+        hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
     except (RuntimeError, ValueError) as error:
         hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
         raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
     try:
-        yield World(rank, size, chosen, hosts, store)
+        yield World(rank, size, chosen, hosts, store, section.timeout_seconds)
     finally:
         dist.destroy_process_group()
 
 
-def _gloo_group() -> dist.ProcessGroup:
-    group = dist.new_group(backend="gloo")
+def _gloo_group(timeout: timedelta) -> dist.ProcessGroup:
+    group = dist.new_group(backend="gloo", timeout=timeout)
     if not isinstance(group, dist.ProcessGroup):
         raise DistributedError("this process is no member of the run's gloo group")
     return group

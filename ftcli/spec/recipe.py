@@ -57,6 +57,13 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     return resolve_layers([*_file_layers(path, ()), *map(parse_setting, settings)])
 
 
+def starting_from(recipe: Recipe, checkpoint: Path, *, new_head: bool) -> Recipe:
+    """The same recipe, but with the weights of a checkpoint, for `--init-from`."""
+    model = {"path": str(checkpoint.resolve()), "weights": "encoder" if new_head else "all"}
+    layer = Document(f"--init-from {checkpoint}", "", {"model": model}, flag=True)
+    return resolve_layers([*recipe.layers, layer])
+
+
 def resolve_layers(layers: Sequence[Document]) -> Recipe:
     """Merge layers (the last wins; all `--set` options together are one) and validate the result.
 

@@ -50,10 +50,12 @@ class DataSection(Section):
 class ModelSection(Section):
     """The pretrained encoder and the head on it.
 
-    `path` is a hub id, a folder, or `package:NAME/FOLDER` for weights inside an installed package.
+    `path` is a hub id, a folder, or `package:NAME/FOLDER` for weights inside an installed package. Of a task's
+    checkpoint, `weights` takes the encoder, and the head where it fits ("auto"), always ("all") or never ("encoder").
     """
 
     path: str
+    weights: Literal["auto", "all", "encoder"] = "auto"
     tokenizer: str | Literal["auto"] = "auto"
     head: Literal["auto", "mean"] = "auto"
     dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
@@ -105,6 +107,7 @@ class PrecisionSection(Section):
 class TrainSection(Section):
     """How long to train. `steps` ends the run and wins over `epochs`.
 
+    `deterministic` allows only kernels that give the same bits each time, as a CPU's do anyway.
     `stop_after` saves and stops after that many steps of this invocation, while the schedule still spans the whole
     run; it is never saved with the run.
     """
@@ -113,6 +116,7 @@ class TrainSection(Section):
     steps: Positive | Literal["off"] = "off"
     stop_after: Positive | Literal["never"] = "never"
     max_grad_norm: Annotated[float, Field(gt=0)] | Literal["off"] = 1.0
+    deterministic: bool = False
 
 
 MetricName = Literal["accuracy", "f1", "f1_macro", "f1_micro", "mcc", "roc_auc"]
@@ -143,7 +147,8 @@ class LogSection(Section):
 
 
 class DistributedSection(Section):
-    """How several processes share a run."""
+    """How several processes share a run. One that is silent for `timeout_seconds` ends the others."""
 
     strategy: Literal["ddp"] = "ddp"
     backend: Literal["auto", "gloo", "nccl"] = "auto"
+    timeout_seconds: Annotated[float, Field(gt=0)] = 300.0

@@ -15,24 +15,32 @@ from ftcli.data.tokens import TokenizedSplit
 class Batch:
     """One micro-batch: padded inputs [rows, length], label numbers [rows], and what it counts for.
 
-    `weight` is 0 for a dummy, which runs only so that every rank runs equally often.
+    `rows` are the row numbers [rows], on the host. `weight` is 0 for a dummy, which runs only so that every rank runs
+    equally often.
     """
 
     inputs: dict[str, Tensor]
     labels: Tensor
+    rows: Tensor
     weight: float = 1.0
+
+    @property
+    def num_slots(self) -> int:
+        """Token slots, padding included."""
+        return next(iter(self.inputs.values())).numel()
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; copies to a GPU overlap with what it is doing."""
         if device.type == "cpu":
             return self
         inputs = {name: value.pin_memory().to(device, non_blocking=True) for name, value in self.inputs.items()}
-        return Batch(inputs, self.labels.pin_memory().to(device, non_blocking=True), self.weight)
+        labels = self.labels.pin_memory().to(device, non_blocking=True)
+        return Batch(inputs, labels, self.rows, self.weight)
 
 
 def collate(split: TokenizedSplit, rows: Tensor, *, pad_id: int, weight: float = 1.0) -> Batch:
     """A batch of the given rows, padded to the longest of them."""
-    return Batch(split.gather(rows, pad_id=pad_id), split.labels[rows], weight)
+    return Batch(split.gather(rows, pad_id=pad_id), split.labels[rows], rows, weight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,14 +31,15 @@ from ftcli.spec.run import RunSpec
 from ftcli.spec.sections import EvaluateSection, ModelSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.classification import build_classification
-from ftcli.train.events import RunStarted
 from ftcli.train.feed import Feed, choose_cut
+from ftcli.train.meter import Meter
 from ftcli.train.optim import NamedOptimizer, ParameterRule, build_optimizer, rules_for
 from ftcli.train.precision import Kind, Precision, choose_precision
 from ftcli.train.progress import Limits, Progress, due_every
 from ftcli.train.run import Run
+from ftcli.train.saving import Saver
 from ftcli.train.schedules import multiplier, warmup_steps
-from ftcli.train.snapshot import ModelCard, Writer, load_state, read_step
+from ftcli.train.snapshot import ModelCard, Writer, load_state, read_progress, read_step
 
 BuildTask = Callable[[tuple[str, ...], EvaluateSection], Task]
 """Makes the task from the data's labels and the recipe's [evaluate]."""
@@ -86,7 +87,7 @@ def load_parts(
     loaded = _load_model(spec.model, labels, spec.run.seed, start)
     tokenizer = load_tokenizer(str(start) if start else tokenizer_path(spec.model))
     _check_length(spec, loaded.model, tokenizer)
-    limits = _limits(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
+    limits = limits_of(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
     rules = rules_for(spec.optimizer, loaded.model)
     names = [name for name, _ in loaded.model.named_parameters()]
     freezing = plan_freezing(spec.freeze, names, total_steps=limits.total_steps, steps_per_epoch=limits.steps_per_epoch)
@@ -105,7 +106,7 @@ def load_parts(
         freezing=freezing,
         limits=limits,
         precision=precision,
-        notes=(*freezing.warnings, *([warning] if warning else []), *_new_weights(loaded)),
+        notes=(*freezing.warnings, *([warning] if warning else []), *_new_weights(loaded), *_costs(spec, world)),
     )
 
 
@@ -113,6 +114,13 @@ def _load_model(section: ModelSection, labels: tuple[str, ...], seed: int, start
     if start is not None:
         return Loaded(restore_model(start, head=section.head), ())
     return load_model(section, labels=labels, seed=seed_for(seed, "head"))
+
+
+def _costs(spec: RunSpec, world: World) -> list[str]:
+    if not spec.train.deterministic:
+        return []
+    cost = "some of them slower" if world.device.type == "cuda" else "which on a CPU costs nothing"
+    return [f"deterministic kernels only, {cost}"]
 
 
 def _new_weights(loaded: Loaded) -> list[str]:
@@ -128,9 +136,18 @@ def _check_length(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer) -> None
         raise RecipeError(what, hint=f"use at most {min(limits)}", key=("data", "max_length"))
 
 
-def _limits(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
+def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
+    """A run's length and cadences for so many training rows, going on after `start_step` steps.
+
+    Raises:
+        RecipeError: it would end before that.
+    """
     per_epoch = num_groups(num_rows, spec.batch.size)
     total = spec.train.steps if spec.train.steps != "off" else max(1, round(spec.train.epochs * per_epoch))
+    if total < start_step:
+        what = f"the run has done {start_step} steps already, and would end after {total}"
+        key = ("train", "steps" if spec.train.steps != "off" else "epochs")
+        raise RecipeError(what, hint=f"at least {start_step} steps ({start_step / per_epoch:.2f} epochs)", key=key)
     stop = total if spec.train.stop_after == "never" else min(total, start_step + spec.train.stop_after)
     return Limits(
         total_steps=total,
@@ -140,43 +157,6 @@ def _limits(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
         evaluate=due_every(spec.evaluate.every, per_epoch),
         save=due_every(spec.checkpoint.every, per_epoch),
     )
-
-
-def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
-    """The event that opens a run; everything in it is known before tokenising."""
-    spec, model, limits = parts.spec, parts.loaded.model, parts.limits
-    sizes: dict[str, int] = {}
-    for rule in parts.rules:
-        sizes[rule.group] = sizes.get(rule.group, 0) + model.get_parameter(rule.name).numel()
-    stage = parts.freezing.stages[parts.freezing.stage_at(step)]
-    return RunStarted(
-        step=step,
-        total_steps=limits.total_steps,
-        steps_per_epoch=limits.steps_per_epoch,
-        run_dir=str(run_dir.path),
-        name=spec.run.name,
-        data=parts.prepared.facts.name,
-        model=spec.model.path,
-        rows={split: facts.rows for split, facts in parts.prepared.facts.splits.items()},
-        num_parameters=sum(p.numel() for p in model.parameters()),
-        num_trainable=sum(p.numel() for name, p in model.named_parameters() if name in stage.trainable),
-        world_size=parts.world.size,
-        device=str(parts.world.device),
-        precision=parts.precision,
-        batch_size=spec.batch.size,
-        micro_batches=_micro_batches(parts),
-        group_sizes=sizes,
-        best_metric=spec.evaluate.best,
-        notes=parts.notes,
-    )
-
-
-def _micro_batches(parts: Parts) -> int:
-    """Micro-batches of a full step on each rank; 0 where it varies with the rows' lengths."""
-    cut = choose_cut(parts.spec.batch, parts.world)
-    if cut.accumulation:
-        return cut.accumulation
-    return -(-parts.spec.batch.size // (cut.rows * parts.world.size)) if cut.rows else 0
 
 
 def tokens_of(parts: Parts) -> Working[TokenStore]:
@@ -198,6 +178,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
     """Bring a run to life, at the start or where a checkpoint left it."""
     spec, world = parts.spec, parts.world
     store = yield from tokens_of(parts)
+    progress = Progress() if start is None else read_progress(start)
     run = Run(
         model=parts.loaded.model,
         wrapped=parts.loaded.model,
@@ -205,7 +186,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         task=parts.task,
         optimizer=parts.optimizer,
         precision=Precision(parts.precision, world.device),
-        progress=Progress(),
+        progress=progress,
         feed=Feed(
             store.splits["train"],
             task=parts.task,
@@ -225,12 +206,17 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         max_grad_norm=float("inf") if spec.train.max_grad_norm == "off" else spec.train.max_grad_norm,
         world=world,
         run_dir=run_dir,
-        checkpoints=CheckpointStore(run_dir, keep=spec.checkpoint.keep),
+        meter=Meter(world, progress),
+        saver=Saver(
+            CheckpointStore(run_dir, keep=spec.checkpoint.keep),
+            Writer(parts.loaded.model, model_card(parts), dump_recipe(spec), parts.tokenizer),
+        ),
         interrupt=Interrupt(),
-        write=Writer(model_card(parts), dump_recipe(spec), parts.tokenizer),
     )
     if start is not None:
         load_state(run, start)
+    if run.progress.micro_rows is not None:
+        run.feed.shrink(run.progress.micro_rows)
     return run
 
 

@@ -37,6 +37,26 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A value that differs from what the run was started with. `kind` is free, re-derives or layout."""
+
+    key: str
+    before: str
+    after: str
+    kind: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeChanged:
+    """A run goes on with other values. `rates` are (group, rate before, rate after) of the coming step."""
+
+    step: int
+    changes: tuple[Change, ...]
+    rates: tuple[tuple[str, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StageEntered:
     """Another set of parameters is trained from here on; stage 0 is the start of the run."""
 
@@ -140,8 +160,20 @@ class RunFinished:
     resume: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """The run ends here, and not as it was meant to. `error` is the kind, `text` what happened."""
+
+    step: int
+    error: str
+    text: str
+    exit_code: int
+    resume: str
+
+
 RunEvent = (
     RunStarted
+    | RecipeChanged
     | StageEntered
     | StepDone
     | EpochDone
@@ -150,6 +182,7 @@ RunEvent = (
     | PredictionsWritten
     | Noted
     | RunFinished
+    | RunFailed
 )
 Event = RunEvent | Activity
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from ftcli.data.plan import Cut, EpochPlan, deal, num_groups, padded_tokens
@@ -27,6 +28,11 @@ class Group:
     num_items: int
     num_tokens: int
     num_slots: int
+
+
+def is_ours(section: BatchSection) -> bool:
+    """Whether the recipe leaves it to us how steps are cut."""
+    return (section.micro_size, section.max_tokens, section.accumulation) == ("auto", "off", "off")
 
 
 def choose_cut(section: BatchSection, world: World) -> Cut:
@@ -86,6 +92,27 @@ class Feed:
         """The groups of steps start to stop - 1."""
         for step in range(start, stop):
             yield self.group(step)
+
+    def dummy(self, step: int) -> Batch:
+        """One row of a step that counts for nothing."""
+        return self._collate(torch.empty(0, dtype=torch.int64), self.rows(step))
+
+    def halve(self) -> int | None:
+        """Cut steps into micro-batches of half as many rows from now on; a step keeps its rows.
+
+        Returns:
+            The rows of a micro-batch, or None where the recipe says how steps are cut or a single row is left.
+        """
+        rows = self.cut.rows
+        if rows is None or rows == 1 or not is_ours(self._batch):
+            return None
+        self.cut = Cut(rows=rows // 2)
+        return self.cut.rows
+
+    def shrink(self, rows: int) -> None:
+        """Cut as a run did that ran out of memory before, unless the recipe says how by now."""
+        if is_ours(self._batch):
+            self.cut = Cut(rows=rows)
 
     def _collate(self, part: Tensor, rows: Tensor) -> Batch:
         """A batch, or for an empty share a dummy of weight zero: its rank must still take part in the step."""

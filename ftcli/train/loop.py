@@ -13,15 +13,16 @@ from importlib.metadata import version
 from typing import Any
 
 from ftcli import __version__
-from ftcli.errors import NonFiniteError
+from ftcli.errors import NonFiniteError, OutOfMemoryError
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.runtime.interrupt import exit_code_for
+from ftcli.runtime.launch import may_restart
 from ftcli.train.evaluate import measure, score_split
-from ftcli.train.events import CheckpointSaved, Evaluated, Event, RunFinished, StageEntered
-from ftcli.train.meter import NONFINITE_HINT, Meter
+from ftcli.train.events import Evaluated, Event, Noted, RunFinished, StageEntered
+from ftcli.train.feed import Group
 from ftcli.train.run import Run
-from ftcli.train.snapshot import snapshot_bytes
-from ftcli.train.step import train_step
+from ftcli.train.snapshot import take_snapshot
+from ftcli.train.step import NONFINITE_HINT, train_step
 
 Events = Generator[Event]
 
@@ -31,31 +32,54 @@ def fit(run: Run) -> Events:
 
     Raises:
         OutOfMemoryError: a micro-batch does not fit.
-        NonFiniteError: the loss is no longer a number; checked whenever it is read.
+        NonFiniteError: a loss is no longer a number. The state before its step is saved.
         CheckpointError: a checkpoint can't be written.
     """
     progress, limits = run.progress, run.limits
-    meter = Meter(run.world, progress)
     signal = 0
-    if progress.stage >= 0:
-        yield _enter(run, progress.stage)
-    if progress.step == 0 and run.evaluation.at_start:
-        yield from _evaluate(run, "validation")
-    for group in run.feed.groups(progress.step, limits.stop_step):
-        yield from _enter_stage(run)
-        meter.add(train_step(run, group), group)
-        yield from _report(run, meter)
-        paused = meter.pause()
-        improved = (yield from _evaluate_all(run)) if limits.evaluate.after(progress.step) else False
-        signal = run.world.largest(run.interrupt.requested)
-        stop = bool(signal) or progress.step == limits.stop_step
-        if stop or improved or limits.save.after(progress.step):
-            meter.read()
-            yield _save(run, is_best=improved or progress.best is None)
-        meter.go_on(paused)
-        if stop:
-            break
+    run.meter.start()
+    with run.saver:
+        if progress.stage >= 0:
+            yield _enter(run, progress.stage)
+        if progress.step == 0 and run.evaluation.at_start:
+            yield from _evaluate(run, "validation")
+        for group in run.feed.groups(progress.step, limits.stop_step):
+            yield from _enter_stage(run)
+            signal = yield from _advance(run, group)
+            yield from _report(run)
+            paused = run.meter.pause()
+            improved = (yield from _evaluate_all(run)) if limits.evaluate.after(progress.step) else False
+            stop = bool(signal) or progress.step == limits.stop_step
+            if stop or improved or limits.save.after(progress.step):
+                yield from _save(run, is_best=improved or progress.best is None)
+            yield from run.saver.report()
+            run.meter.go_on(paused)
+            if stop:
+                break
+        yield from _settle(run)
     yield finished(run, signal)
+
+
+def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
+    """Take a step, in smaller pieces where memory runs out; returns the signal that asks to stop, or 0."""
+    while True:
+        try:
+            outcome = train_step(run, group)
+            break
+        except OutOfMemoryError as error:
+            rows = run.feed.halve()
+            if rows is None:
+                raise
+            what = error.problems[0].what
+        except NonFiniteError:
+            yield from _save(run, is_best=False)
+            yield from _settle(run)
+            raise
+        run.progress.micro_rows = rows
+        yield Noted(run.progress.step, f"{what}; micro-batches have {rows} rows from here on", "warning")
+        group = run.feed.group(run.progress.step)
+    run.meter.add(outcome, group)
+    return outcome.signal
 
 
 def _enter_stage(run: Run) -> Events:
@@ -82,12 +106,12 @@ def _enter(run: Run, stage: int) -> StageEntered:
     )
 
 
-def _report(run: Run, meter: Meter) -> Events:
+def _report(run: Run) -> Events:
     progress, limits = run.progress, run.limits
     if limits.log.after(progress.step) or (progress.step == 1 and limits.log.period is not None):
-        yield meter.step_done(limits, run.optimizer.rates())
+        yield run.meter.step_done(limits, run.optimizer.rates())
     if limits.epoch_ends(progress.step):
-        yield meter.end_epoch(round(limits.epoch_at(progress.step)))
+        yield run.meter.end_epoch(round(limits.epoch_at(progress.step)))
 
 
 def _evaluate_all(run: Run) -> Generator[Event, None, bool]:
@@ -134,23 +158,20 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     return improved
 
 
-def _save(run: Run, *, is_best: bool) -> CheckpointSaved:
-    """Write a checkpoint on rank 0 while the others wait."""
-    started, step = time.perf_counter(), run.progress.step
-    num_bytes = 0
-    path = run.run_dir.checkpoints / f"step-{step:06d}"
+def _save(run: Run, *, is_best: bool) -> Events:
+    """Copy the run's state, and let rank 0 write it while training goes on."""
+    run.meter.read()
+    if run.world.is_main:
+        was_scored = run.progress.best is not None
+        snapshot = take_snapshot(run)
+        yield from run.saver.begin(snapshot, facts=_manifest_facts(run), is_best=is_best, was_scored=was_scored)
+
+
+def _settle(run: Run) -> Events:
+    """Wait, on all ranks, until rank 0 has everything on disk."""
     with run.world.leading() as leads:
         if leads:
-            saved = run.checkpoints.save(
-                step,
-                lambda folder: run.write(run, folder),
-                facts=_manifest_facts(run),
-                is_best=is_best,
-                needed_bytes=snapshot_bytes(run),
-            )
-            num_bytes, path = saved.num_bytes, saved.path
-    was_scored = run.progress.best is not None
-    return CheckpointSaved(step, str(path), num_bytes, time.perf_counter() - started, is_best=is_best and was_scored)
+            yield from run.saver.settle()
 
 
 def _manifest_facts(run: Run) -> dict[str, Any]:
@@ -184,6 +205,6 @@ def finished(run: Run, signal: int = 0) -> RunFinished:
         best=progress.best,
         best_step=progress.best_step,
         run_dir=str(run.run_dir.path),
-        exit_code=exit_code_for(signal) if signal and not is_done else 0,
+        exit_code=exit_code_for(signal) if signal and not is_done and not may_restart() else 0,
         resume=None if is_done else f"ftcli resume {run.run_dir.path}",
     )

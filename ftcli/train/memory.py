@@ -9,6 +9,15 @@ import torch
 
 from ftcli.errors import OutOfMemoryError
 
+MICRO_HINT = (
+    "lower batch.micro_size or batch.max_tokens: the step keeps its rows, only in smaller pieces"
+    ' (batch.micro_size = "auto" does so by itself)'
+)
+
+
+class UnsharedMemoryError(OutOfMemoryError):
+    """Out of memory in the micro-batch whose gradients meet those of the other ranks: they can't be told any more."""
+
 
 @contextmanager
 def out_of_memory_at(what: str, hint: str) -> Generator[None]:

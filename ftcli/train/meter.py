@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections import deque
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ftcli.errors import NonFiniteError
 from ftcli.runtime.world import World
 from ftcli.train.events import EpochDone, StepDone
 from ftcli.train.feed import Group
 from ftcli.train.progress import Limits, Progress
-from ftcli.train.step import Outcome
 
-NONFINITE_HINT = "lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
+_MOST_PAST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step gave: this rank's summed loss and the gradient norm before clipping, both still on the device.
+
+    `signal` is the number of the signal that asked any rank to stop, or 0.
+    """
+
+    loss: Tensor
+    grad_norm: Tensor
+    overflowed: bool
+    signal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastStep:
+    """A step that is done, for whoever asks what came before a failure. `loss` is this rank's part of the mean."""
+
+    step: int
+    loss: float
+    grad_norm: float
 
 
 class Meter:
@@ -29,9 +50,12 @@ class Meter:
         self._last = zero.clone()
         self._norm: Tensor = zero.clone()
         self._last_items = 1
-        self._overflowed = False
-        self._started = time.perf_counter()
-        self._counted = self._started
+        self._past: deque[tuple[int, Tensor, int, Tensor]] = deque(maxlen=_MOST_PAST)
+        self.start()
+
+    def start(self) -> None:
+        """Begin to count time and all that is reported since the last logged step."""
+        self._counted = time.perf_counter()
         self._reset()
 
     def _reset(self) -> None:
@@ -43,7 +67,7 @@ class Meter:
         """Count a step that is done; the progress advances by it."""
         self._unread += outcome.loss
         self._last, self._last_items, self._norm = outcome.loss, group.num_items, outcome.grad_norm
-        self._overflowed = outcome.overflowed
+        self._past.append((self._progress.step + 1, outcome.loss, group.num_items, outcome.grad_norm))
         self._items += group.num_items
         self._rows += group.num_rows
         self._tokens += group.num_tokens
@@ -54,17 +78,9 @@ class Meter:
         self._progress.num_overflows += outcome.overflowed
 
     def read(self) -> float:
-        """Bring the sums of all ranks to the host and the progress up to date; returns the last step's mean loss.
-
-        Raises:
-            NonFiniteError: a loss since the last reading was not a number, or the last gradient was not.
-        """
+        """Bring the sums of all ranks to the host and the progress up to date; returns the last step's mean loss."""
         sums = self._world.sum(torch.stack((self._unread, self._last))).cpu()
         unread, last = float(sums[0]), float(sums[1])
-        norm = float(self._norm)
-        if not math.isfinite(unread) or not (math.isfinite(norm) or self._overflowed):
-            what = f"the loss is {last / self._last_items:.4g} and the gradient norm {norm:.4g}"
-            raise NonFiniteError(f"{what} after step {self._progress.step}", hint=NONFINITE_HINT)
         self._unread.zero_()
         self._progress.epoch_loss += unread
         self._loss += unread
@@ -73,6 +89,10 @@ class Meter:
         self._progress.epoch_seconds += now - self._counted
         self._counted = now
         return last / self._last_items
+
+    def past(self) -> list[PastStep]:
+        """The latest steps, oldest first; waits for the device."""
+        return [PastStep(step, float(loss) / items, float(norm)) for step, loss, items, norm in self._past]
 
     def step_done(self, limits: Limits, rates: dict[str, float]) -> StepDone:
         """The logged state of training, over the steps since the last call."""

@@ -52,11 +52,25 @@ class Precision:
         """Add the loss's gradients, scaled where the arithmetic needs it."""
         torch.autograd.backward(self._scaler.scale(loss))
 
-    def clip(self, model: nn.Module, optimizer: torch.optim.Optimizer, max_norm: float) -> Tensor:
-        """Unscale the gradients, clip their joint norm to `max_norm`, and return the norm before clipping."""
+    @property
+    def may_overflow(self) -> bool:
+        """Whether a gradient that is no number is only a scale too large: the step is skipped and the scale halved."""
+        return self.kind == "fp16"
+
+    def gradients(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Tensor]:
+        """All gradients of a step, without the loss's scale. Once a step."""
         self._scaler.unscale_(optimizer)
-        parameters = [p for p in model.parameters() if p.grad is not None]
-        return nn.utils.clip_grad_norm_(parameters, max_norm)
+        return [p.grad for p in model.parameters() if p.grad is not None]
+
+    def clip(self, model: nn.Module, norm: Tensor, max_norm: float) -> None:
+        """Clip the gradients, whose joint norm is `norm`, to `max_norm`."""
+        if max_norm < float("inf"):
+            nn.utils.clip_grads_with_norm_([p for p in model.parameters() if p.grad is not None], max_norm, norm)
+
+    def abandon(self) -> None:
+        """Forget the gradients of a step that will be taken again."""
+        if self._scaler.is_enabled():
+            self._scaler.update(self._scaler.get_scale())
 
     def step(self, optimizer: torch.optim.Optimizer) -> bool:
         """Take the optimizer's step; False where fp16 overflowed and the step was skipped."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import nn
 
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import FreezePlan
-from ftcli.runtime.checkpoint import CheckpointStore
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.train.feed import Feed
+from ftcli.train.meter import Meter
 from ftcli.train.optim import NamedOptimizer
 from ftcli.train.precision import Precision
 from ftcli.train.progress import Limits, Progress
+from ftcli.train.saving import Saver
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Run:
     """The live parts of a run. Only model, optimizer, precision and progress carry state that a checkpoint holds.
 
     `wrapped` is the model as a step calls it (under DDP, its wrapper); `frozen_modules` run in eval mode. `schedule`
-    maps a step to the factor on every rate. `write` fills a checkpoint folder.
+    maps a step to the factor on every rate.
     """
 
     model: nn.Module
@@ -48,6 +48,6 @@ class Run:
     max_grad_norm: float
     world: World
     run_dir: RunDir
-    checkpoints: CheckpointStore
+    meter: Meter
+    saver: Saver
     interrupt: Interrupt
-    write: Callable[[Run, Path], None]

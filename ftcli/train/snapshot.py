@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor, nn
 
 from ftcli.errors import CheckpointError
 from ftcli.modeling.backbone import Head, save_model
@@ -24,14 +26,15 @@ from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
+from ftcli.train.progress import Progress
 from ftcli.train.run import Run
+from ftcli.train.saving import Snapshot
 
 CARD = "ftcli.json"
 OPTIMIZER = "state/optimizer.safetensors"
 PROGRESS = "state/progress.json"
 SCALER = "state/scaler.json"
 RECIPE = "recipe.toml"
-_OTHER_FILES_BYTES = 16 * 2**20
 
 
 class ModelCard(Section):
@@ -51,45 +54,57 @@ class ModelCard(Section):
     step: int = 0
 
 
+def take_snapshot(run: Run) -> Snapshot:
+    """Copy what a checkpoint holds; the time of these copies is all that saving costs the loop."""
+    return Snapshot(
+        step=run.progress.step,
+        weights=_copied(run.model.state_dict()),
+        optimizer=_copied(run.optimizer.state()),
+        scaler=run.precision.state(),
+        progress=run.progress.as_dict(),
+    )
+
+
+def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the host; tensors that were one (tied weights) stay one, for that is how they are told when written."""
+    copies: dict[tuple[int, torch.Size], Tensor] = {}
+    for tensor in tensors.values():
+        key = (tensor.data_ptr(), tensor.shape)
+        if key not in copies:
+            copies[key] = tensor.detach().to("cpu", copy=True)
+    return {name: copies[tensor.data_ptr(), tensor.shape] for name, tensor in tensors.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Fills checkpoint folders of one run."""
+    """Fills checkpoint folders of one run. `model` gives the architecture; the weights are a snapshot's."""
 
+    model: nn.Module
     card: ModelCard
     recipe: str
     tokenizer: Tokenizer
 
-    def __call__(self, run: Run, folder: Path) -> None:
+    def __call__(self, snapshot: Snapshot, folder: Path) -> None:
         """Write everything but the manifest.
 
         Raises:
             OSError: the disk is full or can't be written.
         """
         try:
-            self._fill(folder, run)
+            self._fill(snapshot, folder)
         except SafetensorError as error:  # what safetensors makes of a full disk
             raise OSError(str(error)) from error
 
-    def _fill(self, folder: Path, run: Run) -> None:
-        write_model(folder, run, self.card.model_copy(update={"step": run.progress.step}), self.tokenizer)
+    def _fill(self, snapshot: Snapshot, folder: Path) -> None:
+        save_model(self.model, folder, weights=snapshot.weights)
+        self.tokenizer.save(folder)
+        card = self.card.model_copy(update={"step": snapshot.step})
+        write_json(folder / CARD, card.model_dump(mode="json"))
         (folder / RECIPE).write_text(self.recipe, encoding="utf-8")
         (folder / "state").mkdir()
-        save_file(run.optimizer.state(), folder / OPTIMIZER)
-        write_json(folder / PROGRESS, run.progress.as_dict())
-        write_json(folder / SCALER, run.precision.state())
-
-
-def snapshot_bytes(run: Run) -> int:
-    """What a checkpoint will take on disk, tensors and a little for the rest."""
-    tensors = (*run.model.state_dict().values(), *run.optimizer.state().values())
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) + _OTHER_FILES_BYTES
-
-
-def write_model(folder: Path, run: Run, card: ModelCard, tokenizer: Tokenizer) -> None:
-    """The model, its tokenizer and its card."""
-    save_model(run.model, folder)
-    tokenizer.save(folder)
-    write_json(folder / CARD, card.model_dump(mode="json"))
+        save_file(snapshot.optimizer, folder / OPTIMIZER)
+        write_json(folder / PROGRESS, snapshot.progress)
+        write_json(folder / SCALER, snapshot.scaler)
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -113,16 +128,19 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def load_state(run: Run, folder: Path) -> None:
-    """Bring optimizer, scaler and progress of a run to where a checkpoint left them."""
+    """Bring optimizer and scaler of a run to where a checkpoint left them."""
     run.optimizer.load_state(load_file(folder / OPTIMIZER))
     run.precision.load_state(_read(folder / SCALER))
-    for name, value in _read(folder / PROGRESS).items():
-        setattr(run.progress, name, value)
+
+
+def read_progress(folder: Path) -> Progress:
+    """What had happened when a checkpoint was saved."""
+    return Progress(**_read(folder / PROGRESS))
 
 
 def read_step(folder: Path) -> int:
     """The step after which a checkpoint was saved."""
-    return int(_read(folder / PROGRESS)["step"])
+    return read_progress(folder).step
 
 
 def _read(path: Path) -> dict[str, Any]:

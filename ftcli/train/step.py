@@ -2,48 +2,108 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ftcli.errors import NonFiniteError, OutOfMemoryError, Problem
 from ftcli.modeling.freezing import set_training_mode
 from ftcli.runtime.seeding import seed_step
+from ftcli.tasks.base import Batch
 from ftcli.train.feed import Group
-from ftcli.train.memory import out_of_memory_at
+from ftcli.train.memory import MICRO_HINT, UnsharedMemoryError, out_of_memory_at
+from ftcli.train.meter import Outcome
 from ftcli.train.run import Run
 
-MICRO_HINT = "lower batch.micro_size or batch.max_tokens: the step keeps its rows, only in smaller pieces"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a step gave: this rank's summed loss and the gradient norm before clipping, both still on the device."""
-
-    loss: Tensor
-    grad_norm: Tensor
-    overflowed: bool
+NONFINITE_HINT = "lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
+_NOT_FINITE, _NO_MEMORY = 1000, 2000
+"""What a rank has to say to the others beside the number of a signal, all of which are smaller."""
 
 
 def train_step(run: Run, group: Group) -> Outcome:
-    """Accumulate the group's gradient, then clip and step.
+    """Accumulate the group's gradient, agree with the other ranks that it is sound, then clip and step.
+
+    On a GPU the agreement waits for the device once a step: weights must not be moved by a gradient that is no number.
 
     Raises:
-        OutOfMemoryError: a micro-batch does not fit.
+        OutOfMemoryError: a micro-batch does not fit, on any rank. Nothing has changed; the step can be taken again.
+        NonFiniteError: the loss or the gradient is no number. The weights are those before the step.
     """
-    total = accumulate(run, group)
-    norm = run.precision.clip(run.model, run.optimizer.inner, run.max_grad_norm)
+    losses = torch.zeros(len(group.batches), dtype=torch.float64, device=run.world.device)
+    failure = _try_accumulating(run, group, losses)
+    norm = losses if failure else nn.utils.get_total_norm(run.precision.gradients(run.model, run.optimizer.inner))
+    signal = _agree(run, group, losses, norm, failure)
+    run.precision.clip(run.model, norm, run.max_grad_norm)
     run.optimizer.set_rates(run.schedule(run.progress.step))
     stepped = run.precision.step(run.optimizer.inner)
     run.optimizer.inner.zero_grad(set_to_none=True)
-    return Outcome(total, norm, not stepped)
+    return Outcome(losses.sum(), norm, not stepped, signal)
 
 
-def accumulate(run: Run, group: Group) -> Tensor:
+def _try_accumulating(run: Run, group: Group, losses: Tensor) -> Sequence[Problem]:
+    """Accumulate; running out of memory comes back as its problems, for an error's frames hold what did not fit."""
+    try:
+        accumulate(run, group, losses)
+    except UnsharedMemoryError:
+        raise
+    except OutOfMemoryError as error:
+        return error.problems
+    return ()
+
+
+def _agree(run: Run, group: Group, losses: Tensor, norm: Tensor, failure: Sequence[Problem]) -> int:
+    """Raise what any rank has to raise, on all of them; returns the largest signal that any was sent."""
+    is_sound = bool(torch.isfinite(losses).all() & (torch.isfinite(norm).all() | run.precision.may_overflow))
+    mine = _NO_MEMORY if failure else run.interrupt.requested if is_sound else _NOT_FINITE
+    verdict = run.world.largest(mine)
+    if verdict == _NO_MEMORY:
+        run.optimizer.inner.zero_grad(set_to_none=True)
+        run.precision.abandon()
+        raise OutOfMemoryError(failure or [Problem("another rank ran out of memory", hint=MICRO_HINT)])
+    if verdict == _NOT_FINITE:
+        raise _not_finite(run, group, losses, norm)
+    return verdict
+
+
+def _not_finite(run: Run, group: Group, losses: Tensor, norm: Tensor) -> NonFiniteError:
+    """Say in which step, in which rows and in which layers."""
+    step = run.progress.step + 1
+    bad = cast("list[int]", (~torch.isfinite(losses)).nonzero().flatten().tolist())
+    rows = [row for number in bad for row in cast("list[int]", group.batches[number].rows.tolist())]
+    mean = float(losses.sum()) / group.num_items
+    where = f"among the {len(rows)} rows of {len(bad)} micro-batches" if rows else f"among the step's {group.num_rows}"
+    return NonFiniteError(
+        f"the loss is {mean:.4g} and the gradient norm {float(norm):.4g} in step {step}, {where}",
+        hint=NONFINITE_HINT,
+        step=step,
+        rows=rows,
+        layer_norms=_layer_norms(run.model),
+    )
+
+
+def _layer_norms(model: nn.Module) -> dict[str, float]:
+    """The gradient norm of each layer: the modules up to the first number in their name, or two levels deep."""
+    found: dict[str, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            parts = name.split(".")[:-1]
+            depth = next((place + 1 for place, part in enumerate(parts) if part.isdigit()), 2)
+            found.setdefault(".".join(parts[:depth]), []).append(parameter.grad)
+    return {layer: float(nn.utils.get_total_norm(gradients)) for layer, gradients in found.items()}
+
+
+def accumulate(run: Run, group: Group, losses: Tensor | None = None) -> Tensor:
     """Forward and backward over the group's micro-batches; returns this rank's summed loss, on the device.
 
     Losses are sums. They are divided once, by the items of the whole group over all ranks, which the host knows before
     anything runs. DDP averages over ranks where a sum is wanted, hence the factor of the world's size.
+
+    Args:
+        run: The run.
+        group: The rows of one step.
+        losses: Where to put each micro-batch's summed loss [micro-batches], if the caller wants them.
 
     Raises:
         OutOfMemoryError: a micro-batch does not fit.
@@ -51,18 +111,27 @@ def accumulate(run: Run, group: Group) -> Tensor:
     world = run.world
     seed_step(run.seed, step=run.progress.step, rank=world.rank, device=world.device)
     set_training_mode(run.wrapped, run.frozen_modules)
-    total = torch.zeros((), dtype=torch.float64, device=world.device)
+    if losses is None:
+        losses = torch.zeros(len(group.batches), dtype=torch.float64, device=world.device)
     last = len(group.batches) - 1
     for number, batch in enumerate(group.batches):
-        total += _forward_backward(run, group, number, is_last=number == last) * batch.weight
-    return total
+        try:
+            losses[number] = _forward_backward(run, group, batch, is_last=number == last) * batch.weight
+        except OutOfMemoryError as error:
+            if world.size > 1:
+                if number == last:
+                    raise UnsharedMemoryError(error.problems) from error
+                # The other ranks wait for this one's gradients: give them those of one row, which count for nothing.
+                _forward_backward(run, group, run.feed.dummy(run.progress.step), is_last=True)
+            raise
+    return losses.sum()
 
 
-def _forward_backward(run: Run, group: Group, number: int, *, is_last: bool) -> Tensor:
+def _forward_backward(run: Run, group: Group, batch: Batch, *, is_last: bool) -> Tensor:
     """Add one micro-batch's share of the gradient; returns its summed loss."""
-    batch = group.batches[number].to(run.world.device)
+    batch = batch.to(run.world.device)
+    what = f"a micro-batch of {len(batch.rows)} rows and {batch.num_slots // len(batch.rows)} tokens each"
     # DDP decides in the forward pass whether the backward will synchronise, so both belong inside.
-    what = f"a micro-batch of {len(batch.labels)} rows"
     with out_of_memory_at(what, MICRO_HINT), run.world.syncing(run.wrapped, when=is_last):
         with run.precision.autocast():
             loss = run.task.loss(run.wrapped, batch)

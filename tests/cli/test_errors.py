@@ -452,15 +452,18 @@ def test_resuming_what_is_no_run_is_refused(project: Path, ftcli: Ftcli) -> None
 
 def test_what_would_make_it_another_run_can_not_change_in_the_middle(trained: Path, ftcli: Ftcli) -> None:
     before = Path("stopped/recipe.toml").read_text()
-    error = refused(ftcli("resume", "stopped", "--set", "optimizer.lr=1.0", "--set", "batch.size=9"), 2)
+    error = refused(ftcli("resume", "stopped", "--set", "run.seed=7", "--set", "batch.size=9"), 2)
+    way = "help: start a new run from its weights: ftcli train RECIPE --init-from stopped/last\n"
     assert error == (
-        "error[recipe]: `batch.size` can't change in the middle of a run\n"
+        "error[recipe]: `batch.size` can't change in the middle of a run: every step would have other rows, and"
+        " progress counts steps\n"
         "  --> --set batch.size=9\n"
-        "help: start a new run: ftcli train\n"
+        f"{way}"
         "\n"
-        "error[recipe]: `optimizer.lr` can't change in the middle of a run\n"
-        "  --> --set optimizer.lr=1.0\n"
-        "help: start a new run: ftcli train\n"
+        "error[recipe]: `run.seed` can't change in the middle of a run: every later step would have other rows and"
+        " other dropout\n"
+        "  --> --set run.seed=7\n"
+        f"{way}"
         "\n"
         "2 problems\n"
     )
@@ -473,7 +476,7 @@ def test_a_run_does_not_go_on_with_other_rows(project: Path, ftcli: Ftcli) -> No
     write_rows(project / "train.jsonl", make_rows(45, seed=9))
     error = refused(ftcli("resume", "run"), 3)
     assert error.splitlines()[0].endswith(" does not hold the rows that run/checkpoints/step-000003 was trained on")
-    assert error.endswith("\nhelp: bring the old data back, or start a new run with `ftcli train`\n")
+    assert "\nhelp: bring the old data back, or start a new run with `ftcli train`\n" in error
     (project / "train.jsonl").write_text(rows)
     assert ftcli("resume", "run").code == 0
 
@@ -487,20 +490,44 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused(copied: Path, ftcli:
     assert error.endswith(f"\nhelp: start anew: ftcli train {copied}/recipe.toml --run-dir DIR\n")
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_is_never_saved(project: Path, ftcli: Ftcli) -> None:
-    settings = (
-        "optimizer.kind=sgd",
-        "optimizer.lr=1e30",
-        "checkpoint.every=1",
-        "evaluate.every=never",
-        "log.every=never",
-    )
-    options = [word for setting in settings for word in ("--set", setting)]
-    error = refused(ftcli("train", "tiny.toml", *options), 5)
-    what = r"error\[loss\]: the loss is (nan|inf) and the gradient norm (nan|inf) after step 2"
-    help_line = "help: lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
-    assert re.fullmatch(f"{what}\n{help_line}\n", error)
+EXPLODES = ("--set", "optimizer.kind=sgd", "--set", "optimizer.lr=1e30", "--set", "evaluate.every=never")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_what_came_before_is_saved(project: Path, ftcli: Ftcli) -> None:
+    error = refused(ftcli("train", "tiny.toml", *EXPLODES, "--set", "log.every=never"), 5)
+    what, help_line, note = error.splitlines()
+    number = "(nan|inf)"
+    pattern = rf"error\[loss\]: the loss is {number} and the gradient norm {number} in step 2, among the 8 rows of .*"
+    assert re.fullmatch(pattern, what)
+    assert help_line == "help: lower optimizer.lr, lengthen schedule.warmup, or use precision.kind = fp32"
+    assert note == "note: details: run/postmortem.md; go on with: ftcli resume run"
     assert [path.name for path in (project / "run" / "checkpoints").iterdir()] == ["step-000001"]
+
+
+def test_the_postmortem_shows_rows_layers_and_steps_and_the_way_on(project: Path, ftcli: Ftcli) -> None:
+    refused(ftcli("train", "tiny.toml", *EXPLODES), 5)
+    text = (project / "run" / "postmortem.md").read_text(encoding="utf-8")
+    assert "After step 1" in text
+    assert "exit code 5" in text
+    assert "Last good checkpoint: run/checkpoints/step-000001." in text
+    assert "```\nftcli resume run\n```" in text
+    assert re.search(r"^\| bert\.encoder\.layer\.0 \| (nan|inf) \|$", text, re.MULTILINE)
+    assert re.search(r"^\| 1 \| 0\.\d+ \| \d", text, re.MULTILINE)
+    prepared = next((project / "data").rglob("train.jsonl")).read_text(encoding="utf-8")
+    trained_on = [json.loads(line) for line in prepared.splitlines()]
+    for number, shown in re.findall(r"^\| (\d+) \| (.+ \\\| .+ \\\| .+) \|$", text, re.MULTILINE):
+        row = trained_on[int(number)]
+        assert shown.split(" \\| ") == [row["a"], row["b"], row["label"]]
+    last = json.loads((project / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["error"], last["exit_code"], last["step"]) == ("run_failed", "loss", 5, 1)
+
+
+def test_a_failed_run_goes_on_with_another_rate_and_forgets_its_postmortem(project: Path, ftcli: Ftcli) -> None:
+    refused(ftcli("train", "tiny.toml", "--set", "optimizer.kind=sgd", "--set", "optimizer.lr=1e30"), 5)
+    refused(ftcli("resume", "run"), 5)
+    done = ftcli("resume", "run", "--set", "optimizer.lr=1e-3")
+    assert done.code in (0, 5), done.err
+    assert "optimizer.lr" in done.err
 
 
 def test_a_last_step_that_breaks_the_weights_is_found_by_the_evaluation(project: Path, ftcli: Ftcli) -> None:
@@ -528,7 +555,7 @@ def test_a_full_disk_costs_the_new_checkpoint_only(trained: Path, tmp_path: Path
     error = refused(Result(done.returncode, done.stdout, done.stderr), 6)
     assert done.stderr.count("error[checkpoint]: can't save a checkpoint at step 12: ") == 2
     assert done.stderr.count("File too large") == 2
-    assert error.endswith(f"\nhelp: free some space under {folder}, then `ftcli resume {folder}`\n")
+    assert f"\nhelp: free some space under {folder}, then `ftcli resume {folder}`\n" in error
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-000006"]
     assert ftcli("eval", "--ckpt", folder / "last").code == 0
     again = ftcli("resume", folder)

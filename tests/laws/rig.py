@@ -48,6 +48,8 @@ def make_bench(spec: RunSpec, folder: Path, *, build_task: BuildTask = build_cla
     return finish(open_bench(spec, prepared=prepared, folder=folder, build_task=build_task))
 
 
-def weights(folder: Path) -> dict[str, Tensor]:
-    """A checkpoint's weights."""
-    return load_file(folder / "model.safetensors")
+def weights(run_or_folder: Run | Path) -> dict[str, Tensor]:
+    """A live model's weights as they are now, or a checkpoint's."""
+    if isinstance(run_or_folder, Run):
+        return {name: value.detach().clone() for name, value in run_or_folder.model.state_dict().items()}
+    return load_file(run_or_folder / "model.safetensors")

@@ -88,7 +88,7 @@ def trained(folder: Path, architecture: str, head: str) -> nn.Module:
         for value in model.parameters():
             value.add_(0.25)
     (folder / "trained").mkdir()
-    save_model(model, folder / "trained")
+    save_model(model, folder / "trained", weights=model.state_dict())
     return model
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from ftcli.errors import DistributedError, UsageError
-from ftcli.runtime.world import World, choose_device, launch_id, launched_rank, launched_size, open_world
+from ftcli.runtime.launch import launch_agent, launch_id, may_restart, num_restarts
+from ftcli.runtime.world import World, choose_device, launched_rank, launched_size, open_world
 from ftcli.spec.sections import DistributedSection
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")
@@ -26,6 +27,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_torchrun_there_is_a_world_of_one(alone: None) -> None:
     assert (launched_rank(), launched_size(), launch_id()) == (0, 1, None)
+    assert (launch_agent(), num_restarts(), may_restart()) == (None, 0, False)
     with open_world(DistributedSection(), device="cpu") as world:
         assert (world.rank, world.size, world.is_main, world.device.type) == (0, 1, True, "cpu")
 
@@ -78,14 +80,15 @@ from pathlib import Path
 import torch
 from torch import nn
 from ftcli.errors import DistributedError
-from ftcli.runtime.world import launch_id, launched_rank, launched_size, open_world
+from ftcli.runtime.launch import launch_agent, launch_id
+from ftcli.runtime.world import launched_rank, launched_size, open_world
 from ftcli.spec.sections import DistributedSection
 
 folder = Path(sys.argv[1])
 with open_world(DistributedSection(), device="cpu") as world:
     rank = world.rank
     seen = {"rank": rank, "size": world.size, "main": world.is_main, "launched": [launched_rank(), launched_size()]}
-    seen["has_id"] = launch_id() is not None
+    seen["launch"] = [launch_id(), launch_agent()]
     seen["sum"] = world.sum(torch.tensor([1.0, 10.0]) * (rank + 1)).tolist()
     seen["largest"] = [world.largest(rank * 5), world.largest(-rank), world.largest(2**40 - rank)]
     rows = torch.arange(6.0).reshape(3, 2)[: 1 + 2 * rank] + 100 * rank
@@ -142,7 +145,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_two_processes_know_their_places(two: list[dict[str, Any]]) -> None:
     assert [(seen["rank"], seen["size"], seen["main"]) for seen in two] == [(0, 2, True), (1, 2, False)]
     assert [seen["launched"] for seen in two] == [[0, 2], [1, 2]]
-    assert all(seen["has_id"] for seen in two)
+    assert two[0]["launch"] == two[1]["launch"]
+    assert two[0]["launch"][0] is None  # torchrun was given no name for the launch, but it is one torchrun
 
 
 def test_two_processes_agree_on_sums_and_on_the_largest(two: list[dict[str, Any]]) -> None:
@@ -170,7 +174,7 @@ def test_the_others_wait_until_rank_0_has_worked(two: list[dict[str, Any]]) -> N
 
 def test_a_failure_of_rank_0_ends_the_waiting_of_the_others(two: list[dict[str, Any]]) -> None:
     assert two[0]["trouble"] == ["ValueError", "rank 0 has trouble"]
-    assert two[1]["trouble"] == ["DistributedError", "rank 0 has failed; its error says why"]
+    assert two[1]["trouble"] == ["LostContactError", "rank 0 has failed; its error says why"]
 
 
 def test_gradients_meet_only_in_the_last_micro_batch(two: list[dict[str, Any]]) -> None:

@@ -9,12 +9,15 @@ import typing
 import pytest
 
 from ftcli.train.events import (
+    Change,
     CheckpointSaved,
     EpochDone,
     Evaluated,
     Noted,
     PredictionsWritten,
+    RecipeChanged,
     RunEvent,
+    RunFailed,
     RunFinished,
     RunStarted,
     StageEntered,
@@ -51,8 +54,31 @@ EVENTS: list[tuple[RunEvent, str]] = [
     (CheckpointSaved(6, "run/checkpoints/step-000006", 1000, 0.1, True), "checkpoint_saved"),
     (PredictionsWritten(12, "test", "run/predictions/test.jsonl", 11), "predictions_written"),
     (Noted(0, "text"), "noted"),
+    (RunFailed(7, "loss", "the loss is nan", 5, "ftcli resume run"), "run_failed"),
     (RunFinished(12, 12, "finished", 3.0, "accuracy", 0.5, 6, "run"), "run_finished"),
 ]
+
+
+CHANGED = RecipeChanged(
+    6,
+    (Change("optimizer.lr", "1e-3", "5e-4", "re-derives", "in force from the next step on"),),
+    (("base", 5e-4, 2.5e-4),),
+)
+
+
+def test_changes_are_recorded_as_tables() -> None:
+    record = json.loads(json.dumps(as_record(CHANGED)))
+    assert (record["event"], record["step"]) == ("recipe_changed", 6)
+    assert record["changes"] == [
+        {
+            "key": "optimizer.lr",
+            "before": "1e-3",
+            "after": "5e-4",
+            "kind": "re-derives",
+            "effect": "in force from the next step on",
+        }
+    ]
+    assert record["rates"] == [["base", 5e-4, 2.5e-4]]
 
 
 @pytest.mark.parametrize(("event", "name"), EVENTS, ids=[name for _, name in EVENTS])
@@ -71,4 +97,4 @@ def test_a_record_survives_json(event: RunEvent, name: str) -> None:
 
 
 def test_no_kind_of_event_is_left_out_here() -> None:
-    assert {type(event) for event, _ in EVENTS} == set(typing.get_args(RunEvent))
+    assert {*(type(event) for event, _ in EVENTS), RecipeChanged} == set(typing.get_args(RunEvent))

@@ -62,7 +62,7 @@ def test_only_the_forward_pass_is_in_half_precision(kind: Kind, dtype: torch.dty
     assert output.dtype is dtype
     precision.backward(output.float().mean())
     optimizer = torch.optim.AdamW(model.parameters())
-    precision.clip(model, optimizer, 1.0)
+    precision.clip(model, norm_of(precision, model, optimizer), 1.0)
     assert precision.step(optimizer)
     assert model.weight.grad is not None
     assert model.weight.dtype is model.weight.grad.dtype is optimizer.state[model.weight]["exp_avg"].dtype
@@ -74,17 +74,22 @@ def test_only_the_forward_pass_is_in_half_precision(kind: Kind, dtype: torch.dty
 def test_gradients_are_unscaled_before_they_are_clipped(kind: Kind, max_norm: float) -> None:
     precision, model = Precision(kind, CPU), nn.Linear(2, 1, bias=False)
     precision.backward(model(torch.tensor([[3.0, 4.0]])).sum())
-    norm = precision.clip(model, torch.optim.SGD(model.parameters()), max_norm)
+    norm = norm_of(precision, model, torch.optim.SGD(model.parameters()))
+    precision.clip(model, norm, max_norm)
     assert float(norm) == pytest.approx(5)
     assert model.weight.grad is not None
     assert float(model.weight.grad.norm()) == pytest.approx(min(5, max_norm), rel=1e-5)
+
+
+def norm_of(precision: Precision, model: nn.Module, optimizer: torch.optim.Optimizer) -> torch.Tensor:
+    return nn.utils.get_total_norm(precision.gradients(model, optimizer))
 
 
 def overflow(precision: Precision, model: nn.Linear, optimizer: torch.optim.Optimizer) -> bool:
     """A step whose gradients are infinite; whether it was taken."""
     optimizer.zero_grad()
     precision.backward(model(torch.full((1, 2), 3e38)).sum())
-    precision.clip(model, optimizer, 1.0)
+    precision.clip(model, norm_of(precision, model, optimizer), 1.0)
     return precision.step(optimizer)
 
 

@@ -1,0 +1,133 @@
+"""What a run leaves behind when it fails: every rank's error in errors/, and postmortem.md.
+
+Of several ranks that fail together, one has the cause and the others have lost contact with it. Rank 0 speaks for all:
+it shows the cause, whoever's it is. Another rank speaks only where rank 0 can't.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ftcli.errors import DistributedError, FtcliError, LostContactError, OrphanedError
+from ftcli.flows.postmortem import Deceased, write_postmortem
+from ftcli.flows.recorder import Recorder
+from ftcli.runtime.files import write_atomically
+from ftcli.runtime.rundir import RunDir
+from ftcli.runtime.world import World, is_lost_contact
+from ftcli.train.assemble import Parts
+from ftcli.train.events import RunFailed
+from ftcli.train.run import Run
+
+_PATIENCE_SECONDS = 5.0
+"""How long a rank waits to hear from the others why a run failed."""
+_LOST = "lost contact"
+
+
+@dataclass
+class Scene:
+    """How far a run has come; whatever is None was not reached. `began` tells that there is something to go on from."""
+
+    world: World | None = None
+    folder: RunDir | None = None
+    recorder: Recorder | None = None
+    parts: Parts | None = None
+    run: Run | None = None
+    began: bool = False
+
+
+@contextmanager
+def explaining(scene: Scene) -> Generator[None]:
+    """Leave an account of whatever ends the block, and raise what the user should read.
+
+    Enter it before the world is opened: by the time it writes, this rank has let go of the others, which fail then.
+
+    Raises:
+        DistributedError: another rank failed first; it says which and why.
+        OrphanedError: rank 0 has fallen silent; raised on the others.
+    """
+    try:
+        yield
+    except Exception as error:
+        if scene.world is None or scene.folder is None:
+            raise
+        cause = _cause(error, scene.world, scene.folder)
+        if scene.world.is_main or isinstance(cause, OrphanedError):
+            _bury(cause, scene, scene.folder)
+        if cause is error:
+            raise
+        raise cause from error
+
+
+def _cause(error: Exception, world: World, folder: RunDir) -> Exception:
+    """The error to show on this rank."""
+    if world.size == 1:
+        return error
+    lost = is_lost_contact(error)
+    _write_error(error, world, folder, kind=_LOST if lost else "error")
+    if world.is_main:
+        return _others_error(world, folder) or _plainly(error) if lost else error
+    heard = _wait_for(folder, ranks=[0])
+    if heard or not lost:
+        return error
+    return OrphanedError("rank 0 has fallen silent", hint=f"{folder.errors} has what every rank had to say")
+
+
+def _plainly(error: Exception) -> DistributedError:
+    if isinstance(error, LostContactError):
+        return error
+    what = "another process of this run is gone or silent"
+    return LostContactError(f"{what}: {str(error).splitlines()[0]}", hint="its own output may say why")
+
+
+def _write_error(error: Exception, world: World, folder: RunDir, *, kind: str) -> None:
+    what = " ".join(str(error).split()) or type(error).__name__
+    lines = [
+        f"rank {world.rank} of {world.size} on {socket.gethostname()}, {time.strftime('%Y-%m-%d %H:%M:%S')}",
+        f"{kind}: {what}",
+        "",
+        *traceback.format_exception(error),
+    ]
+    folder.errors.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder.errors / f"rank-{world.rank}.txt", "\n".join(lines).encode())
+
+
+def _others_error(world: World, folder: RunDir) -> DistributedError | None:
+    """The first error of another rank that is not itself a lost contact."""
+    for rank in _wait_for(folder, ranks=range(1, world.size)):
+        path = folder.errors / f"rank-{rank}.txt"
+        kind, _, what = path.read_text(encoding="utf-8").splitlines()[1].partition(": ")
+        if kind != _LOST:
+            return DistributedError(f"rank {rank} has failed: {what}", hint=f"{path} has its traceback")
+    return None
+
+
+def _wait_for(folder: RunDir, *, ranks: range | list[int]) -> list[int]:
+    """The ranks of these that have written why they failed, the earliest first, as soon as one has told a cause."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        paths = {rank: folder.errors / f"rank-{rank}.txt" for rank in ranks}
+        found = [rank for rank, path in paths.items() if path.is_file()]
+        if len(found) == len(paths) or time.monotonic() > until:
+            return sorted(found, key=lambda rank: paths[rank].stat().st_mtime_ns)
+        time.sleep(0.05)
+
+
+def _bury(error: Exception, scene: Scene, folder: RunDir) -> None:
+    """Write postmortem.md and the journal's last record; a run that never began leaves nothing."""
+    if not scene.began:
+        folder.release()
+        return
+    step = scene.run.progress.step if scene.run else 0
+    resume = f"ftcli resume {folder.path}"
+    deceased = Deceased(error=error, folder=folder, step=step, resume=resume, parts=scene.parts, run=scene.run)
+    write_postmortem(deceased)
+    error.add_note(f"details: {folder.postmortem}; go on with: {resume}")
+    if scene.recorder:
+        kind = error.kind if isinstance(error, FtcliError) else "bug"
+        code = error.exit_code if isinstance(error, FtcliError) else 1
+        scene.recorder.record(RunFailed(step, kind, " ".join(str(error).split()), code, resume))

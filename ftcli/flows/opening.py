@@ -1,0 +1,45 @@
+"""What a run says of itself before it takes its first step."""
+
+from __future__ import annotations
+
+from ftcli.runtime.rundir import RunDir
+from ftcli.train.assemble import Parts
+from ftcli.train.events import RunStarted
+from ftcli.train.feed import choose_cut
+
+
+def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
+    """The event that opens a run; everything in it is known before tokenising."""
+    spec, model, limits = parts.spec, parts.loaded.model, parts.limits
+    sizes: dict[str, int] = {}
+    for rule in parts.rules:
+        sizes[rule.group] = sizes.get(rule.group, 0) + model.get_parameter(rule.name).numel()
+    stage = parts.freezing.stages[parts.freezing.stage_at(step)]
+    return RunStarted(
+        step=step,
+        total_steps=limits.total_steps,
+        steps_per_epoch=limits.steps_per_epoch,
+        run_dir=str(run_dir.path),
+        name=spec.run.name,
+        data=parts.prepared.facts.name,
+        model=spec.model.path,
+        rows={split: facts.rows for split, facts in parts.prepared.facts.splits.items()},
+        num_parameters=sum(p.numel() for p in model.parameters()),
+        num_trainable=sum(p.numel() for name, p in model.named_parameters() if name in stage.trainable),
+        world_size=parts.world.size,
+        device=str(parts.world.device),
+        precision=parts.precision,
+        batch_size=spec.batch.size,
+        micro_batches=_micro_batches(parts),
+        group_sizes=sizes,
+        best_metric=spec.evaluate.best,
+        notes=parts.notes,
+    )
+
+
+def _micro_batches(parts: Parts) -> int:
+    """Micro-batches of a full step on each rank; 0 where it varies with the rows' lengths."""
+    cut = choose_cut(parts.spec.batch, parts.world)
+    if cut.accumulation:
+        return cut.accumulation
+    return -(-parts.spec.batch.size // (cut.rows * parts.world.size)) if cut.rows else 0
