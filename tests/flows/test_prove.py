@@ -43,6 +43,7 @@ def test_under_torchrun_it_says_that_it_starts_its_own_processes(
         finish(prove(spec_of(project / "tiny.toml")))
 
 
+@pytest.mark.slow
 def test_it_reports_how_far_it_has_come_and_leaves_only_prepared_data(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -108,6 +108,7 @@ def test_prove_finds_it_true(project: Path, settings: tuple[str, ...], build_tas
     assert [each.holds for each in checks] == [True, True, True], checks
 
 
+@pytest.mark.slow
 def test_ranks_that_do_not_find_each_other_are_said_not_to_be_checked(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
