@@ -132,6 +132,32 @@ def resume(run_dir: RunFolder, settings: Settings = None, debug: Debug = False) 
     drive(flow(run_dir, changes=settings or ()))
 
 
+@app.command()
+def prove(
+    recipe: RecipePath,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Check that ftcli's arithmetic holds on a recipe: cuts, ranks, restarts, freezing, checkpoints.
+
+    A short run on the CPU, in a temporary folder. The exit code is 1 if a check fails.
+    """
+    from ftcli.cli.proof import show_proof
+    from ftcli.cli.results import print_json
+    from ftcli.flows.prove import prove as flow
+
+    loaded = load_recipe(recipe, settings or ())
+    with pointing_at(loaded), open_screen(is_main=not is_silent_rank()) as screen:
+        found = follow(flow(loaded.spec), screen)
+    if as_json:
+        print_json(found)
+    else:
+        show_proof(Console(), found)
+    if not found.holds:
+        raise typer.Exit(1)
+
+
 @app.command(name="eval")
 def evaluate(
     ckpt: Checkpoint,

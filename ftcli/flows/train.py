@@ -34,7 +34,8 @@ from ftcli.runtime.world import World, open_world
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
-from ftcli.train.assemble import Parts, assemble, load_parts
+from ftcli.tasks.classification import build_classification
+from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
 from ftcli.train.loop import fit
 from ftcli.train.run import Run
@@ -43,12 +44,13 @@ from ftcli.train.snapshot import read_card
 Events = Generator[Event]
 
 
-def train(spec: RunSpec, *, run_dir: str | None = None) -> Events:
+def train(spec: RunSpec, *, run_dir: str | None = None, build_task: BuildTask = build_classification) -> Events:
     """Start a new run from a recipe; where torchrun has restarted its processes, go on with the run they had begun.
 
     Args:
         spec: What is asked.
         run_dir: The run folder, instead of the recipe's `run.dir`.
+        build_task: Makes the task.
 
     Raises:
         UsageError: the run folder is in use.
@@ -58,7 +60,7 @@ def train(spec: RunSpec, *, run_dir: str | None = None) -> Events:
     with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
         begun = run_begun_before(world, run_dir or spec.run.dir, name=spec.run.name)
         if begun is not None:
-            yield from _go_on(scene, world, begun, changes=_only_this_time(spec))
+            yield from _go_on(scene, world, begun, changes=_only_this_time(spec), build_task=build_task)
             return
         folder = RunDir(Path(world.share_text(str(dated(run_dir or spec.run.dir, name=spec.run.name)))))
         with world.leading() as leads:
@@ -67,15 +69,16 @@ def train(spec: RunSpec, *, run_dir: str | None = None) -> Events:
                 # The recipe first: whatever ends the process from here on, the run can be resumed.
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
                 write_json(folder.facts, {"launch": launch_facts()})
-        yield from _carry_out(scene, anchored(spec), world, folder)
+        yield from _carry_out(scene, anchored(spec), world, folder, build_task=build_task)
 
 
-def resume(run_dir: Path, *, changes: Sequence[str] = ()) -> Events:
+def resume(run_dir: Path, *, changes: Sequence[str] = (), build_task: BuildTask = build_classification) -> Events:
     """Go on with a run from its newest checkpoint that verifies, with the same result as if it had not stopped.
 
     Args:
         run_dir: The run folder.
         changes: `section.key=value` settings that may change in mid-run.
+        build_task: Makes the task.
 
     Raises:
         CheckpointError: it is no run folder, or has checkpoints of which none can be used.
@@ -84,7 +87,7 @@ def resume(run_dir: Path, *, changes: Sequence[str] = ()) -> Events:
     folder, scene = RunDir(run_dir), Scene()
     spec = read_run(folder, changes).spec
     with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
-        yield from _go_on(scene, world, folder, changes=changes)
+        yield from _go_on(scene, world, folder, changes=changes, build_task=build_task)
 
 
 def _only_this_time(spec: RunSpec) -> list[str]:
@@ -92,7 +95,7 @@ def _only_this_time(spec: RunSpec) -> list[str]:
     return [] if spec.train.stop_after == "never" else [f"train.stop_after={spec.train.stop_after}"]
 
 
-def _go_on(scene: Scene, world: World, folder: RunDir, *, changes: Sequence[str]) -> Events:
+def _go_on(scene: Scene, world: World, folder: RunDir, *, changes: Sequence[str], build_task: BuildTask) -> Events:
     spec, before = read_run(folder, changes).spec, read_run(folder).spec
     newest, skipped = _find_start(world, folder, keep=spec.checkpoint.keep)
     if finished := finished_already(folder, newest, changes=changes):
@@ -101,7 +104,9 @@ def _go_on(scene: Scene, world: World, folder: RunDir, *, changes: Sequence[str]
     if world.is_main:
         folder.forget_failure()
         write_atomically(folder.recipe, dump_recipe(spec).encode())
-    yield from _carry_out(scene, spec, world, folder, before=before, start=newest, skipped=skipped)
+    yield from _carry_out(
+        scene, spec, world, folder, build_task=build_task, before=before, start=newest, skipped=skipped
+    )
 
 
 def _find_start(world: World, folder: RunDir, *, keep: int) -> tuple[Saved | None, Sequence[str]]:
@@ -124,6 +129,7 @@ def _carry_out(
     world: World,
     folder: RunDir,
     *,
+    build_task: BuildTask,
     before: RunSpec | None = None,
     start: Saved | None = None,
     skipped: Sequence[str] = (),
@@ -140,7 +146,7 @@ def _carry_out(
         recorder.rewind(step)
         for note in _resume_notes(start, skipped):
             yield from recorder.passing(note)
-    parts = yield from _load(spec, world, recorder, step=step, checkpoint=checkpoint)
+    parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
     if world.is_main and before is None:
         write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
     scene.parts, scene.began = parts, True
@@ -163,7 +169,7 @@ def _changes(before: RunSpec, parts: Parts, start: Saved | None) -> RecipeChange
 
 
 def _load(
-    spec: RunSpec, world: World, recorder: Recorder, *, step: int, checkpoint: Path | None
+    spec: RunSpec, world: World, recorder: Recorder, build_task: BuildTask, *, step: int, checkpoint: Path | None
 ) -> Generator[Event, None, Parts]:
     """The data, and all of the run but its batches."""
     prepared = yield from _prepare(spec, world, recorder, step=step)
@@ -171,7 +177,7 @@ def _load(
         check_same_data(read_card(checkpoint), prepared, checkpoint)
     elif not Path(resolve_path(spec.model.path)).is_dir():
         yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))
-    return load_parts(spec, world=world, prepared=prepared, start=checkpoint)
+    return load_parts(spec, world=world, prepared=prepared, start=checkpoint, build_task=build_task)
 
 
 def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted]:

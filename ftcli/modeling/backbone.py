@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from transformers.utils import logging as transformers_logging
 
 from ftcli.errors import CheckpointError, RecipeError
+from ftcli.modeling.dropout import set_dropout
 from ftcli.modeling.heads import MeanPoolClassifier, empty_mean_head, mean_head_on
 from ftcli.spec.sections import ModelSection
 
@@ -98,7 +99,7 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
         RecipeError: the model can't be had, or its file lacks parts of the encoder.
     """
     path = resolve_path(section.path)
-    config, made = _config(path, labels, section.dropout)
+    config, made = _config(path, labels, section)
     torch.manual_seed(seed)
     try:
         if section.head == "mean":
@@ -137,7 +138,7 @@ def _keeps_head(section: ModelSection, made: _Made, labels: tuple[str, ...], kin
     return section.weights != "encoder" and made.labels == labels and kind in made.classes
 
 
-def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[PreTrainedConfig, _Made]:
+def _config(path: str, labels: tuple[str, ...], section: ModelSection) -> tuple[PreTrainedConfig, _Made]:
     """The architecture with our labels and dropout, and what the file was made with."""
     try:
         config: Any = AutoConfig.from_pretrained(path)
@@ -150,10 +151,7 @@ def _config(path: str, labels: tuple[str, ...], dropout: float | str) -> tuple[P
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
-    if isinstance(dropout, float):
-        for name, value in config.to_dict().items():
-            if "dropout" in name and (value is None or isinstance(value, float)):
-                setattr(config, name, dropout)
+    set_dropout(config, section)
     return config, made
 
 

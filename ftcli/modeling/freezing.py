@@ -56,7 +56,9 @@ def plan_freezing(
     trainable = frozenset(name for name in names if not _matches(section.patterns, name))
     stages = [Stage(0, trainable, _counted(trainable, names))]
     warnings: list[str] = []
-    starts = [_start(stage.at, total_steps, steps_per_epoch) for stage in section.stages]
+    starts = [
+        stage_start(stage.at, total_steps=total_steps, steps_per_epoch=steps_per_epoch) for stage in section.stages
+    ]
     for start, stage in sorted(zip(starts, section.stages, strict=True), key=lambda pair: pair[0]):
         opened = {name for name in names if _matches(stage.unfreeze, name)}
         closed = {name for name in names if _matches(stage.freeze, name)}
@@ -85,7 +87,8 @@ def _counted(trainable: frozenset[str], names: Sequence[str]) -> str:
     return f"{len(trainable)} of {len(names)} tensors are trained"
 
 
-def _start(point: StagePoint, total_steps: int, steps_per_epoch: int) -> int:
+def stage_start(point: StagePoint, *, total_steps: int, steps_per_epoch: int) -> int:
+    """The step (counted from 0) that a stage begins at."""
     if point.step is not None:
         return point.step
     if point.epoch is not None:

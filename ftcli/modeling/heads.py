@@ -48,7 +48,7 @@ class MeanPoolClassifier(nn.Module):
 
 
 def _dropout_of(config: Any) -> float:
-    for name in ("classifier_dropout", "hidden_dropout_prob", "dropout"):
+    for name in ("classifier_dropout", "classifier_dropout_prob", "hidden_dropout_prob", "dropout"):
         rate = getattr(config, name, None)
         if isinstance(rate, float):
             return rate

@@ -11,13 +11,27 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from ftcli.errors import CheckpointError
 
 
-def plain_scores(folder: Path, texts: Sequence[str], pairs: Sequence[str] | None, *, max_length: int) -> Tensor:
+def plain_scores(
+    folder: Path,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    *,
+    max_length: int,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """Logits [rows, labels] of a folder's model, row by row as a user of transformers would get them.
+
+    Args:
+        folder: What transformers loads.
+        texts: The first text of each row.
+        pairs: The second texts, if rows have them.
+        max_length: Tokens at which a row is cut.
+        dtype: The arithmetic; also that of the logits.
 
     Raises:
         CheckpointError: transformers finds tensors missing or left over.
@@ -25,7 +39,7 @@ def plain_scores(folder: Path, texts: Sequence[str], pairs: Sequence[str] | None
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     model: Any
     report: Any
-    model, report = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    model, report = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True, dtype=dtype)
     lost = [*report["missing_keys"], *report["unexpected_keys"]]
     if lost:
         raise CheckpointError(f"transformers does not find or know {lost[0]} in {folder}")
@@ -35,5 +49,14 @@ def plain_scores(folder: Path, texts: Sequence[str], pairs: Sequence[str] | None
         for number, text in enumerate(texts):
             pair = pairs[number] if pairs else None
             inputs: Any = tokenizer(text, pair, truncation=True, max_length=max_length, return_tensors="pt")
-            logits.append(model(**inputs).logits.float())
+            logits.append(model(**inputs).logits)
     return torch.cat(logits)
+
+
+def plain_encoder(folder: Path) -> dict[str, Tensor]:
+    """The encoder's tensors that transformers alone finds in a folder, by its own names."""
+    model: Any
+    report: Any
+    model, report = AutoModel.from_pretrained(folder, output_loading_info=True)
+    missing = set(report["missing_keys"])
+    return {name: value.detach() for name, value in model.named_parameters() if name not in missing}

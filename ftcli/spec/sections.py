@@ -52,6 +52,7 @@ class ModelSection(Section):
 
     `path` is a hub id, a folder, or `package:NAME/FOLDER` for weights inside an installed package. Of a task's
     checkpoint, `weights` takes the encoder, and the head where it fits ("auto"), always ("all") or never ("encoder").
+    `dropout` overrides all of the file's rates, `head_dropout` then the one before the last layer.
     """
 
     path: str
@@ -59,6 +60,7 @@ class ModelSection(Section):
     tokenizer: str | Literal["auto"] = "auto"
     head: Literal["auto", "mean"] = "auto"
     dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
 
 
 class StagePoint(Section):

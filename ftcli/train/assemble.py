@@ -6,6 +6,7 @@ match nothing fails at once, not after minutes of tokenising.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from ftcli.runtime.seeding import seed_for
 from ftcli.runtime.world import World
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.run import RunSpec
-from ftcli.spec.sections import ModelSection
+from ftcli.spec.sections import EvaluateSection, ModelSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.classification import build_classification
 from ftcli.train.feed import Feed, choose_cut
@@ -39,6 +40,9 @@ from ftcli.train.run import Run
 from ftcli.train.saving import Saver
 from ftcli.train.schedules import multiplier, warmup_steps
 from ftcli.train.snapshot import ModelCard, Writer, load_state, read_progress, read_step
+
+BuildTask = Callable[[tuple[str, ...], EvaluateSection], Task]
+"""Makes the task from the data's labels and the recipe's [evaluate]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,14 @@ class Parts:
     notes: tuple[str, ...]
 
 
-def load_parts(spec: RunSpec, *, world: World, prepared: Prepared, start: Path | None = None) -> Parts:
+def load_parts(
+    spec: RunSpec,
+    *,
+    world: World,
+    prepared: Prepared,
+    start: Path | None = None,
+    build_task: BuildTask = build_classification,
+) -> Parts:
     """Build all of a run but its batches.
 
     Args:
@@ -67,6 +78,7 @@ def load_parts(spec: RunSpec, *, world: World, prepared: Prepared, start: Path |
         world: The processes that share the run.
         prepared: The data.
         start: A checkpoint to take the model and the tokenizer from, instead of the recipe's `model.path`.
+        build_task: Makes the task.
 
     Raises:
         RecipeError: the model can't be had, a pattern matches nothing, or numbers don't fit each other.
@@ -88,7 +100,7 @@ def load_parts(spec: RunSpec, *, world: World, prepared: Prepared, start: Path |
         prepared=prepared,
         tokenizer=tokenizer,
         loaded=loaded,
-        task=build_classification(labels, spec.evaluate),
+        task=build_task(labels, spec.evaluate),
         rules=rules,
         optimizer=build_optimizer(loaded.model, spec.optimizer, rules),
         freezing=freezing,

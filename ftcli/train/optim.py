@@ -153,4 +153,5 @@ def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim
             betas = (choice.beta1, choice.beta2)
             return torch.optim.AdamW(groups, lr=choice.lr, betas=betas, eps=choice.epsilon, fused=True)
         case SGD():
-            return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=True)
+            # Fused, it can't take parameters whose momentum begins later than that of others: those of a later stage.
+            return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=choice.momentum == 0)

@@ -1,62 +1,55 @@
-"""A run in this process, whole or step by step, for holding the laws against."""
+"""A recipe's parts, run and bench in this process, for holding the laws of ftcli.flows.laws against."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ftcli.flows.data import place_of, prepared_for
+from ftcli.flows.laws.bench import Bench, open_bench
+from ftcli.flows.laws.shaping import on_cpu
 from ftcli.runtime.activity import finish
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World
-from ftcli.spec.recipe import load_recipe
+from ftcli.spec.recipe import anchored, load_recipe
 from ftcli.spec.run import RunSpec
-from ftcli.train.assemble import assemble, load_parts
+from ftcli.tasks.classification import build_classification
+from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.run import Run
-
-GRADIENT_BOUND = {torch.float64: 1e-9, torch.float32: 1e-5}
-"""Relative L2 distance up to which two gradients are equal to rounding."""
 
 
 def spec_of(recipe: Path, *settings: str) -> RunSpec:
     return load_recipe(recipe, settings).spec
 
 
+def make_parts(
+    spec: RunSpec, *, dtype: torch.dtype = torch.float64, build_task: BuildTask = build_classification
+) -> Parts:
+    """The parts of a run, its model in `dtype`."""
+    prepared = finish(prepared_for(place_of(spec.data)))
+    parts = load_parts(spec, world=World(), prepared=prepared, build_task=build_task)
+    parts.loaded.model.to(dtype)
+    return parts
+
+
 def make_run(spec: RunSpec, folder: Path, *, dtype: torch.dtype = torch.float64) -> Run:
     """A run at step 0, its model in `dtype`."""
+    return finish(assemble(make_parts(spec, dtype=dtype), run_dir=RunDir(folder)))
+
+
+def make_bench(spec: RunSpec, folder: Path, *, build_task: BuildTask = build_classification) -> Bench:
+    """What `prove` holds its laws against."""
+    spec = on_cpu(anchored(spec))
     prepared = finish(prepared_for(place_of(spec.data)))
-    parts = load_parts(spec, world=World(), prepared=prepared)
-    parts.loaded.model.to(dtype)
-    return finish(assemble(parts, run_dir=RunDir(folder)))
-
-
-def accumulated_gradient(run: Run, step: int) -> tuple[Tensor, float]:
-    """The gradient of a step as the loop accumulates it, flat, and the step's mean loss; the weights stay."""
-    group = run.feed.group(step)
-    run.model.zero_grad(set_to_none=True)
-    total = 0.0
-    for batch in group.batches:
-        loss = run.task.loss(run.model, batch)
-        run.precision.backward(loss * (batch.weight / group.num_items))
-        total += float(loss.detach()) * batch.weight
-    return flat_gradient(run.model), total / group.num_items
-
-
-def flat_gradient(model: torch.nn.Module) -> Tensor:
-    """All gradients but those of attention's key biases, whose gradient is zero in exact arithmetic."""
-    named = model.named_parameters()
-    return torch.cat([p.grad.flatten() for n, p in named if p.grad is not None and not n.endswith("key.bias")])
-
-
-def relative_distance(a: Tensor, b: Tensor) -> float:
-    return float((a - b).norm() / b.norm())
+    folder.mkdir()
+    return finish(open_bench(spec, prepared=prepared, folder=folder, build_task=build_task))
 
 
 def weights(run_or_folder: Run | Path) -> dict[str, Tensor]:
+    """A live model's weights as they are now, or a checkpoint's."""
     if isinstance(run_or_folder, Run):
         return {name: value.detach().clone() for name, value in run_or_folder.model.state_dict().items()}
-    from safetensors.torch import load_file
-
     return load_file(run_or_folder / "model.safetensors")

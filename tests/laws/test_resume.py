@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from ftcli.flows.laws.resume import check, differing, in_legs
 from ftcli.flows.train import resume, train
+from ftcli.runtime.activity import finish
 from ftcli.spec.run import RunSpec
+from ftcli.tasks.classification import build_classification
+from ftcli.train.assemble import BuildTask
 from ftcli.train.events import CheckpointSaved, RunFinished, StepDone
-from tests.laws.rig import spec_of, weights
+from tests.laws.rig import make_bench, spec_of, weights
+from tests.laws.tasks import HEADLESS, build_even_tokens, build_remembering
 
 STAGED = (
     "model.dropout=0.1",
@@ -35,9 +40,8 @@ def run_to_end(spec: RunSpec, folder: Path) -> list[object]:
 
 
 def assert_same_bytes(a: Path, b: Path) -> None:
-    left, right = weights(a / "last"), weights(b / "last")
-    assert left.keys() == right.keys()
-    assert all(torch.equal(left[name], right[name]) for name in left)
+    """Of weights, optimizer and scaler."""
+    assert differing(a / "last", b / "last") == []
 
 
 @pytest.fixture
@@ -59,11 +63,54 @@ def test_stopping_after_any_step_changes_no_bit(project: Path, whole: Path) -> N
 
 def test_stopping_again_and_again_changes_no_bit(project: Path, whole: Path) -> None:
     folder = project / "often"
-    run_to_end(spec_of(project / "tiny.toml", *STAGED, "train.stop_after=1"), folder)
-    for _ in range(11):
-        events = list(resume(folder, changes=["train.stop_after=1"]))
-    assert events[-1].reason == "finished"
+    finish(in_legs(spec_of(project / "tiny.toml", *STAGED), folder, legs=[1] * 12))
+    assert [event.reason for event in resume(folder)] == ["already_finished"]
     assert_same_bytes(folder, whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "build_task"),
+    [
+        (("precision.kind=fp16",), build_classification),
+        (("optimizer.kind=sgd", "optimizer.momentum=0.9", "batch.window=3"), build_classification),
+        (("batch.max_tokens=48", "model.head=mean", "optimizer.layer_decay=0.8"), build_classification),
+        (("batch.size=11", HEADLESS, "optimizer.groups=[{match='layer', weight_decay=0.0}]"), build_even_tokens),
+    ],
+    ids=["fp16", "momentum and window", "tokens and mean", "uneven items"],
+)
+def test_so_it_is_with_other_arithmetic_and_other_tasks(
+    project: Path, settings: tuple[str, ...], build_task: BuildTask
+) -> None:
+    spec = spec_of(project / "tiny.toml", *STAGED, *settings)
+    list(train(spec, run_dir="whole", build_task=build_task))
+    finish(in_legs(spec, project / "cut", legs=(5, 2, 20), build_task=build_task))
+    assert_same_bytes(project / "cut", project / "whole")
+
+
+def test_the_scaler_of_fp16_goes_on_where_it_stood(project: Path) -> None:
+    spec = spec_of(project / "tiny.toml", "precision.kind=fp16", "train.steps=6", "evaluate.every=never")
+    finish(in_legs(spec, project / "cut", legs=(3,)))
+    stopped = (project / "cut/last/state/scaler.json").read_bytes()
+    list(resume(project / "cut", changes=["train.stop_after=1"]))
+    assert json.loads(stopped) != json.loads((project / "cut/last/state/scaler.json").read_bytes())
+    list(resume(project / "cut"))
+    run_to_end(spec, project / "whole")
+    assert_same_bytes(project / "cut", project / "whole")
+
+
+def test_prove_finds_it_true_over_the_stages_of_the_recipe(project: Path) -> None:
+    bench = make_bench(spec_of(project / "tiny.toml", *STAGED), project / "bench")
+    assert [stage.start for stage in bench.whole.run.freezing.stages] == [0, 1, 2]
+    assert [each.holds for each in finish(check(bench))] == [True]
+
+
+def test_prove_finds_a_task_that_remembers(project: Path) -> None:
+    bench = make_bench(spec_of(project / "tiny.toml"), project / "bench", build_task=build_remembering)
+    (found,) = finish(check(bench))
+    assert found.holds is False
+    assert found.deviation is not None
+    assert found.deviation > 0
+    assert "bert." in found.note
 
 
 def test_losses_in_the_log_are_those_of_the_uninterrupted_run(project: Path, whole: Path) -> None:

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
+from ftcli.flows.laws.round_trip import check, other_encoder_tensors
 from ftcli.flows.predictor import open_predictor
 from ftcli.flows.train import train
+from ftcli.modeling.parity import plain_encoder
+from ftcli.runtime.activity import finish
 from ftcli.spec.document import parse_document
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import load_recipe, resolve_layers
 from tests.conftest import make_rows
-from tests.laws.rig import spec_of
+from tests.laws.rig import make_bench, spec_of
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 
@@ -52,8 +55,23 @@ def test_a_checkpoint_with_another_head_reloads_with_the_same_logits_and_its_enc
     first = logits(Path("run/last"), rows)
     assert torch.equal(first, logits(Path("run/last"), rows))
     ours = open_predictor(Path("run/last")).model
-    encoder, report = AutoModel.from_pretrained("run/last", output_loading_info=True)
-    assert all("pooler" in name for name in report["missing_keys"])
-    for name, value in encoder.named_parameters():
-        if "pooler" not in name:
-            assert torch.equal(value, ours.get_parameter(f"bert.{name}")), name
+    plain = plain_encoder(Path("run/last"))
+    assert plain.keys() == {name for name, _ in ours.get_submodule("bert").named_parameters()}
+    assert other_encoder_tensors(ours, plain) == []
+    moved = {**plain, "encoder.layer.0.output.dense.bias": plain["encoder.layer.0.output.dense.bias"] + 1e-7}
+    assert other_encoder_tensors(ours, moved) == ["encoder.layer.0.output.dense.bias"]
+
+
+@pytest.mark.parametrize("head", ["auto", "mean"])
+def test_prove_finds_it_true_of_every_head(project: Path, head: str) -> None:
+    bench = make_bench(spec_of(project / "tiny.toml", f"model.head={head}"), project / "bench")
+    checks = finish(check(bench))
+    assert [each.holds for each in checks] == [True, True], checks
+    assert checks[1].what == {"auto": "same in transformers", "mean": "encoder tensors that differ"}[head]
+
+
+def test_prove_finds_weights_that_are_not_those_that_were_saved(project: Path) -> None:
+    bench = make_bench(spec_of(project / "tiny.toml"), project / "bench")
+    with torch.no_grad():
+        bench.whole.run.model.get_parameter("classifier.bias").add_(1e-3)
+    assert [each.holds for each in finish(check(bench))] == [False, True]

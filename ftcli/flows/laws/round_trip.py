@@ -1,0 +1,78 @@
+"""Law 8: a checkpoint gives back the model that was saved, through ftcli and through transformers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.flows.laws.bench import Bench
+from ftcli.flows.laws.check import Check, exact, to_rounding
+from ftcli.flows.laws.measure import BOUNDS, DTYPES, raw, relative_distance
+from ftcli.flows.predictions import Fields
+from ftcli.flows.predictor import Predictor, open_predictor
+from ftcli.modeling.parity import plain_encoder, plain_scores
+from ftcli.runtime.activity import Activity, Working
+
+_ROWS = 16
+
+
+def check(bench: Bench) -> Working[list[Check]]:
+    """Score some validation rows with the short run's live model, its checkpoint, and transformers alone."""
+    yield Activity("round trip", 0, _ROWS)
+    split = "validation" if "validation" in bench.prepared.facts.splits else "train"
+    rows = list(islice(bench.prepared.rows(split), _ROWS))
+    live, checkpoint = bench.whole.run.model, bench.whole.checkpoint
+    predictor = open_predictor(checkpoint, device="cpu")
+    checks = [
+        _compare(f"logits of {len(rows)} rows", predictor, rows, lambda dtype: _logits(predictor, live, rows, dtype))
+    ]
+    if predictor.card.head == "auto":
+        plain = _compare(
+            "same in transformers", predictor, rows, lambda dtype: plainly(predictor, checkpoint, rows, dtype)
+        )
+        checks.append(plain)
+    else:
+        wrong = other_encoder_tensors(live, plain_encoder(checkpoint))
+        checks.append(exact("round trip", "encoder tensors that differ", wrong, note="loaded with AutoModel"))
+    yield Activity("round trip", len(rows), len(rows))
+    return checks
+
+
+def _compare(
+    what: str, predictor: Predictor, rows: Sequence[Fields], expected: Callable[[torch.dtype], Tensor]
+) -> Check:
+    """How far the predictor's logits are from those expected, in each arithmetic."""
+    found = {
+        dtype: relative_distance({"": _logits(predictor, predictor.model, rows, dtype)}, {"": expected(dtype)})
+        for dtype in DTYPES
+    }
+    return to_rounding("round trip", what, found, bound_fp32=BOUNDS[torch.float32])
+
+
+def _logits(predictor: Predictor, model: nn.Module, rows: Sequence[Fields], dtype: torch.dtype) -> Tensor:
+    return replace(predictor, model=model.to(dtype)).score(rows).scores
+
+
+def plainly(predictor: Predictor, checkpoint: Path, rows: Sequence[Fields], dtype: torch.dtype) -> Tensor:
+    """Logits [rows, labels] of rows by transformers alone."""
+    columns = predictor.card.columns
+    texts = [str(row[columns.text]) for row in rows]
+    pairs = [str(row[columns.pair]) for row in rows] if columns.pair else None
+    return plain_scores(checkpoint, texts, pairs, max_length=predictor.card.max_length, dtype=dtype)
+
+
+def other_encoder_tensors(model: nn.Module, plain: dict[str, Tensor]) -> list[str]:
+    """The tensors of a model's encoder that transformers does not find, or finds with other bytes."""
+    base: Any = model.base_model_prefix
+    encoder = model.get_submodule(str(base))
+    return [
+        name
+        for name, value in encoder.named_parameters()
+        if name not in plain or not torch.equal(raw(plain[name]), raw(value))
+    ]
