@@ -6,6 +6,7 @@ it shows the cause, whoever's it is. Another rank speaks only where rank 0 can't
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 import traceback
@@ -80,8 +81,9 @@ def _cause(error: Exception, world: World, folder: RunDir) -> Exception:
 def _plainly(error: Exception) -> DistributedError:
     if isinstance(error, LostContactError):
         return error
-    what = "another process of this run is gone or silent"
-    return LostContactError(f"{what}: {str(error).splitlines()[0]}", hint="its own output may say why")
+    why = re.sub(r"^\[[^\]]*\]\s*", "", str(error).splitlines()[0])
+    hint = "the lines above, and torchrun's own, may say which; errors/ in the run folder has what each could still say"
+    return LostContactError(f"another process of this run is gone or silent: {why}", hint=hint)
 
 
 def _write_error(error: Exception, world: World, folder: RunDir, *, kind: str) -> None:
