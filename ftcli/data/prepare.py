@@ -17,7 +17,7 @@ import orjson
 
 from ftcli.data.archives import Origin
 from ftcli.data.checks import BadRowTally, CheckedRow, RowCheck, check_columns, sort_labels
-from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_rows
+from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_card, hash_rows
 from ftcli.data.demo import demo_files
 from ftcli.data.profile import Profile, Profiler
 from ftcli.data.readers import BadRow, Row, file_kind, read_rows, shown
@@ -220,8 +220,11 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
         homepage=card.homepage,
         holdout=card.holdout,
         splits=splits,
-        sources=tuple(SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size) for o in origins),
+        sources=tuple(
+            SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size, mtime_ns=o.mtime_ns) for o in origins
+        ),
         bad_rows=work.bad_rows.facts(),
+        card_sha256=hash_card(card),
         rows_sha256=hash_rows(splits, labels=labels, columns=card.columns),
     )
     write_report(work.scratch, profile, facts=facts)
