@@ -138,7 +138,8 @@ def evaluate(
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to score.")] = "validation",
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="A prepared data set, not the run's own.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="A file of labelled rows, instead of a split.")
+        Path | None,
+        typer.Option("--input", metavar="FILE|-", help="Labelled rows instead of a split; - reads standard input."),
     ] = None,
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
@@ -174,7 +175,9 @@ def evaluate(
 def predict(
     ckpt: Checkpoint,
     source: Annotated[str, typer.Option("--input", metavar="FILE|-", help="The rows; - reads standard input.")],
-    output: Annotated[str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output.")] = "-",
+    output: Annotated[
+        str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output, .gz compresses.")
+    ] = "-",
     output_format: Annotated[
         str | None, typer.Option(metavar="jsonl|csv", help="The output's form; by its ending otherwise.")
     ] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ftcli.data.dataset import BadRowFacts, BadRows
@@ -47,19 +47,16 @@ class RowCheck:
 
     def check(self, row: Row) -> CheckedRow | str:
         """Return the row as it will be written, or the reason why it can't be used."""
-        texts: list[str] = []
-        for column in self.columns.texts:
-            text, reason = _text(row.fields, column)
-            if reason is not None:
-                return reason
-            texts.append(text)
+        texts = row_texts(row.fields, self.columns.texts)
+        if isinstance(texts, str):
+            return texts
         label, reason = self._label(row.fields)
         if reason is not None:
             return reason
         fields = row.fields | dict(zip(self.columns.texts, texts, strict=True))
         if label is not None and self.columns.label is not None:
             fields[self.columns.label] = label
-        return CheckedRow(fields, tuple(texts), label)
+        return CheckedRow(fields, texts, label)
 
     def _label(self, fields: dict[str, object]) -> tuple[str | None, str | None]:
         value = fields.get(self.columns.label or "")
@@ -84,7 +81,18 @@ class RowCheck:
         return None
 
 
-def _text(fields: dict[str, object], column: str) -> tuple[str, str | None]:
+def row_texts(fields: Mapping[str, object], columns: Iterable[str]) -> tuple[str, ...] | str:
+    """Return a row's texts, as the model will read them, or the reason why one of them is none."""
+    texts: list[str] = []
+    for column in columns:
+        text, reason = _text(fields, column)
+        if reason is not None:
+            return reason
+        texts.append(text)
+    return tuple(texts)
+
+
+def _text(fields: Mapping[str, object], column: str) -> tuple[str, str | None]:
     match fields.get(column):
         case str() as text if text.strip():
             return text, None
