@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -184,3 +186,29 @@ def test_a_compressed_output_that_fails_leaves_nothing(rows: Path, tmp_path: Pat
     add(rows, "{\n")
     refused(ftcli(*PREDICT, "--input", rows, "--output", tmp_path / "x.jsonl.gz"), 3)
     assert list(tmp_path.iterdir()) == [rows]
+
+
+# Pipes
+
+
+def left_early(*arguments: object, lines: int) -> tuple[int, str]:
+    """The exit code and stderr of a command whose reader goes away after some lines."""
+    command = [sys.executable, "-m", "ftcli", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for _ in range(lines):
+            assert process.stdout.readline()
+        process.stdout.close()
+        return process.wait(60), process.stderr.read().decode()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(rows: Path) -> None:
+    write_rows(rows, make_rows(3000, seed=4))  # more than a pipe holds
+    code, said = left_early(*PREDICT, "--input", rows, lines=1)
+    assert (code, "roken" in said, "rror" in said) == (0, False, False), said
+
+
+def test_a_reader_that_is_gone_before_the_end_is_no_error(rows: Path) -> None:
+    code, said = left_early("eval", "--ckpt", "run/best", "--input", rows, "--json", lines=0)
+    assert (code, "roken" in said, "rror" in said) == (0, False, False), said
