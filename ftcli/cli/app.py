@@ -58,8 +58,10 @@ def prepare(
         str | None, typer.Option(metavar="PATH|URL", help="Take the files from this folder, archive, file or URL.")
     ] = None,
     max_bad_rows: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out up to N unusable rows.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Prepare again what is there already.")] = False,
-    root: Annotated[str, typer.Option(metavar="DIR", help="Where prepared data lies.")] = "data",
+    force: Annotated[bool, typer.Option("--force", help="Prepare again, and download again.")] = False,
+    root: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where prepared data lies; data.root or data/ otherwise.")
+    ] = None,
     settings: Settings = None,
     debug: Debug = False,
 ) -> None:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ftcli.data.dataset import BadRowFacts, BadRows
 from ftcli.data.readers import BadRow, Row, label_text, shown
@@ -171,8 +172,8 @@ class BadRowTally:
         self._examples: list[BadRowFacts] = []
         self._problems: list[Problem] = []
 
-    def add(self, row: BadRow, *, split: Split, file: str) -> None:
-        """Leave a row out.
+    def add(self, row: BadRow, *, split: Split, file: str, download: Path | None = None) -> None:
+        """Leave a row out. `download` is the downloaded file that it comes from, if it does.
 
         Raises:
             DataError: It is one too many.
@@ -184,14 +185,15 @@ class BadRowTally:
         if len(self._problems) < SHOWN_PROBLEMS or self._count > self._limit:
             self._problems.append(Problem(f"a row can't be used: {row.reason}", where))
         if self._count > self._limit:
-            raise self._too_many()
+            raise self._too_many(download)
 
     def facts(self) -> BadRows:
         """Return the count and the first rows, for the record."""
         return BadRows(count=self._count, examples=tuple(self._examples))
 
-    def _too_many(self) -> DataError:
+    def _too_many(self, download: Path | None) -> DataError:
         last = self._problems.pop()
+        mend = "mend the row" if download is None else f"delete {download} to download it again"
         allowed = f" (so far {self._limit} were left out)" if self._limit else ""
-        hint = f"mend the row, or leave out up to N bad rows with --max-bad-rows N{allowed}"
+        hint = f"{mend}, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N{allowed}"
         return DataError([*self._problems, Problem(last.what, last.where, hint)])

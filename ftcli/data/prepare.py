@@ -36,6 +36,8 @@ class _File(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def path(self) -> Path | None: ...
+    @property
     def size(self) -> int | None: ...
     def open(self) -> AbstractContextManager[BinaryIO]: ...
 
@@ -46,6 +48,7 @@ class _MadeFile:
 
     name: str
     content: bytes
+    path: None = None
 
     @property
     def size(self) -> int:
@@ -65,6 +68,7 @@ class _Work:
     scratch: Path
     profiler: Profiler
     bad_rows: BadRowTally
+    downloads: Path
     labels: tuple[str, ...] | None
     writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
 
@@ -93,12 +97,12 @@ def prepare(
         RecipeError: The card doesn't say which column is the label.
     """
     if card.columns.label is None:
-        raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("columns", "label"))
+        raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("data", "columns", "label"))
     try:
         check_replaceable(folder.resolve())
         files, origins = yield from _find_files(card, card_folder=card_folder, source=source, downloads=downloads)
         with new_folder(folder) as scratch, Profiler(scratch / "seen.sqlite") as profiler:
-            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), card.labels)
+            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), downloads, card.labels)
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
             facts = _write_facts(work, origins=origins)
@@ -169,7 +173,8 @@ def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[i
                 work.writers[split].write(result.fields)
                 work.profiler.add(split, texts=result.texts, label=result.label)
             else:
-                work.bad_rows.add(_bad(row, result), split=check.split, file=file.name)
+                download = file.path if file.path and file.path.is_relative_to(work.downloads) else None
+                work.bad_rows.add(_bad(row, result), split=check.split, file=file.name, download=download)
         yield Activity(f"read {check.split}", stream.tell(), file.size, "bytes")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from ftcli.data.archives import describe_origin
 from ftcli.data.catalog import builtin_folder, load_card
 from ftcli.data.dataset import Prepared, SourceFacts, hash_card, open_prepared
+from ftcli.data.download import is_url
+from ftcli.data.marks import forget_downloads
 from ftcli.data.prepare import prepare
 from ftcli.errors import RecipeError
 from ftcli.runtime.activity import Working
@@ -147,10 +149,14 @@ def prepared_for(
 ) -> Working[Prepared]:
     """Open the prepared data, preparing it first where `why_prepare` has a reason, or `source` or `force` is given.
 
+    With `force` what was downloaded before is downloaded again: it may be what is wrong.
+
     Raises:
         DataError: it can't be had, or a row can't be used.
     """
-    if source is None and not force and (yield from why_prepare(place)) is None:
+    if force and (source is None or is_url(source)):
+        forget_downloads(place.downloads)
+    elif source is None and (yield from why_prepare(place)) is None:
         return place.open()
     return (yield from prepare_anew(place, source=source, max_bad_rows=max_bad_rows))
 
