@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from ftcli.cli.options import (
     Settings,
 )
 from ftcli.errors import UsageError
+from ftcli.flows.recipes import open_recipe
 from ftcli.spec.card import Format
 from ftcli.spec.recipe import Recipe, load_recipe, starting_from
 
@@ -96,7 +98,7 @@ def train(
 
     On several processes: torchrun --nproc-per-node N -m ftcli train RECIPE
     """
-    loaded = _initialised(load_recipe(recipe, settings or ()), init_from, new_head=new_head)
+    loaded = _loaded(recipe, settings or (), init_from, new_head=new_head)
     if dry_run:
         _show_plan(loaded)
         return
@@ -106,11 +108,12 @@ def train(
         drive(flow(loaded.spec, run_dir=run_dir))
 
 
-def _initialised(recipe: Recipe, checkpoint: Path | None, *, new_head: bool) -> Recipe:
+def _loaded(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:
     if checkpoint is None:
         if new_head:
             raise UsageError("--new-head goes with --init-from", hint="ftcli train RECIPE --init-from CKPT --new-head")
-        return recipe
+        return open_recipe(path, settings)
+    recipe = load_recipe(path, settings)  # its own model need not be there: the checkpoint takes its place
     from ftcli.flows.predictor import open_card
 
     open_card(checkpoint)

@@ -12,10 +12,11 @@ from ftcli.data.profile import Profile, with_token_lengths
 from ftcli.data.report import write_report
 from ftcli.errors import UsageError
 from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
+from ftcli.flows.recipes import open_recipe
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import Split
 from ftcli.spec.document import read_document
-from ftcli.spec.recipe import Recipe, load_recipe
+from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
 
 
@@ -44,7 +45,7 @@ def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str | N
         UsageError: settings for something that is no recipe.
     """
     if target.endswith(".toml") and not _is_card(Path(target)):
-        recipe = load_recipe(Path(target), settings)
+        recipe = open_recipe(Path(target), settings)
         data = recipe.spec.data if root is None else recipe.spec.data.model_copy(update={"root": root})
         return Target(place_of(data), recipe)
     if settings:

@@ -24,7 +24,7 @@ from ftcli.flows.failure import Scene, explaining
 from ftcli.flows.opening import started
 from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
-from ftcli.modeling.backbone import resolve_path
+from ftcli.modeling.places import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import listening
