@@ -83,6 +83,7 @@ def predict(
         DataError: a row can't be used, with file and line.
         UsageError: the output can't be written, or its ending doesn't say in which format.
     """
+    _check_output(output)
     chosen = output_format or _format_of(output)
     source.check()
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size)
@@ -97,6 +98,14 @@ def predict(
             yield Activity("predict", num_rows)
     yield Activity("predict", num_rows, num_rows)
     return Prediction(num_rows - num_errors, num_errors)
+
+
+def _check_output(output: str) -> None:
+    path = Path(output)
+    if output != STANDARD and not path.parent.is_dir():
+        raise UsageError(f"the output's folder does not exist: {path.parent}")
+    if output != STANDARD and path.is_dir():
+        raise UsageError(f"the output {path} is a folder", hint="name a file in it")
 
 
 def _format_of(output: str) -> OutputFormat:
@@ -115,10 +124,6 @@ def _open_output(output: str, stack: ExitStack) -> IO[bytes]:
         stack.callback(sys.stdout.buffer.flush)
         return sys.stdout.buffer
     path = Path(output)
-    if not path.parent.is_dir():
-        raise UsageError(f"the output's folder does not exist: {path.parent}")
-    if path.is_dir():
-        raise UsageError(f"the output {path} is a folder", hint="name a file in it")
     partial = path.with_name(f".{path.name}.partial")
     file = stack.enter_context(partial.open("wb"))
     # Neither a name nor a time goes into the compressed file, so that equal rows make equal files.
