@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from ftcli.cli.options import (
     Settings,
 )
 from ftcli.errors import UsageError
+from ftcli.flows.recipes import open_recipe
 from ftcli.spec.card import Format
 from ftcli.spec.recipe import Recipe, load_recipe, starting_from
 
@@ -58,8 +60,10 @@ def prepare(
         str | None, typer.Option(metavar="PATH|URL", help="Take the files from this folder, archive, file or URL.")
     ] = None,
     max_bad_rows: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out up to N unusable rows.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Prepare again what is there already.")] = False,
-    root: Annotated[str, typer.Option(metavar="DIR", help="Where prepared data lies.")] = "data",
+    force: Annotated[bool, typer.Option("--force", help="Prepare again, and download again.")] = False,
+    root: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where prepared data lies; data.root or data/ otherwise.")
+    ] = None,
     settings: Settings = None,
     debug: Debug = False,
 ) -> None:
@@ -94,7 +98,7 @@ def train(
 
     On several processes: torchrun --nproc-per-node N -m ftcli train RECIPE
     """
-    loaded = _initialised(load_recipe(recipe, settings or ()), init_from, new_head=new_head)
+    loaded = _loaded(recipe, settings or (), init_from, new_head=new_head)
     if dry_run:
         _show_plan(loaded)
         return
@@ -104,11 +108,12 @@ def train(
         drive(flow(loaded.spec, run_dir=run_dir))
 
 
-def _initialised(recipe: Recipe, checkpoint: Path | None, *, new_head: bool) -> Recipe:
+def _loaded(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:
     if checkpoint is None:
         if new_head:
             raise UsageError("--new-head goes with --init-from", hint="ftcli train RECIPE --init-from CKPT --new-head")
-        return recipe
+        return open_recipe(path, settings)
+    recipe = load_recipe(path, settings)  # its own model need not be there: the checkpoint takes its place
     from ftcli.flows.predictor import open_card
 
     open_card(checkpoint)
@@ -164,7 +169,8 @@ def evaluate(
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to score.")] = "validation",
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="A prepared data set, not the run's own.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="A file of labelled rows, instead of a split.")
+        Path | None,
+        typer.Option("--input", metavar="FILE|-", help="Labelled rows instead of a split; - reads standard input."),
     ] = None,
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
@@ -200,7 +206,9 @@ def evaluate(
 def predict(
     ckpt: Checkpoint,
     source: Annotated[str, typer.Option("--input", metavar="FILE|-", help="The rows; - reads standard input.")],
-    output: Annotated[str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output.")] = "-",
+    output: Annotated[
+        str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output, .gz compresses.")
+    ] = "-",
     output_format: Annotated[
         str | None, typer.Option(metavar="jsonl|csv", help="The output's form; by its ending otherwise.")
     ] = None,

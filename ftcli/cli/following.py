@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 
 from ftcli.cli.live import Screen, open_screen
-from ftcli.errors import RecipeError
+from ftcli.errors import DataError, RecipeError
 from ftcli.runtime.activity import T, Working
 from ftcli.spec.recipe import Recipe
 from ftcli.train.events import Event, RunFinished
@@ -29,8 +29,9 @@ def pointing_at(recipe: Recipe | None) -> Generator[None]:
     """Show errors that come up later at the line of the recipe that caused them."""
     try:
         yield
-    except RecipeError as error:
-        raise (recipe.pinpoint(error) if recipe else error) from error
+    except (RecipeError, DataError) as error:
+        keyed = any(problem.key for problem in error.problems)
+        raise (recipe.pinpoint(error) if recipe and keyed else error) from error
 
 
 def follow(work: Working[T], screen: Screen) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 import typer
@@ -20,6 +21,7 @@ def run(arguments: Sequence[str]) -> int:
     console = Console(stderr=True, quiet=is_silent_rank())
     try:
         code = typer.main.get_command(app).main(list(arguments), prog_name="ftcli", standalone_mode=False)
+        sys.stdout.flush()
     except FtcliError as error:
         show_error(error, Console(stderr=True) if isinstance(error, OrphanedError) else console)
         if debug:
@@ -27,14 +29,19 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except (typer.Exit, SystemExit) as stop:
+    except (typer.Exit, SystemExit, BrokenPipeError) as stop:
+        if BrokenPipeError in (type(stop), type(stop.__context__)):  # Typer makes an exit with 1 of it
+            return _unheard(arguments)
         return int(getattr(stop, "exit_code", getattr(stop, "code", 0)) or 0)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; say nothing more at exit
-        return 0
     except Exception as error:
         return _unforeseen(error, console, debug=debug)
     return int(code or 0)
+
+
+def _unheard(arguments: Sequence[str]) -> int:
+    """Whoever read our output, such as `head`, has gone, and has what it wanted; but a run did not end well."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be said, nor complain of that at exit
+    return int(not {"train", "resume"}.isdisjoint(arguments[:1]))
 
 
 def _unforeseen(error: Exception, console: Console, *, debug: bool) -> int:

@@ -26,11 +26,12 @@ DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFE
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What was read, for the record: where it was, its SHA-256 and its size in bytes."""
+    """What was read, for the record: where it was, its SHA-256, its size in bytes and when it was last changed."""
 
     location: str
     sha256: str
     size: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +171,13 @@ def _plain_size(path: Path) -> int | None:
 
 def describe_origin(path: Path, *, location: str) -> Working[Origin]:
     """Hash a file, reporting activities in bytes."""
-    digest, size, total = hashlib.sha256(), 0, path.stat().st_size
+    digest, size, found = hashlib.sha256(), 0, path.stat()
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
-            yield Activity(f"check {path.name}", size, total, "bytes")
-    return Origin(location, digest.hexdigest(), size)
+            yield Activity(f"check {path.name}", size, found.st_size, "bytes")
+    return Origin(location, digest.hexdigest(), size, found.st_mtime_ns)
 
 
 def _damaged(name: str, error: Exception) -> DataError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ftcli.data.dataset import BadRowFacts, BadRows
 from ftcli.data.readers import BadRow, Row, label_text, shown
@@ -47,19 +48,16 @@ class RowCheck:
 
     def check(self, row: Row) -> CheckedRow | str:
         """Return the row as it will be written, or the reason why it can't be used."""
-        texts: list[str] = []
-        for column in self.columns.texts:
-            text, reason = _text(row.fields, column)
-            if reason is not None:
-                return reason
-            texts.append(text)
+        texts = row_texts(row.fields, self.columns.texts)
+        if isinstance(texts, str):
+            return texts
         label, reason = self._label(row.fields)
         if reason is not None:
             return reason
         fields = row.fields | dict(zip(self.columns.texts, texts, strict=True))
         if label is not None and self.columns.label is not None:
             fields[self.columns.label] = label
-        return CheckedRow(fields, tuple(texts), label)
+        return CheckedRow(fields, texts, label)
 
     def _label(self, fields: dict[str, object]) -> tuple[str | None, str | None]:
         value = fields.get(self.columns.label or "")
@@ -84,7 +82,18 @@ class RowCheck:
         return None
 
 
-def _text(fields: dict[str, object], column: str) -> tuple[str, str | None]:
+def row_texts(fields: Mapping[str, object], columns: Iterable[str]) -> tuple[str, ...] | str:
+    """Return a row's texts, as the model will read them, or the reason why one of them is none."""
+    texts: list[str] = []
+    for column in columns:
+        text, reason = _text(fields, column)
+        if reason is not None:
+            return reason
+        texts.append(text)
+    return tuple(texts)
+
+
+def _text(fields: Mapping[str, object], column: str) -> tuple[str, str | None]:
     match fields.get(column):
         case str() as text if text.strip():
             return text, None
@@ -163,8 +172,8 @@ class BadRowTally:
         self._examples: list[BadRowFacts] = []
         self._problems: list[Problem] = []
 
-    def add(self, row: BadRow, *, split: Split, file: str) -> None:
-        """Leave a row out.
+    def add(self, row: BadRow, *, split: Split, file: str, download: Path | None = None) -> None:
+        """Leave a row out. `download` is the downloaded file that it comes from, if it does.
 
         Raises:
             DataError: It is one too many.
@@ -176,14 +185,15 @@ class BadRowTally:
         if len(self._problems) < SHOWN_PROBLEMS or self._count > self._limit:
             self._problems.append(Problem(f"a row can't be used: {row.reason}", where))
         if self._count > self._limit:
-            raise self._too_many()
+            raise self._too_many(download)
 
     def facts(self) -> BadRows:
         """Return the count and the first rows, for the record."""
         return BadRows(count=self._count, examples=tuple(self._examples))
 
-    def _too_many(self) -> DataError:
+    def _too_many(self, download: Path | None) -> DataError:
         last = self._problems.pop()
+        mend = "mend the row" if download is None else f"delete {download} to download it again"
         allowed = f" (so far {self._limit} were left out)" if self._limit else ""
-        hint = f"mend the row, or leave out up to N bad rows with --max-bad-rows N{allowed}"
+        hint = f"{mend}, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N{allowed}"
         return DataError([*self._problems, Problem(last.what, last.where, hint)])

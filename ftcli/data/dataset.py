@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from ftcli.errors import DataError, Location
 from ftcli.spec.base import Section
-from ftcli.spec.card import Columns, Split
+from ftcli.spec.card import Columns, DataCard, Split
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DATASET_FILE = "dataset.json"
 
 
@@ -32,11 +32,12 @@ class SplitFacts(Section):
 
 
 class SourceFacts(Section):
-    """A file or archive that was read: where it was, its SHA-256 and its size."""
+    """A file or archive that was read: where it was, its SHA-256, its size, and when it was last changed."""
 
     location: str
     sha256: str
     bytes: int
+    mtime_ns: int
 
 
 class BadRowFacts(Section):
@@ -58,7 +59,7 @@ class DatasetFile(Section):
     """The content of `dataset.json`.
 
     `rows_sha256` changes if and only if the rows, the columns or the labels do: what is computed from rows alone
-    is stored under it.
+    is stored under it. `card_sha256` is that of the card it was asked for with (see `hash_card`).
     """
 
     format_version: int = FORMAT_VERSION
@@ -73,6 +74,7 @@ class DatasetFile(Section):
     splits: dict[Split, SplitFacts]
     sources: tuple[SourceFacts, ...]
     bad_rows: BadRows
+    card_sha256: str
     rows_sha256: str
 
 
@@ -112,6 +114,12 @@ def hash_rows(splits: Mapping[Split, SplitFacts], *, labels: tuple[str, ...], co
         "columns": columns.model_dump(),
     }
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def hash_card(card: DataCard) -> str:
+    """Return one SHA-256 over all that a card says of its rows: their files, how they are read, what is kept."""
+    content = card.model_dump_json(exclude={"title", "licence", "homepage"})
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def open_prepared(folder: Path) -> Prepared:

@@ -12,6 +12,8 @@ import orjson
 
 from ftcli.runtime.files import write_atomically
 
+_ENDING = ".source.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -32,8 +34,16 @@ def place_for(url: str, *, folder: Path) -> Path:
     return folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"
 
 
+def forget_downloads(folder: Path) -> None:
+    """Remove every download in `folder`, whole or in part. A file without a mark was put there by hand and stays."""
+    for mark in folder.glob(f"*{_ENDING}"):
+        whole = mark.with_name(mark.name.removesuffix(_ENDING))
+        for path in (whole, whole.with_name(f"{whole.name}.part"), mark):
+            path.unlink(missing_ok=True)
+
+
 def _mark_path(path: Path) -> Path:
-    return path.with_name(path.name + ".source.json")
+    return path.with_name(path.name + _ENDING)
 
 
 def read_mark(path: Path) -> Mark | None:

@@ -17,7 +17,7 @@ import orjson
 
 from ftcli.data.archives import Origin
 from ftcli.data.checks import BadRowTally, CheckedRow, RowCheck, check_columns, sort_labels
-from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_rows
+from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_card, hash_rows
 from ftcli.data.demo import demo_files
 from ftcli.data.profile import Profile, Profiler
 from ftcli.data.readers import BadRow, Row, file_kind, read_rows, shown
@@ -36,6 +36,8 @@ class _File(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def path(self) -> Path | None: ...
+    @property
     def size(self) -> int | None: ...
     def open(self) -> AbstractContextManager[BinaryIO]: ...
 
@@ -46,6 +48,7 @@ class _MadeFile:
 
     name: str
     content: bytes
+    path: None = None
 
     @property
     def size(self) -> int:
@@ -65,6 +68,7 @@ class _Work:
     scratch: Path
     profiler: Profiler
     bad_rows: BadRowTally
+    downloads: Path
     labels: tuple[str, ...] | None
     writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
 
@@ -93,12 +97,12 @@ def prepare(
         RecipeError: The card doesn't say which column is the label.
     """
     if card.columns.label is None:
-        raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("columns", "label"))
+        raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("data", "columns", "label"))
     try:
         check_replaceable(folder.resolve())
         files, origins = yield from _find_files(card, card_folder=card_folder, source=source, downloads=downloads)
         with new_folder(folder) as scratch, Profiler(scratch / "seen.sqlite") as profiler:
-            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), card.labels)
+            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), downloads, card.labels)
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
             facts = _write_facts(work, origins=origins)
@@ -169,7 +173,8 @@ def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[i
                 work.writers[split].write(result.fields)
                 work.profiler.add(split, texts=result.texts, label=result.label)
             else:
-                work.bad_rows.add(_bad(row, result), split=check.split, file=file.name)
+                download = file.path if file.path and file.path.is_relative_to(work.downloads) else None
+                work.bad_rows.add(_bad(row, result), split=check.split, file=file.name, download=download)
         yield Activity(f"read {check.split}", stream.tell(), file.size, "bytes")
 
 
@@ -220,8 +225,11 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
         homepage=card.homepage,
         holdout=card.holdout,
         splits=splits,
-        sources=tuple(SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size) for o in origins),
+        sources=tuple(
+            SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size, mtime_ns=o.mtime_ns) for o in origins
+        ),
         bad_rows=work.bad_rows.facts(),
+        card_sha256=hash_card(card),
         rows_sha256=hash_rows(splits, labels=labels, columns=card.columns),
     )
     write_report(work.scratch, profile, facts=facts)

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ftcli.data.archives import FoundFile, Origin, describe_origin, list_files
 from ftcli.data.download import BACKOFF_SECONDS, download, is_url
-from ftcli.errors import DataError, Location
+from ftcli.errors import DataError, Location, Problem
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import DataCard, Split
 
@@ -117,9 +117,13 @@ def _single(path: Path) -> FoundFile:
 
 
 def _missing(files: Mapping[Split, str], *, card_folder: Path) -> DataError:
-    split, wanted = next(iter(files.items()))
-    hint = f"paths are relative to {card_folder}; `ftcli prepare TARGET --source PATH` takes them from elsewhere"
-    return DataError(f"the {split} file `{wanted}` doesn't exist", hint=hint)
+    hint = f"paths start from {card_folder.resolve()}; `ftcli prepare TARGET --source PATH` takes them from elsewhere"
+    return DataError(
+        [
+            Problem(f"the {split} file `{wanted}` doesn't exist", hint=hint, key=("data", split))
+            for split, wanted in files.items()
+        ]
+    )
 
 
 def _last_part(wanted: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from ftcli.data.readers import label_text
 from ftcli.errors import DataError
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.encoding import Encode, Encoded
-from ftcli.runtime.files import sync_to_disk, write_json
+from ftcli.runtime.files import sweep, sync_to_disk, write_json
 from ftcli.spec.card import Split
 
 _FORMAT_VERSION = 1
@@ -107,16 +108,27 @@ def tokenize(prepared: Prepared, *, encode: Encode, fingerprint: str, max_length
     folder = prepared.folder / "tokens" / token_key(prepared, fingerprint=fingerprint, max_length=max_length)
     store = _opened(folder)
     if store is None:
-        partial = folder.with_name(f".{folder.name}.partial")
         try:
-            yield from _write(prepared, partial, encode)
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
+            yield from _make(prepared, folder, encode)
         except OSError as error:
             raise DataError(f"can't write the token store {folder}: {error}") from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     return store or open_tokens(folder)
+
+
+def _make(prepared: Prepared, folder: Path, encode: Encode) -> Generator[Activity]:
+    """Write a store where no one else does, then give it its name; if another process was faster, its store stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    sweep(folder.parent, f".{folder.name}.*")
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        partial = Path(scratch) / folder.name  # the scratch folder itself is closed to other users
+        partial.mkdir()
+        yield from _write(prepared, partial, encode)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if _opened(folder) is None:
+                raise
 
 
 def _opened(folder: Path) -> TokenStore | None:
@@ -147,8 +159,6 @@ def _open_split(folder: Path, split: str, facts: dict[str, Any]) -> TokenizedSpl
 
 
 def _write(prepared: Prepared, partial: Path, encode: Encode) -> Generator[Activity]:
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     splits: dict[Split, dict[str, Any]] = {}
     for split in prepared.facts.splits:
         splits[split] = yield from _write_split(prepared, split, partial, encode)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +15,12 @@ import orjson
 from ftcli.data.dataset import DATASET_FILE, SplitFacts, open_prepared
 from ftcli.data.report import PAGE_FILE, REPORT_FILE
 from ftcli.errors import DataError, Location
+from ftcli.runtime.files import sweep
 from ftcli.spec.card import SPLITS
 
 # What is computed from the rows alone, and so outlives a new preparation of the same rows.
 CACHES = ("tokens", "prefix")
 WRITTEN = (DATASET_FILE, REPORT_FILE, PAGE_FILE, *(f"{split}.jsonl" for split in SPLITS))
-LEFTOVER_SECONDS = 24 * 3600
 
 
 class SplitWriter:
@@ -75,7 +74,7 @@ def new_folder(folder: Path) -> Generator[Path]:
     folder = folder.resolve()
     check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
+    sweep(folder.parent, f".{folder.name}.*.part")
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -97,13 +96,6 @@ def check_replaceable(folder: Path) -> None:
     if folder.exists() and not empty and not (folder / DATASET_FILE).is_file():
         hint = "choose another folder, or move this one away"
         raise DataError(f"{folder} exists and isn't a prepared data set", where=Location(str(folder)), hint=hint)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what processes that were killed have left; one that may still be at work is let be."""
-    for leftover in folder.parent.glob(f".{folder.name}.*.part"):
-        if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _replace(folder: Path, scratch: Path) -> None:

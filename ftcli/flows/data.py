@@ -6,12 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftcli.data.archives import describe_origin
 from ftcli.data.catalog import builtin_folder, load_card
-from ftcli.data.dataset import Prepared, open_prepared
+from ftcli.data.dataset import Prepared, SourceFacts, hash_card, open_prepared
+from ftcli.data.download import is_url
+from ftcli.data.marks import forget_downloads
 from ftcli.data.prepare import prepare
 from ftcli.errors import RecipeError
 from ftcli.runtime.activity import Working
-from ftcli.runtime.files import sha256_of
 from ftcli.spec.card import DataCard, Split
 from ftcli.spec.problems import load_section
 from ftcli.spec.sections import DataSection
@@ -19,11 +21,15 @@ from ftcli.spec.sections import DataSection
 
 @dataclass(frozen=True, slots=True)
 class DataPlace:
-    """A data card, what its paths are relative to, and the folder that its prepared form has or will have."""
+    """A data card, what its paths are relative to, and the folder that its prepared form has or will have.
+
+    The card is `made_up` where a recipe gives files of its own. Their folder's name then stands for all it says.
+    """
 
     card: DataCard
     card_folder: Path
     folder: Path
+    made_up: bool = False
 
     @property
     def downloads(self) -> Path:
@@ -53,7 +59,7 @@ def place_of(data: DataSection) -> DataPlace:
     root = Path(data.root)
     if data.name is None:
         card = _card_of_files(data)
-        return DataPlace(card, Path(), root / card.name)
+        return DataPlace(card, Path(), root / card.name, made_up=True)
     return place_named(data.name, root)
 
 
@@ -105,27 +111,62 @@ def _address(file: str) -> str:
     return file if "://" in file else str(Path(file).resolve())
 
 
-def is_stale(place: DataPlace, prepared: Prepared) -> bool:
-    """Whether the card, or a local file that the data was prepared from, has changed; a file that is gone has not."""
-    card, facts = place.card, prepared.facts
-    if (card.columns, card.holdout) != (facts.columns, facts.holdout) or card.labels not in (None, facts.labels):
-        return True
-    files = ((Path(source.location), source.sha256) for source in prepared.facts.sources)
-    return any(path.is_file() and sha256_of(path) != sha256 for path, sha256 in files)
+def why_prepare(place: DataPlace) -> Working[str | None]:
+    """Why the data has to be prepared (anew), for the user; None where what is there will do.
+
+    A source file that is gone has not changed.
+
+    Raises:
+        DataError: what is there is damaged.
+    """
+    name = place.card.name
+    if not place.is_prepared:
+        return f"{name} is not prepared yet: preparing it in {place.folder}"
+    facts = place.open().facts
+    # A made-up card differs with the spelling of its paths, which changes nothing; what does is in the folder's name.
+    if not place.made_up and hash_card(place.card) != facts.card_sha256:
+        return f"the data card of {name} has changed: preparing it anew"
+    for source in facts.sources:
+        if (yield from _has_changed(source)):
+            return f"the files of {name} have changed: preparing it anew"
+    return None
+
+
+def _has_changed(source: SourceFacts) -> Working[bool]:
+    """Whether a local file has other content now. It is read only where its size or time says that it may have."""
+    path = Path(source.location)
+    if not path.is_file():
+        return False
+    found = path.stat()
+    if (found.st_size, found.st_mtime_ns) == (source.bytes, source.mtime_ns):
+        return False
+    origin = yield from describe_origin(path, location=source.location)
+    return origin.sha256 != source.sha256
 
 
 def prepared_for(
     place: DataPlace, *, source: str | None = None, max_bad_rows: int = 0, force: bool = False
 ) -> Working[Prepared]:
-    """Open the prepared data, preparing it first where it is missing, its own files have changed, or `force` says so.
+    """Open the prepared data, preparing it first where `why_prepare` has a reason, or `source` or `force` is given.
+
+    With `force` what was downloaded before is downloaded again: it may be what is wrong.
 
     Raises:
         DataError: it can't be had, or a row can't be used.
     """
-    if source is None and place.is_prepared and not force:
-        prepared = place.open()
-        if not is_stale(place, prepared):
-            return prepared
+    if force and (source is None or is_url(source)):
+        forget_downloads(place.downloads)
+    elif source is None and (yield from why_prepare(place)) is None:
+        return place.open()
+    return (yield from prepare_anew(place, source=source, max_bad_rows=max_bad_rows))
+
+
+def prepare_anew(place: DataPlace, *, source: str | None = None, max_bad_rows: int = 0) -> Working[Prepared]:
+    """Prepare the data, whatever is there; `source` says where its files are to be taken from instead.
+
+    Raises:
+        DataError: it can't be had, or a row can't be used.
+    """
     return (
         yield from prepare(
             place.card,

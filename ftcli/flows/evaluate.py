@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ftcli.data.archives import open_file
+from ftcli.data.checks import row_texts
 from ftcli.data.dataset import Prepared, open_prepared
-from ftcli.data.readers import BadRow, label_text, read_rows
+from ftcli.data.readers import BadRow, label_text
 from ftcli.errors import CheckpointError, DataError, Location, Problem
+from ftcli.flows.inputs import RowFile
 from ftcli.flows.predict import WINDOW_ROWS
 from ftcli.flows.predictions import Fields
 from ftcli.flows.predictor import Predictor, open_predictor
@@ -52,7 +53,7 @@ def evaluate(
         checkpoint: A checkpoint or an exported folder.
         split: The split of a prepared data set.
         data: A prepared data set's folder; the one that the checkpoint was trained on if not given.
-        file: A file of labelled rows, instead of a split.
+        file: A file of labelled rows instead of a split, or "-" for standard input.
         format: How the file is cut into rows.
         device: "auto", "cpu" or "cuda".
         batch_size: Rows that are scored at once.
@@ -61,9 +62,12 @@ def evaluate(
         CheckpointError: the checkpoint is missing, damaged, of another task, or knows other labels.
         DataError: the rows can't be used.
     """
+    given = None if file is None else RowFile(str(file), format or Format())
+    if given is not None:
+        given.check()
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size)
-    if file is not None:
-        name, total, rows = str(file), None, _file_rows(file, format or Format(), predictor)
+    if given is not None:
+        name, total, rows = given.name, None, _file_rows(given, predictor)
     else:
         prepared = _open_data(data, predictor)
         _check_labels(prepared, predictor, checkpoint)
@@ -99,18 +103,15 @@ def _split_rows(prepared: Prepared, split: str, predictor: Predictor) -> Iterato
         yield row, _label_number(row, predictor, Location(str(prepared.folder / f"{split}.jsonl"), number))
 
 
-def _file_rows(file: Path, format: Format, predictor: Predictor) -> Iterator[Labelled]:
-    if not file.is_file():
-        raise DataError(f"no such file: {file}")
-    with open_file(file) as stream:
-        for row in read_rows(stream, format, name=str(file)):
-            if isinstance(row, BadRow):
-                raise DataError(row.reason, where=Location(str(file), row.line, text=row.text))
-            where = Location(str(file), row.line)
-            for column in predictor.card.columns.texts:
-                if not str(row.fields.get(column) or "").strip():
-                    raise DataError(f"there is no text in column `{column}`", where=where)
-            yield row.fields, _label_number(row.fields, predictor, where)
+def _file_rows(file: RowFile, predictor: Predictor) -> Iterator[Labelled]:
+    for row in file.rows():
+        if isinstance(row, BadRow):
+            raise DataError(row.reason, where=Location(file.name, row.line, text=row.text))
+        where = Location(file.name, row.line)
+        texts = row_texts(row.fields, predictor.card.columns.texts)
+        if isinstance(texts, str):
+            raise DataError(texts, where=where)
+        yield row.fields, _label_number(row.fields, predictor, where)
 
 
 def _label_number(row: Fields, predictor: Predictor, where: Location) -> int:

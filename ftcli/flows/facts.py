@@ -16,7 +16,7 @@ import torch
 
 from ftcli import __version__
 from ftcli.data.dataset import Prepared
-from ftcli.modeling.backbone import resolve_path
+from ftcli.modeling.places import resolve_path
 from ftcli.runtime.files import sha256_of
 from ftcli.runtime.launch import launch_agent, launch_id
 from ftcli.runtime.world import World

@@ -6,25 +6,27 @@ with the input.
 
 from __future__ import annotations
 
+import gzip
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import IO, BinaryIO
+from pathlib import Path, PurePath
+from typing import IO, cast
 
-from ftcli.data.archives import open_file
-from ftcli.data.readers import BadRow, Row, read_rows
-from ftcli.errors import DataError, Location, UsageError
-from ftcli.flows.predictions import Fields, OutputFormat, RowWriter, kept, label_rows
+from ftcli.data.checks import row_texts
+from ftcli.data.readers import BadRow, Row
+from ftcli.errors import DataError, Location, Problem, UsageError
+from ftcli.flows.inputs import STANDARD, RowFile
+from ftcli.flows.predictions import ERRORS, RESULTS, Fields, OutputFormat, RowWriter, kept, label_rows
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.runtime.activity import Activity, Working
-from ftcli.spec.card import Columns, Format
+from ftcli.spec.card import Columns
 
 WINDOW_ROWS = 1024
-STANDARD = "-"
-"""What stands for standard input and output."""
+FORMATS: dict[str, OutputFormat] = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv"}
+GOES_ON = "`--keep-going` gives such rows an `error` field and goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +38,20 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
-    """Where rows come from: a file's path or "-", how it is cut into rows, and what happens with a bad one.
+class Input(RowFile):
+    """Where rows come from, and what happens with a bad one.
 
     `text` and `pair` are the input's names for the model's text columns, where they differ.
     """
 
-    path: str
-    format: Format
     text: str | None = None
     pair: str | None = None
     keep_going: bool = False
 
     @property
-    def name(self) -> str:
-        """What errors call it."""
-        return "standard input" if self.path == STANDARD else self.path
+    def reserved(self) -> tuple[str, ...]:
+        """The names of what is said of a row, which its own fields can't have."""
+        return (*RESULTS, *ERRORS) if self.keep_going else RESULTS
 
     def names(self, columns: Columns) -> tuple[str, ...]:
         """The text columns under the input's names."""
@@ -73,7 +73,7 @@ def predict(
     Args:
         checkpoint: A checkpoint or an exported folder.
         source: The input.
-        output: A file's path, which appears once it is whole, or "-" for standard output.
+        output: A file's path, which appears once it is whole (ending in .gz: compressed), or "-" for standard output.
         output_format: JSON lines or CSV; by the output's ending where it is not given.
         device: "auto", "cpu" or "cuda".
         batch_size: Rows that are scored at once.
@@ -81,26 +81,41 @@ def predict(
     Raises:
         CheckpointError: the checkpoint is missing, damaged, or of another task.
         DataError: a row can't be used, with file and line.
+        UsageError: the output can't be written, or its ending doesn't say in which format.
     """
-    chosen = output_format or ("csv" if output.lower().endswith(".csv") else "jsonl")
-    _check_input(source)
+    _check_output(output)
+    chosen = output_format or _format_of(output)
+    source.check()
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size)
     num_rows = num_errors = 0
     with ExitStack() as stack:
-        rows = _read(source, stack, predictor)
+        rows = stack.enter_context(closing(_read(source, predictor.card.columns)))
         writer = RowWriter(_open_output(output, stack), chosen, with_errors=source.keep_going)
         while window := list(islice(rows, WINDOW_ROWS)):
-            writer.write(list(_predict_window(window, predictor, source.names(predictor.card.columns))))
-            num_errors += sum(reason is not None for _, reason in window)
+            writer.write(list(_predict_window(window, predictor, source)))
+            num_errors += sum(failure is not None for _, failure in window)
             num_rows += len(window)
             yield Activity("predict", num_rows)
     yield Activity("predict", num_rows, num_rows)
     return Prediction(num_rows - num_errors, num_errors)
 
 
-def _check_input(source: Input) -> None:
-    if source.path != STANDARD and not Path(source.path).is_file():
-        raise DataError(f"no such file: {source.path}", hint="`--input -` reads standard input")
+def _check_output(output: str) -> None:
+    path = Path(output)
+    if output != STANDARD and not path.parent.is_dir():
+        raise UsageError(f"the output's folder does not exist: {path.parent}")
+    if output != STANDARD and path.is_dir():
+        raise UsageError(f"the output {path} is a folder", hint="name a file in it")
+
+
+def _format_of(output: str) -> OutputFormat:
+    if output == STANDARD:
+        return "jsonl"
+    ending = PurePath(output.lower().removesuffix(".gz")).suffix
+    if ending not in FORMATS:
+        hint = f"endings that are known: {', '.join(FORMATS)}, each also with .gz; or say --output-format jsonl or csv"
+        raise UsageError(f"can't tell the format of the output `{output}` from its ending", hint=hint)
+    return FORMATS[ending]
 
 
 def _open_output(output: str, stack: ExitStack) -> IO[bytes]:
@@ -109,14 +124,14 @@ def _open_output(output: str, stack: ExitStack) -> IO[bytes]:
         stack.callback(sys.stdout.buffer.flush)
         return sys.stdout.buffer
     path = Path(output)
-    if not path.parent.is_dir():
-        raise UsageError(f"the output's folder does not exist: {path.parent}")
-    if path.is_dir():
-        raise UsageError(f"the output {path} is a folder", hint="name a file in it")
     partial = path.with_name(f".{path.name}.partial")
     file = stack.enter_context(partial.open("wb"))
+    # Neither a name nor a time goes into the compressed file, so that equal rows make equal files.
+    packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if path.suffix.lower() == ".gz" else None
 
     def settle(error: type[BaseException] | None, *_: object) -> None:
+        if packed is not None:
+            packed.close()
         file.close()
         if error is None:
             partial.replace(path)
@@ -124,44 +139,48 @@ def _open_output(output: str, stack: ExitStack) -> IO[bytes]:
             partial.unlink()
 
     stack.push(settle)
-    return file
+    return file if packed is None else cast("IO[bytes]", packed)
 
 
-Checked = tuple[Fields, str | None]
-"""A row's fields, and why it can't be predicted if it can't."""
+Checked = tuple[Fields, Fields | None]
+"""A row's fields, and what stands beside them instead of a prediction if it can't be predicted."""
 
 
-def _read(source: Input, stack: ExitStack, predictor: Predictor) -> Iterator[Checked]:
-    stream: BinaryIO
-    if source.path == STANDARD:
-        stream, name = sys.stdin.buffer, "stdin.jsonl"
-    else:
-        stream, name = stack.enter_context(open_file(Path(source.path))), source.path
-    for row in read_rows(stream, source.format, name=name):
-        fields, reason = _check(row, source, predictor)
-        if reason is not None and not source.keep_going:
-            where = Location(source.name, row.line, text=row.text if isinstance(row, BadRow) else None)
-            raise DataError(reason, where=where, hint="`--keep-going` gives such rows an `error` field and goes on")
-        yield fields, reason
+def _read(source: Input, columns: Columns) -> Generator[Checked]:
+    names = source.names(columns)
+    for row in source.rows():
+        problem = _problem(row, source, names)
+        if problem is None:
+            yield _fields(row), None
+        elif source.keep_going:
+            place = {"line": row.line} if isinstance(row, BadRow) else {}
+            yield _fields(row), {**place, "error": problem.what}
+        else:
+            raise DataError([problem])
 
 
-def _check(row: Row | BadRow, source: Input, predictor: Predictor) -> Checked:
+def _fields(row: Row | BadRow) -> Fields:
+    return row.fields if isinstance(row, Row) else {}
+
+
+def _problem(row: Row | BadRow, source: Input, names: tuple[str, ...]) -> Problem | None:
     if isinstance(row, BadRow):
-        return {"line": row.line}, row.reason
-    for name in source.names(predictor.card.columns):
+        return Problem(row.reason, Location(source.name, row.line, text=row.text), GOES_ON)
+    where = Location(source.name, row.line)
+    for option, name in zip(("--text", "--pair"), names, strict=False):
         if name not in row.fields:
-            given = ", ".join(row.fields)
-            return row.fields, f"there is no column `{name}`; this row has {given}"
-        if not isinstance(row.fields[name], str | int | float) or not str(row.fields[name]).strip():
-            return row.fields, f"column `{name}` holds no text"
-    return row.fields, None
+            what = f"there is no column `{name}`; this row has {', '.join(row.fields)}"
+            return Problem(what, where, f"`{option} COLUMN` says what it is called here; {GOES_ON}")
+    texts = row_texts(row.fields, names)
+    return Problem(texts, where, GOES_ON) if isinstance(texts, str) else None
 
 
-def _predict_window(window: list[Checked], predictor: Predictor, columns: tuple[str, ...]) -> Generator[Fields]:
+def _predict_window(window: list[Checked], predictor: Predictor, source: Input) -> Generator[Fields]:
     """The window's rows in order, predicted where they could be read."""
-    good = [fields for fields, reason in window if reason is None]
-    labelled = iter(())
+    good = [fields for fields, failure in window if failure is None]
+    labelled: Iterator[Fields] = iter(())
     if good:
-        labelled = label_rows(good, predictor.score(good, columns=columns).scores, task=predictor.task)
-    for fields, reason in window:
-        yield {**kept(fields), "error": reason} if reason is not None else next(labelled)
+        scores = predictor.score(good, columns=source.names(predictor.card.columns)).scores
+        labelled = label_rows(good, scores, task=predictor.task, reserved=source.reserved)
+    for fields, failure in window:
+        yield next(labelled) if failure is None else {**kept(fields, reserved=source.reserved), **failure}

@@ -25,37 +25,46 @@ Fields = dict[str, object]
 
 
 RESULTS = ("label", "probability")
-_RENAMED = {"label": "gold", "probability": "input_probability"}
+ERRORS = ("line", "error")
+"""What a row that can't be used gets instead of results: its line, if it couldn't even be read, and why."""
 
 
-def kept(row: Fields) -> Fields:
-    """The input's fields; those called as a result is are kept under another name."""
-    return {_RENAMED.get(name, name): value for name, value in row.items()}
+def kept(row: Fields, *, reserved: Sequence[str] = RESULTS) -> Fields:
+    """The input's fields; one that has a reserved name is kept under a free one: `gold`, or `input_...`."""
+    result: Fields = {}
+    for name, value in row.items():
+        free = "gold" if name == "label" else name
+        while free in reserved or free in result or (free != name and free in row):
+            free = f"input_{free}"
+        result[free] = value
+    return result
 
 
-def predicted(row: Fields, *, label: str, probability: float) -> Fields:
+def predicted(row: Fields, *, label: str, probability: float, reserved: Sequence[str] = RESULTS) -> Fields:
     """The row with the prediction as `label` and `probability`."""
-    return {**kept(row), "label": label, "probability": round(probability, 6)}
+    return {**kept(row, reserved=reserved), "label": label, "probability": round(probability, 6)}
 
 
-def label_rows(rows: Iterable[Fields], scores: Tensor, *, task: Task) -> Generator[Fields]:
+def label_rows(
+    rows: Iterable[Fields], scores: Tensor, *, task: Task, reserved: Sequence[str] = RESULTS
+) -> Generator[Fields]:
     """Each row with the label that scores highest and its probability."""
     best = task.probabilities(scores).max(1)
     numbers, probabilities = cast("list[int]", best.indices.tolist()), cast("list[float]", best.values.tolist())
     for row, number, probability in zip(rows, numbers, probabilities, strict=True):
-        yield predicted(row, label=task.labels[number], probability=probability)
+        yield predicted(row, label=task.labels[number], probability=probability, reserved=reserved)
 
 
 class RowWriter:
     """Writes windows of rows to a binary stream.
 
-    CSV takes its columns from the first window: the input's fields, then the results, and `error` if asked.
+    CSV takes its columns from the first window: the input's fields, then the results, and `line` and `error` if asked.
     """
 
     def __init__(self, stream: IO[bytes], format: OutputFormat, *, with_errors: bool = False) -> None:
         self._stream = stream
         self._format = format
-        self._last = (*RESULTS, "error") if with_errors else RESULTS
+        self._last = (*RESULTS, *ERRORS) if with_errors else RESULTS
         self._columns: list[str] | None = None
 
     def write(self, rows: Sequence[Fields]) -> None:

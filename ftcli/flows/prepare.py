@@ -12,10 +12,11 @@ from ftcli.data.profile import Profile, with_token_lengths
 from ftcli.data.report import write_report
 from ftcli.errors import UsageError
 from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
+from ftcli.flows.recipes import open_recipe
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import Split
 from ftcli.spec.document import read_document
-from ftcli.spec.recipe import Recipe, load_recipe
+from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
 
 
@@ -36,22 +37,23 @@ class Target:
     recipe: Recipe | None = None
 
 
-def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str = "data") -> Target:
-    """Find out what TARGET means: a built-in name, a recipe, or a data card.
+def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str | None = None) -> Target:
+    """Find out what TARGET means: a built-in name, a recipe, or a data card. `root` is where its prepared form goes.
 
     Raises:
         RecipeError: it is none of them, or has problems.
         UsageError: settings for something that is no recipe.
     """
     if target.endswith(".toml") and not _is_card(Path(target)):
-        recipe = load_recipe(Path(target), settings)
-        return Target(place_of(recipe.spec.data), recipe)
+        recipe = open_recipe(Path(target), settings)
+        data = recipe.spec.data if root is None else recipe.spec.data.model_copy(update={"root": root})
+        return Target(place_of(data), recipe)
     if settings:
         raise UsageError("`--set` changes a recipe, and this is none", hint=f"ftcli prepare RECIPE --set {settings[0]}")
     if not target.endswith(".toml") and target not in builtin_names() and Path(target).exists():
         hint = f"ftcli prepare NAME --source {target}; NAME is one of {', '.join(builtin_names())}, or a card's path"
         raise UsageError(f"{target} is neither a built-in data set nor a recipe or data card", hint=hint)
-    return Target(place_named(target, Path(root)))
+    return Target(place_named(target, Path(root or "data")))
 
 
 def _is_card(path: Path) -> bool:
@@ -69,7 +71,7 @@ def prepare_target(
         target: What to prepare.
         source: A folder, archive, file or URL to take the files from.
         max_bad_rows: How many rows may be left out because they can't be used.
-        force: Prepare again what is there already.
+        force: Prepare again what is there already, and download it again.
 
     Raises:
         DataError: the data can't be had, or a row can't be used.

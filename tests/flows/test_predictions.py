@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftcli.errors import DataError
-from ftcli.flows.predictions import RowWriter, label_rows, predicted, write_whole
+from ftcli.flows.predictions import ERRORS, RESULTS, RowWriter, kept, label_rows, predicted, write_whole
 from ftcli.tasks.classification import Classification
 from tests.conftest import Ftcli, make_rows, write_rows
 
@@ -42,6 +42,22 @@ def test_fields_that_are_called_like_the_prediction_are_kept_under_other_names()
         ("label", "yes"),
         ("probability", 0.5),
     ]
+
+
+NAMES = ["label", "gold", "input_gold", "probability", "input_probability", "error", "line", "x"]
+
+
+@given(
+    row=st.dictionaries(st.sampled_from(NAMES), st.integers()), reserved=st.sampled_from([RESULTS, (*RESULTS, *ERRORS)])
+)
+@settings(deadline=None, max_examples=60)
+def test_no_field_of_the_input_is_lost_or_taken_for_a_result(row: dict[str, object], reserved: tuple[str, ...]) -> None:
+    result = kept(row, reserved=reserved)
+    assert list(result.values()) == list(row.values())
+    assert not set(result) & set(reserved)
+    assert {name: result[name] for name in row if name not in reserved} == {
+        name: value for name, value in row.items() if name not in reserved
+    }
 
 
 def test_each_row_gets_the_label_that_scores_highest_in_the_rows_order() -> None:
@@ -91,8 +107,10 @@ def test_a_field_that_the_first_rows_of_a_csv_had_not_is_an_error_and_not_lost()
 
 def test_rows_with_errors_have_a_column_for_them_in_csv() -> None:
     stream = io.BytesIO()
-    RowWriter(stream, "csv", with_errors=True).write([{"a": 1, "error": "no text"}])
-    assert stream.getvalue() == b"a,label,probability,error\n1,,,no text\n"
+    writer = RowWriter(stream, "csv", with_errors=True)
+    writer.write([{"a": 1, "error": "no text"}])
+    writer.write([{"line": 2, "error": "not JSON"}])
+    assert stream.getvalue() == b"a,label,probability,line,error\n1,,,,no text\n,,,2,not JSON\n"
 
 
 def test_a_file_appears_only_once_it_is_whole(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from ftcli.modeling.backbone import (
     load_model,
     load_weights,
     longest_row,
-    resolve_path,
     restore_model,
     save_model,
 )
+from ftcli.modeling.places import resolve_path
 from ftcli.spec.sections import ModelSection
 from tests.modeling.encoders import ARCHITECTURES, make_encoder, make_inputs
 
