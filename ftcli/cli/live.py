@@ -18,7 +18,8 @@ from ftcli.cli.drawing import Drawing
 from ftcli.cli.rows import closing, note, row_of
 from ftcli.cli.table import labelled
 from ftcli.cli.view import MOST_STEPS, Doing, Pace, State, seconds_per_step, steps_table, view
-from ftcli.flows.lines import line_of, spent
+from ftcli.flows.figures import spent
+from ftcli.flows.lines import line_of
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import (
     Evaluated,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ftcli.flows.lines import percent, rate, short, size
+from ftcli.flows.figures import percent, rate, short, size
 from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe
 

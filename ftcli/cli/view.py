@@ -13,20 +13,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ftcli.cli.table import Column, Phrase, bar, packed, table
-from ftcli.flows.lines import (
-    MANY_GROUPS,
-    amount,
-    clock,
-    figure,
-    flat,
-    percent,
-    rate,
-    short,
-    size,
-    stage_name,
-    stage_size,
-    trainable,
-)
+from ftcli.flows.figures import amount, clock, figure, flat, percent, rate, short, size, trainable
+from ftcli.flows.lines import MANY_GROUPS, stage_name, stage_size
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import RunStarted, StageEntered, StepDone
 

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from ftcli.flows.lines import clock, figure, line_of, percent, rates_text, short, size
+from ftcli.flows.figures import clock, figure, percent, short, size
+from ftcli.flows.lines import line_of, rates_text
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import (
     CheckpointSaved,
