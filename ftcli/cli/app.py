@@ -121,7 +121,8 @@ def _show_plan(recipe: Recipe) -> None:
 
     with pointing_at(recipe), open_screen(is_main=not is_silent_rank()) as screen:
         found = follow(plan(recipe.spec), screen)
-    show_plan(Console(quiet=is_silent_rank()), found, recipe)
+    if found is not None:
+        show_plan(Console(), found, recipe)
 
 
 @app.command()

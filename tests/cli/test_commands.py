@@ -111,19 +111,6 @@ def test_a_stopped_run_resumes_to_the_same_bytes(project: Path, ftcli: Ftcli) ->
     assert "finished" in again.err
 
 
-def test_a_dry_run_trains_nothing_and_shows_where_values_come_from(
-    project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    result = ftcli("train", "tiny.toml", "--dry-run", "--set", "optimizer.lr=5e-4")
-    assert result.code == 0, result.err
-    assert not (project / "run").exists()
-    assert "12 of 8 rows" in result.out
-    assert "--set optimizer.lr" in result.out
-    assert "tiny.toml:" in result.out
-    assert "logits [4, 2]" in result.out
-
-
 def test_help_and_recipe_errors_import_neither_torch_nor_transformers(project: Path) -> None:
     code = (
         "import sys\nfrom ftcli.cli.main import run\nrun(['--help'])\nrun(['train', 'missing.toml'])\n"
