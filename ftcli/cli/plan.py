@@ -26,8 +26,10 @@ def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:
         console.print(_patterns(plan))
     console.print(_parameters(plan))
     console.print(_values(recipe))
-    for note in plan.notes:
-        console.print(f"warning: {note}", style="yellow", highlight=False)
+    for remark in plan.remarks:
+        is_warning = remark.level == "warning"
+        label = Text("warning: ", "bold yellow") if is_warning else Text("note: ", "dim")
+        console.print(label.append(remark.text, "none"), soft_wrap=True, highlight=False)
 
 
 def _facts(plan: Plan) -> Table:

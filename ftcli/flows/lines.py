@@ -37,7 +37,7 @@ from ftcli.train.events import (
 )
 
 MANY_GROUPS = 3
-"""More learning-rate groups than this (layer decay makes dozens) are shown as a range."""
+"""More learning rates than this are shown as a range; a group with layer decay has two, its highest and lowest."""
 
 
 def line_of(event: Event, *, total_steps: int | None = None) -> str | None:
@@ -83,14 +83,20 @@ def _started(event: RunStarted) -> str:
     steps, size = counted(event.total_steps, "step"), counted(event.batch_size, "row")
     parts = [
         f"run {event.name}" + (f" goes on from step {event.step}" if event.step else ""),
-        f"{steps} of {size} ({event.steps_per_epoch:,} an epoch, "
-        f"{counted(event.micro_batches, 'micro-batch', 'es')} a step)",
+        f"{steps} of {size} ({event.steps_per_epoch:,} an epoch, {cut_text(event)})",
         f"data {event.data} ({rows} rows)" if rows else f"data {event.data}",
         f"model {event.model} ({trainable(event.num_trainable, event.num_parameters)})",
         f"{event.device} {event.precision}{world}",
         f"run folder {event.run_dir}",
     ]
     return "; ".join([*parts, *event.notes])
+
+
+def cut_text(event: RunStarted) -> str:
+    """How steps are cut: `4 micro-batches a step`, or by tokens."""
+    if event.max_tokens is not None:
+        return f"micro-batches of at most {event.max_tokens:,} tokens"
+    return f"{counted(event.micro_batches, 'micro-batch', 'es')} a step"
 
 
 def _step(event: StepDone, total_steps: int | None) -> str:
@@ -172,6 +178,6 @@ def rates_text(rates: dict[str, float]) -> str:
     if not values:
         return ""
     if len(values) > MANY_GROUPS:
-        return f"lr {rate(min(values))} to {rate(max(values))} ({len(values)} groups)"
+        return f"lr {rate(min(values))} to {rate(max(values))} ({len(values)} rates)"
     others = ", ".join(f"{name} {rate(value)}" for name, value in list(rates.items())[1:])
     return f"lr {rate(values[0])}" + (f" ({others})" if others else "")

@@ -12,6 +12,7 @@ import torch
 from ftcli.data.plan import Cut, EpochPlan, deal, padding_share
 from ftcli.data.tokens import TokenizedSplit, TokenStore
 from ftcli.flows.data import place_of, prepared_for
+from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
@@ -20,6 +21,7 @@ from ftcli.spec.choices import AdamW
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
+from ftcli.train.events import Noted
 from ftcli.train.feed import choose_cut
 from ftcli.train.precision import Precision
 from ftcli.train.schedules import multiplier
@@ -82,7 +84,7 @@ class Plan:
     checkpoint_bytes: int
     disk_bytes: int
     tried: TriedBatch
-    notes: tuple[str, ...]
+    remarks: tuple[Noted, ...]
 
 
 def plan(spec: RunSpec) -> Working[Plan | None]:
@@ -129,7 +131,7 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=checkpoint_bytes * (spec.checkpoint.keep + 1),
         tried=_try_batch(parts, split, epoch, cut),
-        notes=parts.notes,
+        remarks=(*remarks(parts), *(Noted(0, note) for note in parts.notes)),
     )
 
 

@@ -31,11 +31,12 @@ class Recorder:
         for record in self._journal.records():
             self._metrics.add(record)
 
-    def passing(self, event: Event) -> Generator[Event]:
-        """Record an event and pass it on; activities are for the screen alone."""
-        if self._is_main and not isinstance(event, Activity):
-            self._write(event)
-        yield event
+    def passing(self, *events: Event) -> Generator[Event]:
+        """Record events and pass them on, one by one; activities are for the screen alone."""
+        for event in events:
+            if self._is_main and not isinstance(event, Activity):
+                self._write(event)
+            yield event
 
     def record(self, event: RunEvent) -> None:
         """Record an event that nobody is left to be shown."""

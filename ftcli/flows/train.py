@@ -21,7 +21,7 @@ from ftcli.flows.continuation import (
 from ftcli.flows.data import is_stale, place_of, prepared_for
 from ftcli.flows.facts import launch_facts, run_facts
 from ftcli.flows.failure import Scene, explaining
-from ftcli.flows.opening import started
+from ftcli.flows.opening import remarks, started
 from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
 from ftcli.modeling.backbone import resolve_path
@@ -137,15 +137,14 @@ def _carry_out(
     checkpoint = start.path if start else None
     if before is not None:
         recorder.rewind(step)
-        for note in _resume_notes(start, skipped):
-            yield from recorder.passing(note)
+        yield from recorder.passing(*_resume_notes(start, skipped))
     parts = yield from _load(spec, world, recorder, step=step, checkpoint=checkpoint)
     if world.is_main and before is None:
         write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
     scene.parts, scene.began = parts, True
     if before and (changed := _changes(before, parts, start)):
         yield from recorder.passing(changed)
-    yield from recorder.passing(started(parts, folder, step=step))
+    yield from recorder.passing(started(parts, folder, step=step), *remarks(parts, step=step))
     scene.run = run = yield from assemble(parts, run_dir=folder, start=checkpoint)
     if lost := forget_lost_best(run):
         yield from recorder.passing(Noted(step, lost, "warning"))

@@ -56,6 +56,7 @@ class Parts:
     freezing: FreezePlan
     limits: Limits
     precision: Kind
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -94,7 +95,8 @@ def load_parts(spec: RunSpec, *, world: World, prepared: Prepared, start: Path |
         freezing=freezing,
         limits=limits,
         precision=precision,
-        notes=(*freezing.warnings, *([warning] if warning else []), *_new_weights(loaded), *_costs(spec, world)),
+        warnings=(*freezing.warnings, *([warning] if warning else [])),
+        notes=(*_new_weights(loaded), *_costs(spec, world)),
     )
 
 

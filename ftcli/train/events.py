@@ -14,7 +14,11 @@ from ftcli.runtime.activity import Activity
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins, or goes on from `step`. `group_sizes` counts the parameters of each rate."""
+    """A run begins, or goes on from `step`. `group_sizes` counts the parameters of each rate.
+
+    `micro_batches` are those of a full step on each rank; 0 where `max_tokens` cuts them, and their number varies.
+    `notes` are facts; what may need a change comes as a warning of its own.
+    """
 
     step: int
     total_steps: int
@@ -33,6 +37,7 @@ class RunStarted:
     micro_batches: int
     group_sizes: dict[str, int]
     best_metric: str
+    max_tokens: int | None = None
     notes: tuple[str, ...] = ()
 
 

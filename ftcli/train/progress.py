@@ -56,6 +56,10 @@ class Due:
             return False
         return int(step / self.period + 1e-9) > int((step - 1) / self.period + 1e-9)
 
+    def falls_within(self, steps: int) -> bool:
+        """Whether it is due at all in so many steps."""
+        return self.period is not None and int(steps / self.period + 1e-9) > 0
+
 
 def due_every(cadence: Cadence, steps_per_epoch: int) -> Due:
     """A cadence in steps."""

@@ -115,7 +115,7 @@ def test_a_step_has_no_total_where_none_is_known() -> None:
 
 def test_many_learning_rates_are_a_range() -> None:
     rates = {f"layer {number}": 1e-6 * (number + 1) for number in range(12)}
-    assert rates_text(rates) == "lr 1.0e-06 to 1.2e-05 (12 groups)"
+    assert rates_text(rates) == "lr 1.0e-06 to 1.2e-05 (12 rates)"
 
 
 @pytest.mark.parametrize(
