@@ -57,7 +57,7 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
         case StepDone():
             return _step(event, total_steps)
         case EpochDone():
-            return f"epoch {event.epoch} done at step {event.step}: {_epoch_loss(event)}"
+            return f"epoch {epoch_text(event.epoch)} done at step {event.step}: {_epoch_loss(event)}"
         case Evaluated():
             return _evaluated(event)
         case CheckpointSaved():

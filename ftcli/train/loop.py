@@ -47,13 +47,9 @@ def fit(run: Run) -> Events:
             yield from _enter_stage(run)
             signal = yield from _advance(run, group)
             yield from _report(run)
-            paused = run.meter.pause()
-            improved = (yield from _evaluate_all(run)) if limits.evaluate.after(progress.step) else False
             stop = bool(signal) or progress.step == limits.stop_step
-            if stop or improved or limits.save.after(progress.step):
-                yield from _save(run, is_best=improved or progress.best is None)
-            yield from run.saver.report()
-            run.meter.go_on(paused)
+            with run.meter.pause():
+                yield from _evaluate_and_save(run, stop=stop)
             if stop:
                 break
         yield from _settle(run)
@@ -110,8 +106,17 @@ def _report(run: Run) -> Events:
     progress, limits = run.progress, run.limits
     if limits.log.after(progress.step) or (progress.step == 1 and limits.log.period is not None):
         yield run.meter.step_done(limits, run.optimizer.rates())
-    if limits.epoch_ends(progress.step):
-        yield run.meter.end_epoch(round(limits.epoch_at(progress.step)))
+    if limits.epoch_ends(progress.step) or progress.step == limits.total_steps:
+        yield run.meter.epoch_done(limits)
+
+
+def _evaluate_and_save(run: Run, *, stop: bool) -> Events:
+    """Do what is due between two steps."""
+    progress, limits = run.progress, run.limits
+    improved = (yield from _evaluate_all(run)) if limits.evaluate.after(progress.step) else False
+    if stop or improved or limits.save.after(progress.step):
+        yield from _save(run, is_best=improved or progress.best is None)
+    yield from run.saver.report()
 
 
 def _evaluate_all(run: Run) -> Generator[Event, None, bool]:
@@ -154,6 +159,7 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
         improved=improved,
         best=progress.best,
         best_step=progress.best_step,
+        train_loss=run.meter.epoch_loss(),
     )
     return improved
 

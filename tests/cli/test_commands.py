@@ -42,6 +42,27 @@ def test_a_run_leaves_everything_that_the_design_promises(project: Path, ftcli: 
     assert {row["label"] for row in predictions} <= {"no", "yes"}
 
 
+def losses(project: Path) -> list[tuple[float, bool, bool]]:
+    """For each entry of metrics.json its epoch, and whether it has a training and a validation loss."""
+    epochs = json.loads((project / "run/metrics.json").read_text())["epochs"]
+    return [(round(entry["epoch"], 2), "loss" in entry["train"], "loss" in entry["validation"]) for entry in epochs]
+
+
+def test_every_fraction_of_an_epoch_has_its_training_loss(project: Path, ftcli: Ftcli) -> None:
+    result = ftcli("train", "tiny.toml", "--set", "train.epochs=2.5", "--set", "evaluate.every={ epochs = 0.5 }")
+    assert result.code == 0, result.err
+    assert losses(project) == [(epoch, True, True) for epoch in (0.5, 1.0, 1.5, 2.0, 2.5)]
+    assert "epoch 2.5 done at step 15: mean training loss" in result.err
+    steps = [record["loss"] for record in lines(project / "run/log.jsonl") if record["event"] == "step_done"]
+    epochs = json.loads((project / "run/metrics.json").read_text())["epochs"]
+    assert epochs[2]["train"]["loss"] == pytest.approx(sum(steps[6:9]) / 3)  # three whole steps into the second epoch
+
+
+def test_a_run_shorter_than_an_epoch_has_its_training_loss(project: Path, ftcli: Ftcli) -> None:
+    assert ftcli("train", "tiny.toml", "--set", "train.steps=3").code == 0
+    assert losses(project) == [(0.5, True, False)]
+
+
 def test_predict_gives_what_plain_transformers_gives(project: Path, ftcli: Ftcli) -> None:
     assert ftcli("train", "tiny.toml").code == 0
     result = ftcli("predict", "--ckpt", "run/best", "--input", "test.jsonl")
