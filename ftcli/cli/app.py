@@ -101,7 +101,7 @@ def train(
     from ftcli.flows.train import train as flow
 
     with pointing_at(loaded):
-        drive(flow(loaded.spec, run_dir=run_dir))
+        drive(lambda answer: flow(loaded.spec, run_dir=run_dir, answer=answer))
 
 
 def _initialised(recipe: Recipe, checkpoint: Path | None, *, new_head: bool) -> Recipe:
@@ -130,7 +130,7 @@ def resume(run_dir: RunFolder, settings: Settings = None, debug: Debug = False) 
     """Go on with a run from its newest sound checkpoint, as if it had never stopped."""
     from ftcli.flows.train import resume as flow
 
-    drive(flow(run_dir, changes=settings or ()))
+    drive(lambda answer: flow(run_dir, changes=settings or (), answer=answer))
 
 
 @app.command(name="eval")

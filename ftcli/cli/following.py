@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import typer
@@ -13,6 +13,8 @@ from ftcli.errors import RecipeError
 from ftcli.runtime.activity import T, Working
 from ftcli.spec.recipe import Recipe
 from ftcli.train.events import Event, RunFinished
+
+STOPPING = "stopping after this step; once more ends it at once"
 
 
 def is_silent_rank() -> bool:
@@ -42,11 +44,15 @@ def follow(work: Working[T], screen: Screen) -> T:
             return stop.value
 
 
-def drive(events: Generator[Event]) -> None:
-    """Show a run's events to the end; a run that a signal stopped ends with that signal's code."""
+def drive(start: Callable[[Callable[[], None]], Generator[Event]]) -> None:
+    """Show a run's events to the end; a run that a signal stopped ends with that signal's code.
+
+    Args:
+        start: Starts the run; it is given what to call when a signal asks it to stop.
+    """
     code = 0
     with open_screen(is_main=not is_silent_rank()) as screen:
-        for event in events:
+        for event in start(lambda: screen.warn(STOPPING)):
             screen.show(event)
             if isinstance(event, RunFinished):
                 code = event.exit_code

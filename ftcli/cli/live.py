@@ -43,6 +43,10 @@ class Screen(Protocol):
         """Show what has happened."""
         ...
 
+    def warn(self, text: str) -> None:
+        """Say a sentence that is not part of the run; from any thread."""
+        ...
+
 
 @contextmanager
 def open_screen(*, is_main: bool, console: Console | None = None) -> Generator[Screen]:
@@ -71,6 +75,9 @@ class _SilentScreen:
     def show(self, event: Event) -> None:
         """Say nothing."""
 
+    def warn(self, text: str) -> None:
+        """Say nothing."""
+
 
 class _PlainScreen:
     def __init__(self, console: Console) -> None:
@@ -86,6 +93,10 @@ class _PlainScreen:
         if line is not None and not (isinstance(event, Activity) and line == self._last):
             self._console.print(Text(line), soft_wrap=True, highlight=False)
             self._last = line
+
+    def warn(self, text: str) -> None:
+        """Write a line."""
+        self._console.print(Text(text), soft_wrap=True, highlight=False)
 
 
 class _LiveScreen:
@@ -112,6 +123,10 @@ class _LiveScreen:
         row = row_of(event, started=self._state.started, width=self._console.width)
         if row is not None:
             self._drawing.print(row)
+
+    def warn(self, text: str) -> None:
+        """Print a row above the view."""
+        self._drawing.print(note(text, is_warning=True))
 
     def close(self, *, failed: bool = False) -> None:
         """Take the view away; after a failure the last steps stay, since they may tell why."""
