@@ -16,6 +16,7 @@ from ftcli.flows.figures import (
     percent,
     rate,
     short,
+    size,
     spent,
     trainable,
     written,
@@ -80,10 +81,10 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
 def _started(event: RunStarted) -> str:
     rows = ", ".join(f"{split} {number:,}" for split, number in event.rows.items())
     world = f", {event.world_size} processes" if event.world_size > 1 else ""
-    steps, size = counted(event.total_steps, "step"), counted(event.batch_size, "row")
+    steps, rows_each = counted(event.total_steps, "step"), counted(event.batch_size, "row")
     parts = [
         f"run {event.name}" + (f" goes on from step {event.step}" if event.step else ""),
-        f"{steps} of {size} ({event.steps_per_epoch:,} an epoch, {cut_text(event)})",
+        f"{steps} of {rows_each} ({event.steps_per_epoch:,} an epoch, {cut_text(event)})",
         f"data {event.data} ({rows} rows)" if rows else f"data {event.data}",
         f"model {event.model} ({trainable(event.num_trainable, event.num_parameters)})",
         f"{event.device} {event.precision}{world}",
@@ -141,6 +142,15 @@ def _finished(event: RunFinished) -> str:
     best = "" if event.best is None else f"; {best_text(event)}"
     resume = f"; resume with: {event.resume}" if event.resume else ""
     return f"{ending(event)}: {where}{best}; run folder {event.run_dir}{resume}"
+
+
+def so_far(activity: Activity) -> str:
+    """How far some work has come: `1,200/2,400 rows`."""
+    if activity.total is None:
+        return amount(activity.done, activity.unit)
+    if activity.unit == "bytes":
+        return f"{size(activity.done)} of {size(activity.total)}"
+    return f"{activity.done:,}/{activity.total:,} {activity.unit}"
 
 
 def ending(event: RunFinished) -> str:

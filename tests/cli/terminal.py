@@ -71,10 +71,12 @@ def drawn(events: Iterable[Event], width: int = 80, height: int = 24) -> Termina
     return Terminal(width).feed(file.getvalue())
 
 
-def plain(events: Iterable[Event], *, is_main: bool = True) -> str:
-    file = io.StringIO()
-    with open_screen(is_main=is_main, console=Console(file=file, width=80)) as screen:
+def plain(events: Iterable[Event], *, is_main: bool = True, seconds: float = 0) -> str:
+    """What is written of events that come so many seconds apart."""
+    file, now = io.StringIO(), [0.0]
+    with open_screen(is_main=is_main, console=Console(file=file, width=80, get_time=lambda: now[0])) as screen:
         for event in events:
+            now[0] += seconds
             screen.show(event)
     return file.getvalue()
 

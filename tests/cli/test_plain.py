@@ -32,3 +32,13 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_other_ranks_are_silent() -> None:
     assert plain(whole_run(), is_main=False) == ""
+
+
+def test_without_a_terminal_long_work_gives_a_sign_of_life_twice_a_minute() -> None:
+    events = [Activity("tokenize train", done, 900) for done in range(0, 901, 100)]
+    assert plain(events, seconds=12).splitlines() == [
+        "tokenize train: 300/900 rows so far",
+        "tokenize train: 600/900 rows so far",
+        "tokenize train: 900 rows",
+    ]
+    assert plain(events, seconds=1) == "tokenize train: 900 rows\n"
