@@ -27,7 +27,10 @@ class Recorder:
         """Forget what was written after `step`, the step that a resumed run goes on from."""
         if not self._is_main:
             return
+        records = list(self._journal.records())
         self._journal.keep(lambda record: _outlasts(record, step))
+        if not all(_outlasts(record, step) for record in records):
+            self._say(f"going back to step {step}: what stands above of later steps is void, and done anew")
         for record in self._journal.records():
             self._metrics.add(record)
 
@@ -49,11 +52,14 @@ class Recorder:
         if isinstance(event, RunStarted):
             self._total_steps = event.total_steps
         if line := line_of(event, total_steps=self._total_steps):
-            with self._run_dir.out_log.open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
+            self._say(line)
         if isinstance(event, EpochDone | Evaluated | RunFinished):
             self._metrics.add(record)
             write_json(self._run_dir.metrics, self._metrics.summary())
+
+    def _say(self, line: str) -> None:
+        with self._run_dir.out_log.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 def _outlasts(record: Record, step: int) -> bool:
