@@ -39,3 +39,12 @@ def test_under_torchrun_one_plan_is_made_for_all_processes(project: Path) -> Non
     assert "2 on each rank" in result.out
     assert "logits [2, 2]" in result.out  # a quarter of a step: two ranks, two micro-batches each
     assert result.err.count("read train") == 1
+
+
+def test_a_dry_run_in_a_pipe_can_be_searched(project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("recipes").mkdir()
+    Path("tiny.toml").rename("recipes/a-recipe-of-mine.toml")
+    lines = ftcli("train", "recipes/a-recipe-of-mine.toml", "--dry-run").out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert any(re.match(r"batch\.size +8 +recipes/a-recipe-of-mine\.toml:13$", line) for line in lines)
