@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import typer
+from rich.console import Console
 
 from ftcli.cli.live import Screen, open_screen
 from ftcli.errors import RecipeError
@@ -24,6 +25,18 @@ def is_silent_rank() -> bool:
     from ftcli.runtime.world import launched_rank
 
     return launched_rank() > 0
+
+
+@contextmanager
+def loading() -> Generator[None]:
+    """Around the imports that take a command's first seconds: on a terminal, say what they are.
+
+    Not under torchrun, where only torch can tell which of the processes is to speak.
+    """
+    console = Console(stderr=True)
+    is_shown = console.is_terminal and not console.is_dumb_terminal and "TORCHELASTIC_RUN_ID" not in os.environ
+    with console.status("loading torch", spinner="line") if is_shown else nullcontext():
+        yield
 
 
 @contextmanager

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import re
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -83,3 +87,19 @@ def plain(events: Iterable[Event], *, is_main: bool = True, seconds: float = 0) 
 
 def frames_with(terminal: Terminal, pattern: str) -> list[str]:
     return [line for frame in terminal.frames for line in frame if re.search(pattern, line)]
+
+
+def on_terminal(arguments: Sequence[str]) -> tuple[subprocess.Popen[bytes], Iterator[str]]:
+    """A process whose stdin and stderr are a terminal, and what it writes there as it comes."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    process = subprocess.Popen(arguments, stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL, env=environment)
+    os.close(theirs)
+
+    def chunks() -> Iterator[str]:
+        with suppress(OSError):  # what Linux makes of a terminal that nobody has open any more
+            while chunk := os.read(ours, 65536):
+                yield chunk.decode(errors="replace")
+        os.close(ours)
+
+    return process, chunks()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -18,6 +16,7 @@ import pytest
 from ftcli.flows.train import resume, train
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import Event, RunFinished
+from tests.cli.terminal import on_terminal
 from tests.conftest import make_rows, write_rows
 from tests.laws.rig import spec_of
 from tests.laws.test_resume import assert_same_bytes
@@ -131,30 +130,17 @@ def test_a_second_signal_ends_it_at_once(project: Path, second: int, code: int) 
 def test_a_second_ctrl_c_leaves_the_terminal_as_it_was(project: Path) -> None:
     write_rows(project / "train.jsonl", make_rows(3000, seed=1))
     stages = r"freeze.stages=[{at={step=1}, freeze=['embeddings']}]"
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
-    arguments = command(*LONG_STEPS, stages)
-    process = subprocess.Popen(arguments, stderr=theirs, stdin=theirs, stdout=subprocess.DEVNULL, env=environment)
-    os.close(theirs)
     output, awaited = "", [r"stage +step +0", ANSWER]
-    while chunk := _read(ours):
+    process, chunks = on_terminal(command(*LONG_STEPS, stages))
+    for chunk in chunks:
         output += chunk
         if awaited and re.search(awaited[0], re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", output)):
             awaited.pop(0)
             process.send_signal(signal.SIGINT)
-    os.close(ours)
     assert process.wait() == 130
     assert not awaited
     assert "stopped" not in output
     assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")
-
-
-def _read(descriptor: int) -> str:
-    """What the other side has written; nothing once it has closed."""
-    try:
-        return os.read(descriptor, 65536).decode(errors="replace")
-    except OSError:
-        return ""
 
 
 @pytest.mark.slow
