@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ftcli import __version__
-from ftcli.cli.following import drive, follow, is_silent_rank, pointing_at
+from ftcli.cli.following import drive, follow, is_silent_rank, loading, pointing_at
 from ftcli.cli.live import open_screen
 from ftcli.cli.options import (
     BatchSize,
@@ -68,8 +68,9 @@ def prepare(
     debug: Debug = False,
 ) -> None:
     """Get a data set, check every row, and say what it looks like."""
-    from ftcli.cli.results import show_profile
-    from ftcli.flows.prepare import prepare_target, resolve_target
+    with loading():
+        from ftcli.cli.results import show_profile
+        from ftcli.flows.prepare import prepare_target, resolve_target
 
     resolved = resolve_target(target, tuple(settings or ()), root=root)
     with pointing_at(resolved.recipe), open_screen(is_main=True) as screen:
@@ -102,10 +103,11 @@ def train(
     if dry_run:
         _show_plan(loaded)
         return
-    from ftcli.flows.train import train as flow
+    with loading():
+        from ftcli.flows.train import train as flow
 
     with pointing_at(loaded):
-        drive(flow(loaded.spec, run_dir=run_dir))
+        drive(lambda answer: flow(loaded.spec, run_dir=run_dir, answer=answer))
 
 
 def _loaded(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:
@@ -114,27 +116,31 @@ def _loaded(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new
             raise UsageError("--new-head goes with --init-from", hint="ftcli train RECIPE --init-from CKPT --new-head")
         return open_recipe(path, settings)
     recipe = load_recipe(path, settings)  # its own model need not be there: the checkpoint takes its place
-    from ftcli.flows.predictor import open_card
+    with loading():
+        from ftcli.flows.predictor import open_card
 
     open_card(checkpoint)
     return starting_from(recipe, checkpoint, new_head=new_head)
 
 
 def _show_plan(recipe: Recipe) -> None:
-    from ftcli.cli.plan import show_plan
-    from ftcli.flows.plan import plan
+    with loading():
+        from ftcli.cli.plan import show_plan
+        from ftcli.flows.plan import plan
 
     with pointing_at(recipe), open_screen(is_main=not is_silent_rank()) as screen:
         found = follow(plan(recipe.spec), screen)
-    show_plan(Console(quiet=is_silent_rank()), found, recipe)
+    if found is not None:
+        show_plan(Console(), found, recipe)
 
 
 @app.command()
 def resume(run_dir: RunFolder, settings: Settings = None, debug: Debug = False) -> None:
     """Go on with a run from its newest sound checkpoint, as if it had never stopped."""
-    from ftcli.flows.train import resume as flow
+    with loading():
+        from ftcli.flows.train import resume as flow
 
-    drive(flow(run_dir, changes=settings or ()))
+    drive(lambda answer: flow(run_dir, changes=settings or (), answer=answer))
 
 
 @app.command()
@@ -180,8 +186,9 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score a checkpoint: loss, metrics, per-class scores and the confusion matrix."""
-    from ftcli.cli.results import print_json, show_evaluation
-    from ftcli.flows.evaluate import evaluate as flow
+    with loading():
+        from ftcli.cli.results import print_json, show_evaluation
+        from ftcli.flows.evaluate import evaluate as flow
 
     chosen = _format(format, delimiter)
     with open_screen(is_main=True) as screen:
@@ -222,8 +229,9 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Label rows: the same rows in the same order, with `label` and `probability`."""
-    from ftcli.flows.predict import Input
-    from ftcli.flows.predict import predict as flow
+    with loading():
+        from ftcli.flows.predict import Input
+        from ftcli.flows.predict import predict as flow
 
     if output_format not in (None, "jsonl", "csv"):
         raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl or csv")
@@ -243,7 +251,8 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a checkpoint as a clean folder for other tools, and check that it gives the same answers."""
-    from ftcli.flows.export import export as flow
+    with loading():
+        from ftcli.flows.export import export as flow
 
     if format != "hf":
         raise UsageError(f"--format {format}: there is no such export format", hint="formats: hf")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
 
 import typer
+from rich.console import Console
 
 from ftcli.cli.live import Screen, open_screen
 from ftcli.errors import DataError, RecipeError
 from ftcli.runtime.activity import T, Working
 from ftcli.spec.recipe import Recipe
 from ftcli.train.events import Event, RunFinished
+
+STOPPING = "stopping after this step; once more ends it at once"
 
 
 def is_silent_rank() -> bool:
@@ -22,6 +25,18 @@ def is_silent_rank() -> bool:
     from ftcli.runtime.world import launched_rank
 
     return launched_rank() > 0
+
+
+@contextmanager
+def loading() -> Generator[None]:
+    """Around the imports that take a command's first seconds: on a terminal, say what they are.
+
+    Not under torchrun, where only torch can tell which of the processes is to speak.
+    """
+    console = Console(stderr=True)
+    is_shown = console.is_terminal and not console.is_dumb_terminal and "TORCHELASTIC_RUN_ID" not in os.environ
+    with console.status("loading torch", spinner="line") if is_shown else nullcontext():
+        yield
 
 
 @contextmanager
@@ -43,11 +58,15 @@ def follow(work: Working[T], screen: Screen) -> T:
             return stop.value
 
 
-def drive(events: Generator[Event]) -> None:
-    """Show a run's events to the end; a run that a signal stopped ends with that signal's code."""
+def drive(start: Callable[[Callable[[], None]], Generator[Event]]) -> None:
+    """Show a run's events to the end; a run that a signal stopped ends with that signal's code.
+
+    Args:
+        start: Starts the run; it is given what to call when a signal asks it to stop.
+    """
     code = 0
     with open_screen(is_main=not is_silent_rank()) as screen:
-        for event in events:
+        for event in start(lambda: screen.warn(STOPPING)):
             screen.show(event)
             if isinstance(event, RunFinished):
                 code = event.exit_code

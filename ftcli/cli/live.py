@@ -18,7 +18,8 @@ from ftcli.cli.drawing import Drawing
 from ftcli.cli.rows import closing, note, row_of
 from ftcli.cli.table import labelled
 from ftcli.cli.view import MOST_STEPS, Doing, Pace, State, seconds_per_step, steps_table, view
-from ftcli.flows.lines import line_of, spent
+from ftcli.flows.figures import flat, spent
+from ftcli.flows.lines import line_of, so_far
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import (
     Evaluated,
@@ -34,12 +35,19 @@ from ftcli.train.events import (
 KEPT_AFTER_SECONDS = 1.0
 """An activity that took longer leaves a line, so that the user sees where the time went."""
 
+SIGN_OF_LIFE_SECONDS = 30.0
+"""Where lines stay, an activity tells no more often than this how far it has come."""
+
 
 class Screen(Protocol):
     """Something that shows events."""
 
     def show(self, event: Event) -> None:
         """Show what has happened."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Say a sentence that is not part of the run; from any thread."""
         ...
 
 
@@ -70,21 +78,43 @@ class _SilentScreen:
     def show(self, event: Event) -> None:
         """Say nothing."""
 
+    def warn(self, text: str) -> None:
+        """Say nothing."""
+
 
 class _PlainScreen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._total_steps: int | None = None
         self._last: str | None = None
+        self._working: tuple[str, float] | None = None
 
     def show(self, event: Event) -> None:
         """Write the event's line; an activity that reports its end twice is written once."""
+        if isinstance(event, Activity) and event.done != event.total:
+            self._work(event)
+            return
+        self._working = None
         if isinstance(event, RunStarted):
             self._total_steps = event.total_steps
         line = line_of(event, total_steps=self._total_steps)
         if line is not None and not (isinstance(event, Activity) and line == self._last):
             self._console.print(Text(line), soft_wrap=True, highlight=False)
             self._last = line
+
+    def _work(self, activity: Activity) -> None:
+        """Now and then write how far a long activity has come."""
+        now = self._console.get_time()
+        name, since = self._working or ("", now)
+        if name != activity.name:
+            self._working = activity.name, now
+        elif now - since >= SIGN_OF_LIFE_SECONDS:
+            self._working = activity.name, now
+            self.warn(flat(f"{activity.name}: {so_far(activity)} so far"))
+
+    def warn(self, text: str) -> None:
+        """Write a line."""
+        self._console.print(Text(text), soft_wrap=True, highlight=False)
 
 
 class _LiveScreen:
@@ -111,6 +141,10 @@ class _LiveScreen:
         row = row_of(event, started=self._state.started, width=self._console.width)
         if row is not None:
             self._drawing.print(row)
+
+    def warn(self, text: str) -> None:
+        """Print a row above the view."""
+        self._drawing.print(note(text, is_warning=True))
 
     def close(self, *, failed: bool = False) -> None:
         """Take the view away; after a failure the last steps stay, since they may tell why."""

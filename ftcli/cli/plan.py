@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ftcli.flows.lines import percent, rate, short, size
+from ftcli.cli.table import trimmed
+from ftcli.flows.figures import percent, rate, short, size
 from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe
 
@@ -21,13 +22,13 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:
     """Print a plan to standard output."""
-    console.print(_facts(plan))
-    if plan.patterns:
-        console.print(_patterns(plan))
-    console.print(_parameters(plan))
-    console.print(_values(recipe))
-    for note in plan.notes:
-        console.print(f"warning: {note}", style="yellow", highlight=False)
+    tables = [_facts(plan), *([_patterns(plan)] if plan.patterns else []), _parameters(plan), _values(recipe)]
+    for table in tables:
+        console.print(trimmed(console, table), soft_wrap=True, highlight=False)
+    for remark in plan.remarks:
+        is_warning = remark.level == "warning"
+        label = Text("warning: ", "bold yellow") if is_warning else Text("note: ", "dim")
+        console.print(label.append(remark.text, "none"), soft_wrap=True, highlight=False)
 
 
 def _facts(plan: Plan) -> Table:
@@ -92,7 +93,7 @@ def _values(recipe: Recipe) -> Table:
     table = Table(title="\nrecipe", title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("key", no_wrap=True)
     table.add_column("value", overflow="fold")
-    table.add_column("from", style="dim", overflow="fold")
+    table.add_column("from", style="dim", no_wrap=True)
     for section, values in recipe.spec.model_dump(mode="json", exclude_none=True).items():
         for key, value in cast("dict[str, Any]", values).items():
             table.add_row(f"{section}.{key}", Text(toml_value(value)), recipe.origin((section, key)))

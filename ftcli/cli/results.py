@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ftcli.cli.table import Column, table
 from ftcli.data.profile import Profile, SplitProfile
-from ftcli.flows.lines import counted, figure, flat, percent
+from ftcli.flows.figures import counted, figure, flat, percent
 
 MOST_MATRIX_LABELS = 12
 MOST_CONFUSIONS = 5

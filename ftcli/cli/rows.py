@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ftcli.cli.table import GAP, LABEL_CELLS, Phrase, labelled, line
-from ftcli.flows.lines import clock, counted, ending, figure, flat, rate, size, spent, stage_size
+from ftcli.flows.figures import clock, counted, figure, flat, rate, size, spent
+from ftcli.flows.lines import ending, stage_size
 from ftcli.train.events import (
     CheckpointSaved,
     EpochDone,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -134,6 +135,17 @@ def bar(lead: Text, *, done: float, total: float | None, tail: Sequence[Phrase],
     for column in shown.columns:
         column.no_wrap = True
     return shown
+
+
+def trimmed(console: Console, content: RenderableType) -> Text:
+    """The content as text without the blanks that fill its lines, for output that may be kept or searched."""
+    lines = [
+        Text.assemble(*((piece.text, piece.style or "") for piece in line))
+        for line in console.render_lines(content, pad=False)
+    ]
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join(lines)
 
 
 def labelled(label: Text | str, content: Text) -> Table:

@@ -13,20 +13,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ftcli.cli.table import Column, Phrase, bar, packed, table
-from ftcli.flows.lines import (
-    MANY_GROUPS,
-    amount,
-    clock,
-    figure,
-    flat,
-    percent,
-    rate,
-    short,
-    size,
-    stage_name,
-    stage_size,
-    trainable,
-)
+from ftcli.flows.figures import clock, figure, flat, percent, rate, short, size, trainable
+from ftcli.flows.lines import MANY_GROUPS, cut_text, so_far, stage_name, stage_size
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import RunStarted, StageEntered, StepDone
 
@@ -114,8 +102,8 @@ def _header(state: State, started: RunStarted) -> Iterator[Text]:
         yield Text(f"{stage_name(state.stage)}: {stage_size(state.stage)}")
     else:
         yield Text(trainable(started.num_trainable, started.num_parameters))
-    parts = f" in {started.micro_batches} micro-batches" if started.micro_batches > 1 else ""
-    yield _named("batch", f"{started.batch_size}{parts}")
+    is_cut = started.max_tokens is not None or started.micro_batches > 1
+    yield _named("batch", f"{started.batch_size} in {cut_text(started)}" if is_cut else f"{started.batch_size}")
 
 
 def _named(name: str, value: str) -> Text:
@@ -190,15 +178,7 @@ def _activity(doing: Doing, now: float, width: int) -> RenderableType:
     activity, seconds = doing.activity, now - doing.since
     speed = (activity.done - doing.done_before) / seconds if seconds > 0 else 0.0
     shown = size(speed) if activity.unit == "bytes" else f"{short(speed)} {activity.unit}"
-    tail = [Phrase(Text(_so_far(activity)), 1), Phrase(Text(f"{shown}/s", style="dim"), 3)]
+    tail = [Phrase(Text(so_far(activity)), 1), Phrase(Text(f"{shown}/s", style="dim"), 3)]
     if activity.total is not None and speed > 0:
         tail.append(Phrase(Text(f"eta {clock((activity.total - activity.done) / speed)}"), 2))
     return bar(Text(flat(activity.name)), done=activity.done, total=activity.total, tail=tail, width=width)
-
-
-def _so_far(activity: Activity) -> str:
-    if activity.total is None:
-        return amount(activity.done, activity.unit)
-    if activity.unit == "bytes":
-        return f"{size(activity.done)} of {size(activity.total)}"
-    return f"{activity.done:,}/{activity.total:,} {activity.unit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence
         return None
     facts = newest.manifest
     has_predictions = not facts["has_test"] or (run_dir.predictions / "test.jsonl").exists()
-    if newest.step < facts["total_steps"] or not has_predictions:
+    if newest.step < facts["total_steps"] or facts.get("owes_evaluation") or not has_predictions:
         return None
     return RunFinished(
         step=newest.step,
@@ -67,7 +68,7 @@ def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence
 def check_usable(saved: Saved | None, skipped: Sequence[str], run_dir: RunDir) -> None:
     """Raise CheckpointError where there are checkpoints but none that verifies."""
     if saved is None and skipped:
-        hint = f"start anew: ftcli train {run_dir.recipe} --run-dir DIR"
+        hint = f"start anew: ftcli train {shlex.quote(str(run_dir.recipe))} --run-dir DIR"
         raise CheckpointError(f"no checkpoint of {run_dir.path} can be used: {'; '.join(skipped)}", hint=hint)
 
 

@@ -125,7 +125,7 @@ def _bury(error: Exception, scene: Scene, folder: RunDir) -> None:
         folder.release()
         return
     step = scene.run.progress.step if scene.run else 0
-    resume = f"ftcli resume {folder.path}"
+    resume = folder.resume_command
     deceased = Deceased(error=error, folder=folder, step=step, resume=resume, parts=scene.parts, run=scene.run)
     write_postmortem(deceased)
     error.add_note(f"details: {folder.postmortem}; go on with: {resume}")

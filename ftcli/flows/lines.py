@@ -1,14 +1,26 @@
-"""Events as plain lines, for log files and for a stderr that is no terminal; and how numbers are written everywhere.
+"""Events as plain lines, for log files and for a stderr that is no terminal.
 
-One event is one line, whatever its texts hold, so that such a log can be searched with grep. Screens that draw use
-the same spellings of numbers.
+One event is one line, whatever its texts hold, so that such a log can be searched with grep.
 """
 
 from __future__ import annotations
 
-import math
 from typing import assert_never
 
+from ftcli.flows.figures import (
+    amount,
+    counted,
+    epoch_text,
+    figure,
+    flat,
+    percent,
+    rate,
+    short,
+    size,
+    spent,
+    trainable,
+    written,
+)
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import (
     CheckpointSaved,
@@ -26,7 +38,7 @@ from ftcli.train.events import (
 )
 
 MANY_GROUPS = 3
-"""More learning-rate groups than this (layer decay makes dozens) are shown as a range."""
+"""More learning rates than this are shown as a range; a group with layer decay has two, its highest and lowest."""
 
 
 def line_of(event: Event, *, total_steps: int | None = None) -> str | None:
@@ -46,7 +58,7 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
         case StepDone():
             return _step(event, total_steps)
         case EpochDone():
-            return f"epoch {event.epoch} done at step {event.step}: {_epoch_loss(event)}"
+            return f"epoch {epoch_text(event.epoch)} done at step {event.step}: {_epoch_loss(event)}"
         case Evaluated():
             return _evaluated(event)
         case CheckpointSaved():
@@ -69,17 +81,23 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
 def _started(event: RunStarted) -> str:
     rows = ", ".join(f"{split} {number:,}" for split, number in event.rows.items())
     world = f", {event.world_size} processes" if event.world_size > 1 else ""
-    steps, size = counted(event.total_steps, "step"), counted(event.batch_size, "row")
+    steps, rows_each = counted(event.total_steps, "step"), counted(event.batch_size, "row")
     parts = [
         f"run {event.name}" + (f" goes on from step {event.step}" if event.step else ""),
-        f"{steps} of {size} ({event.steps_per_epoch:,} an epoch, "
-        f"{counted(event.micro_batches, 'micro-batch', 'es')} a step)",
+        f"{steps} of {rows_each} ({event.steps_per_epoch:,} an epoch, {cut_text(event)})",
         f"data {event.data} ({rows} rows)" if rows else f"data {event.data}",
         f"model {event.model} ({trainable(event.num_trainable, event.num_parameters)})",
         f"{event.device} {event.precision}{world}",
         f"run folder {event.run_dir}",
     ]
     return "; ".join([*parts, *event.notes])
+
+
+def cut_text(event: RunStarted) -> str:
+    """How steps are cut: `4 micro-batches a step`, or by tokens."""
+    if event.max_tokens is not None:
+        return f"micro-batches of at most {event.max_tokens:,} tokens"
+    return f"{counted(event.micro_batches, 'micro-batch', 'es')} a step"
 
 
 def _step(event: StepDone, total_steps: int | None) -> str:
@@ -126,6 +144,15 @@ def _finished(event: RunFinished) -> str:
     return f"{ending(event)}: {where}{best}; run folder {event.run_dir}{resume}"
 
 
+def so_far(activity: Activity) -> str:
+    """How far some work has come: `1,200/2,400 rows`."""
+    if activity.total is None:
+        return amount(activity.done, activity.unit)
+    if activity.unit == "bytes":
+        return f"{size(activity.done)} of {size(activity.total)}"
+    return f"{activity.done:,}/{activity.total:,} {activity.unit}"
+
+
 def ending(event: RunFinished) -> str:
     """Why a run ended, in a word or two."""
     match event.reason:
@@ -155,95 +182,12 @@ def stage_size(event: StageEntered) -> str:
     return trainable(event.num_trainable, event.num_parameters)
 
 
-def trainable(part: int, whole: int) -> str:
-    """`4.1M of 22.7M trainable (18%)`."""
-    return f"{short(part)} of {short(whole)} trainable ({percent(part / whole if whole else 0.0)})"
-
-
 def rates_text(rates: dict[str, float]) -> str:
     """The learning rates of a step; the first group stands bare, others by name, many as a range."""
     values = list(rates.values())
     if not values:
         return ""
     if len(values) > MANY_GROUPS:
-        return f"lr {rate(min(values))} to {rate(max(values))} ({len(values)} groups)"
+        return f"lr {rate(min(values))} to {rate(max(values))} ({len(values)} rates)"
     others = ", ".join(f"{name} {rate(value)}" for name, value in list(rates.items())[1:])
     return f"lr {rate(values[0])}" + (f" ({others})" if others else "")
-
-
-def flat(text: str) -> str:
-    """The text on one line, and without characters that could steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def figure(value: float, digits: int = 4) -> str:
-    """A loss or a score; very small and very large ones keep their leading digits."""
-    if not math.isfinite(value):
-        return str(value)
-    if value != 0 and not 10 ** (1 - digits) <= abs(value) < 1e6:
-        return f"{value:.1e}"
-    return f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1f}"
-
-
-def rate(value: float) -> str:
-    """A learning rate."""
-    return f"{value:.1e}" if value else "0"
-
-
-def short(value: float) -> str:
-    """A count or a speed in at most five characters: `412`, `9.8k`, `22.7M`."""
-    if not math.isfinite(value):
-        return str(value)
-    unit = ""
-    for larger in "kMBT":
-        if abs(value) < 999.5:
-            break
-        value, unit = value / 1000, larger
-    text = f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
-    return text + unit if unit else text.removesuffix(".0")
-
-
-def percent(share: float) -> str:
-    """A share as a whole percentage that says 0 or 100 only where that is exact."""
-    if 0 < share < 0.005:
-        return "<1%"
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
-
-
-def amount(number: int, unit: str) -> str:
-    """`2,400 rows` or `91.4 MB`."""
-    return size(number) if unit == "bytes" else f"{number:,} {unit}"
-
-
-def size(num_bytes: float) -> str:
-    """A size in decimal units: `91.4 MB`."""
-    text = short(num_bytes)
-    unit = {"k": "kB", "M": "MB", "B": "GB", "T": "TB"}.get(text[-1])
-    return f"{text[:-1]} {unit}" if unit else f"{text} B"
-
-
-def counted(number: int, noun: str, plural: str = "s") -> str:
-    """`1 row`, `2,400 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
-
-
-def written(num_bytes: int, seconds: float) -> str:
-    """`262 MB in 0.8 s`."""
-    return f"{size(num_bytes)} in {spent(seconds)}"
-
-
-def clock(seconds: float) -> str:
-    """A duration as `0:41` or `1:02:03`."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def spent(seconds: float) -> str:
-    """A duration in a sentence: `0.8 s` below a minute, else as on a clock."""
-    return f"{seconds:.1f} s" if seconds < 59.95 else clock(seconds)
-
-
-def epoch_text(epoch: float) -> str:
-    """`2`, `0.5` or `1.33`."""
-    return f"{epoch:.2f}".rstrip("0").rstrip(".")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ftcli.runtime.rundir import RunDir
 from ftcli.train.assemble import Parts
-from ftcli.train.events import RunStarted
+from ftcli.train.events import Noted, RunStarted
 from ftcli.train.feed import choose_cut
 
 
@@ -31,10 +33,30 @@ def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
         precision=parts.precision,
         batch_size=spec.batch.size,
         micro_batches=_micro_batches(parts),
+        max_tokens=choose_cut(spec.batch, parts.world).tokens,
         group_sizes=sizes,
         best_metric=spec.evaluate.best,
         notes=parts.notes,
     )
+
+
+def remarks(parts: Parts, *, step: int = 0) -> Iterator[Noted]:
+    """What the user should know before it begins, beside the facts that RunStarted tells."""
+    for warning in parts.warnings:
+        yield Noted(step, warning, "warning")
+    if reason := _why_unevaluated(parts):
+        yield Noted(step, f"{reason}: nothing is evaluated, and best is the last checkpoint")
+
+
+def _why_unevaluated(parts: Parts) -> str | None:
+    limits = parts.limits
+    if "validation" not in parts.prepared.facts.splits:
+        return "there is no validation split"
+    if limits.evaluate.period is None:
+        return "`evaluate.every` is never"
+    if not limits.evaluate.falls_within(limits.total_steps):
+        return f"`evaluate.every` is longer than the run's {limits.total_steps} steps"
+    return None
 
 
 def _micro_batches(parts: Parts) -> int:

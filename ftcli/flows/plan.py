@@ -9,17 +9,19 @@ from dataclasses import dataclass
 
 import torch
 
-from ftcli.data.plan import Cut, EpochPlan, padding_share
-from ftcli.data.tokens import TokenizedSplit
+from ftcli.data.plan import Cut, EpochPlan, deal, padding_share
+from ftcli.data.tokens import TokenizedSplit, TokenStore
 from ftcli.flows.data import place_of, prepared_for
+from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
-from ftcli.runtime.world import World, choose_device
+from ftcli.runtime.world import open_world
 from ftcli.spec.choices import AdamW
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
+from ftcli.train.events import Noted
 from ftcli.train.feed import choose_cut
 from ftcli.train.precision import Precision
 from ftcli.train.schedules import multiplier
@@ -82,19 +84,29 @@ class Plan:
     checkpoint_bytes: int
     disk_bytes: int
     tried: TriedBatch
-    notes: tuple[str, ...]
+    remarks: tuple[Noted, ...]
 
 
-def plan(spec: RunSpec) -> Working[Plan]:
+def plan(spec: RunSpec) -> Working[Plan | None]:
     """Work out a run and pass one batch through its model. Prepares the data if need be; writes no run folder.
+
+    Under torchrun the plan is that of all its processes together, and only rank 0 returns it.
 
     Raises:
         FtcliError: whatever would stop the run itself.
     """
-    world = World(device=choose_device(spec.run.device))
-    prepared = yield from prepared_for(place_of(spec.data))
-    parts = load_parts(spec, world=world, prepared=prepared)
-    store = yield from tokens_of(parts)
+    with open_world(spec.distributed, device=spec.run.device) as world:
+        place = place_of(spec.data)
+        with world.leading() as leads:
+            if leads:
+                yield from prepared_for(place)
+        parts = load_parts(spec, world=world, prepared=place.open())
+        store = yield from tokens_of(parts)
+        return _plan(parts, store) if world.is_main else None
+
+
+def _plan(parts: Parts, store: TokenStore) -> Plan:
+    spec, world, prepared = parts.spec, parts.world, parts.prepared
     split, limits = store.splits["train"], parts.limits
     cut = choose_cut(spec.batch, world)
     epoch = EpochPlan(split.lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
@@ -106,7 +118,7 @@ def plan(spec: RunSpec) -> Working[Plan]:
         total_steps=limits.total_steps,
         batch_size=spec.batch.size,
         micro_batches=_cut_in_words(cut),
-        padding=padding_share(epoch, cut, 1),
+        padding=padding_share(epoch, cut, world.size),
         padding_unsorted=padding_share(epoch, Cut(rows=spec.batch.size), 1),
         stages=[(stage.start, stage.description) for stage in parts.freezing.stages],
         schedule=_schedule(spec, limits.total_steps),
@@ -119,7 +131,7 @@ def plan(spec: RunSpec) -> Working[Plan]:
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=checkpoint_bytes * (spec.checkpoint.keep + 1),
         tried=_try_batch(parts, split, epoch, cut),
-        notes=parts.notes,
+        remarks=(*remarks(parts), *(Noted(0, note) for note in parts.notes)),
     )
 
 
@@ -172,14 +184,15 @@ def _bytes(parts: Parts) -> tuple[int, int]:
 
 
 def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) -> TriedBatch:
+    """Pass the first micro-batch that rank 0 would train on through the model, in training's arithmetic."""
     device, task = parts.world.device, parts.task
-    rows = epoch.rows(0)[: cut.rows or parts.spec.batch.size]
+    rows = deal(epoch.rows(0), split.lengths, cut, parts.world.size)[0][0]
     batch = collate(split, rows, pad_id=parts.tokenizer.pad_id).to(device)
     apply_stage(parts.loaded.model, parts.freezing.stages[0])
     set_training_mode(parts.loaded.model, frozen_modules(parts.loaded.model))
     seed_step(parts.spec.run.seed, step=0, rank=0, device=device)
     with torch.no_grad(), Precision(parts.precision, device).autocast():
-        loss = task.loss(parts.loaded.model, batch)
-        scores = task.infer(parts.loaded.model, batch, with_loss=False).scores
+        tried = task.infer(parts.loaded.model, batch, with_loss=True)
+    assert tried.loss is not None
     shapes = {name: tuple(value.shape) for name, value in batch.inputs.items()}
-    return TriedBatch(shapes, tuple(scores.shape), float(loss) / task.count_items(split, rows))
+    return TriedBatch(shapes, tuple(tried.scores.shape), float(tried.loss) / task.count_items(split, rows))

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import cast
 
 from ftcli.errors import FtcliError, NonFiniteError
-from ftcli.flows.lines import figure, flat
+from ftcli.flows.figures import figure, flat
 from ftcli.runtime.checkpoint import CheckpointStore
 from ftcli.runtime.files import write_atomically
 from ftcli.runtime.rundir import RunDir

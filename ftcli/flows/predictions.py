@@ -100,7 +100,11 @@ def _csv_line(cells: Sequence[str]) -> bytes:
 
 
 def predict_test(run: Run, parts: Parts) -> Generator[Event]:
-    """Score the test split with the best checkpoint, all ranks together, and write its predictions."""
+    """Score the test split with the best checkpoint, all ranks together, and write its predictions.
+
+    Raises:
+        StopAsked: a signal has asked to stop; nothing is written.
+    """
     started, step = time.perf_counter(), run.progress.step
     split = run.splits["test"]
     best = run.run_dir.best.resolve()
@@ -113,6 +117,7 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
         world=run.world,
         pad_id=run.pad_id,
         batch_size=run.evaluation.batch_size,
+        interrupt=run.interrupt,
     )
     if split.is_labelled:
         yield Evaluated(

@@ -27,15 +27,19 @@ class Recorder:
         """Forget what was written after `step`, the step that a resumed run goes on from."""
         if not self._is_main:
             return
+        records = list(self._journal.records())
         self._journal.keep(lambda record: _outlasts(record, step))
+        if not all(_outlasts(record, step) for record in records):
+            self._say(f"going back to step {step}: what stands above of later steps is void, and done anew")
         for record in self._journal.records():
             self._metrics.add(record)
 
-    def passing(self, event: Event) -> Generator[Event]:
-        """Record an event and pass it on; activities are for the screen alone."""
-        if self._is_main and not isinstance(event, Activity):
-            self._write(event)
-        yield event
+    def passing(self, *events: Event) -> Generator[Event]:
+        """Record events and pass them on, one by one; activities are for the screen alone."""
+        for event in events:
+            if self._is_main and not isinstance(event, Activity):
+                self._write(event)
+            yield event
 
     def record(self, event: RunEvent) -> None:
         """Record an event that nobody is left to be shown."""
@@ -48,11 +52,14 @@ class Recorder:
         if isinstance(event, RunStarted):
             self._total_steps = event.total_steps
         if line := line_of(event, total_steps=self._total_steps):
-            with self._run_dir.out_log.open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
+            self._say(line)
         if isinstance(event, EpochDone | Evaluated | RunFinished):
             self._metrics.add(record)
             write_json(self._run_dir.metrics, self._metrics.summary())
+
+    def _say(self, line: str) -> None:
+        with self._run_dir.out_log.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 def _outlasts(record: Record, step: int) -> bool:
@@ -78,7 +85,10 @@ class Metrics:
             case "evaluated" if record["split"] == "test":
                 self._test = _scores(record)
             case "evaluated":
-                self._at(record["step"], record["epoch"])[record["split"]].update(_scores(record))
+                entry = self._at(record["step"], record["epoch"])
+                if record["train_loss"] is not None:
+                    entry["train"]["loss"] = record["train_loss"]
+                entry[record["split"]].update(_scores(record))
                 if record["best"] is not None:
                     self._best = {"value": record["best"], "step": record["best_step"]}
             case "run_finished" if self._best is not None:

@@ -5,7 +5,7 @@ Both are generators of events and the Python API of training. A consumer must ex
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from ftcli.data.dataset import Prepared
@@ -21,13 +21,13 @@ from ftcli.flows.continuation import (
 from ftcli.flows.data import place_of, prepare_anew, why_prepare
 from ftcli.flows.facts import launch_facts, run_facts
 from ftcli.flows.failure import Scene, explaining
-from ftcli.flows.opening import started
+from ftcli.flows.opening import remarks, started
 from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
 from ftcli.modeling.places import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
 from ftcli.runtime.files import write_atomically, write_json
-from ftcli.runtime.interrupt import listening
+from ftcli.runtime.interrupt import StopAsked, listening
 from ftcli.runtime.rundir import RunDir, dated
 from ftcli.runtime.seeding import deterministic
 from ftcli.runtime.world import World, open_world
@@ -37,19 +37,32 @@ from ftcli.spec.run import RunSpec
 from ftcli.tasks.classification import build_classification
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
-from ftcli.train.loop import fit
+from ftcli.train.loop import fit, stopped
 from ftcli.train.run import Run
 from ftcli.train.snapshot import read_card
 
 Events = Generator[Event]
+Answer = Callable[[], None]
+"""Called at once, in a thread of its own, when a signal asks a run to stop, which it does after the step under way."""
 
 
-def train(spec: RunSpec, *, run_dir: str | None = None, build_task: BuildTask = build_classification) -> Events:
+def _say_nothing() -> None:
+    """Nobody is there to be told."""
+
+
+def train(
+    spec: RunSpec,
+    *,
+    run_dir: str | None = None,
+    answer: Answer = _say_nothing,
+    build_task: BuildTask = build_classification,
+) -> Events:
     """Start a new run from a recipe; where torchrun has restarted its processes, go on with the run they had begun.
 
     Args:
         spec: What is asked.
         run_dir: The run folder, instead of the recipe's `run.dir`.
+        answer: Tells the user that a signal was heard.
         build_task: Makes the task.
 
     Raises:
@@ -60,7 +73,7 @@ def train(spec: RunSpec, *, run_dir: str | None = None, build_task: BuildTask = 
     with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
         begun = run_begun_before(world, run_dir or spec.run.dir, name=spec.run.name)
         if begun is not None:
-            yield from _go_on(scene, world, begun, changes=_only_this_time(spec), build_task=build_task)
+            yield from _go_on(scene, world, begun, answer, changes=_only_this_time(spec), build_task=build_task)
             return
         folder = RunDir(Path(world.share_text(str(dated(run_dir or spec.run.dir, name=spec.run.name)))))
         with world.leading() as leads:
@@ -69,15 +82,22 @@ def train(spec: RunSpec, *, run_dir: str | None = None, build_task: BuildTask = 
                 # The recipe first: whatever ends the process from here on, the run can be resumed.
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
                 write_json(folder.facts, {"launch": launch_facts()})
-        yield from _carry_out(scene, anchored(spec), world, folder, build_task=build_task)
+        yield from _carry_out(scene, anchored(spec), world, folder, answer, build_task=build_task)
 
 
-def resume(run_dir: Path, *, changes: Sequence[str] = (), build_task: BuildTask = build_classification) -> Events:
+def resume(
+    run_dir: Path,
+    *,
+    changes: Sequence[str] = (),
+    answer: Answer = _say_nothing,
+    build_task: BuildTask = build_classification,
+) -> Events:
     """Go on with a run from its newest checkpoint that verifies, with the same result as if it had not stopped.
 
     Args:
         run_dir: The run folder.
         changes: `section.key=value` settings that may change in mid-run.
+        answer: Tells the user that a signal was heard.
         build_task: Makes the task.
 
     Raises:
@@ -87,7 +107,7 @@ def resume(run_dir: Path, *, changes: Sequence[str] = (), build_task: BuildTask 
     folder, scene = RunDir(run_dir), Scene()
     spec = read_run(folder, changes).spec
     with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
-        yield from _go_on(scene, world, folder, changes=changes, build_task=build_task)
+        yield from _go_on(scene, world, folder, answer, changes=changes, build_task=build_task)
 
 
 def _only_this_time(spec: RunSpec) -> list[str]:
@@ -95,7 +115,9 @@ def _only_this_time(spec: RunSpec) -> list[str]:
     return [] if spec.train.stop_after == "never" else [f"train.stop_after={spec.train.stop_after}"]
 
 
-def _go_on(scene: Scene, world: World, folder: RunDir, *, changes: Sequence[str], build_task: BuildTask) -> Events:
+def _go_on(
+    scene: Scene, world: World, folder: RunDir, answer: Answer, *, changes: Sequence[str], build_task: BuildTask
+) -> Events:
     spec, before = read_run(folder, changes).spec, read_run(folder).spec
     newest, skipped = _find_start(world, folder, keep=spec.checkpoint.keep)
     if finished := finished_already(folder, newest, changes=changes):
@@ -105,7 +127,7 @@ def _go_on(scene: Scene, world: World, folder: RunDir, *, changes: Sequence[str]
         folder.forget_failure()
         write_atomically(folder.recipe, dump_recipe(spec).encode())
     yield from _carry_out(
-        scene, spec, world, folder, build_task=build_task, before=before, start=newest, skipped=skipped
+        scene, spec, world, folder, answer, build_task=build_task, before=before, start=newest, skipped=skipped
     )
 
 
@@ -128,6 +150,7 @@ def _carry_out(
     spec: RunSpec,
     world: World,
     folder: RunDir,
+    answer: Answer,
     *,
     build_task: BuildTask,
     before: RunSpec | None = None,
@@ -144,23 +167,23 @@ def _carry_out(
     checkpoint = start.path if start else None
     if before is not None:
         recorder.rewind(step)
-        for note in _resume_notes(start, skipped):
-            yield from recorder.passing(note)
+        yield from recorder.passing(*_resume_notes(start, skipped))
     parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
     if world.is_main and before is None:
         write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
     scene.parts, scene.began = parts, True
     if before and (changed := _changes(before, parts, start)):
         yield from recorder.passing(changed)
-    yield from recorder.passing(started(parts, folder, step=step))
+    yield from recorder.passing(started(parts, folder, step=step), *remarks(parts, step=step))
     scene.run = run = yield from assemble(parts, run_dir=folder, start=checkpoint)
     if lost := forget_lost_best(run):
         yield from recorder.passing(Noted(step, lost, "warning"))
-    with listening(run.interrupt), deterministic(wanted=spec.train.deterministic):
+    with listening(run.interrupt, answer), deterministic(wanted=spec.train.deterministic):
         for event in fit(run):
             if isinstance(event, RunFinished) and event.reason == "finished":
-                yield from _predict_test(run, parts, recorder)
-            yield from recorder.passing(event)
+                yield from _predict_and_finish(run, parts, recorder, event)
+            else:
+                yield from recorder.passing(event)
 
 
 def _changes(before: RunSpec, parts: Parts, start: Saved | None) -> RecipeChanged | None:
@@ -197,8 +220,11 @@ def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> G
     return place.open()
 
 
-def _predict_test(run: Run, parts: Parts, recorder: Recorder) -> Events:
-    if "test" not in run.splits:
-        return
-    for event in predict_test(run, parts):
-        yield from recorder.passing(event)
+def _predict_and_finish(run: Run, parts: Parts, recorder: Recorder, end: RunFinished) -> Events:
+    """Predict the test split, if there is one. A signal leaves that for the resumed run."""
+    try:
+        for event in predict_test(run, parts) if "test" in run.splits else ():
+            yield from recorder.passing(event)
+    except StopAsked as stop:
+        end = stopped(run, end, stop.number)
+    yield from recorder.passing(end)

@@ -93,7 +93,7 @@ class CheckpointStore:
             self._drop_old(final)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
-            hint = f"free some space under {self._run.path}, then `ftcli resume {self._run.path}`"
+            hint = f"free some space under {self._run.path}, then `{self._run.resume_command}`"
             what = f"can't save a checkpoint at step {step}, which needs {needed_bytes:,} bytes: {error}"
             raise CheckpointError(what, hint=hint) from error
         return Saved(final, manifest)

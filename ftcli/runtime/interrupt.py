@@ -1,10 +1,13 @@
-"""A first signal asks the run to save and stop; a second one ends it at once."""
+"""A first signal asks the run to save and stop; a second one ends it at once.
+
+A second Ctrl-C unwinds, so that the terminal is left as it was; other signals end the process as they always do.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,11 +20,19 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested = 0
 
-    def ask(self, number: int, _frame: FrameType | None = None) -> None:
+    def ask(self, number: int) -> None:
         """Take note of a signal; from now on the next one has its ordinary effect."""
         self.requested = number
         for each in _ASKING:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
+
+
+class StopAsked(Exception):  # noqa: N818 - no error: the user's wish
+    """Leaves work that is not worth finishing, on all ranks alike, for a signal has asked one of them to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"asked to stop by signal {number}")
+        self.number = number
 
 
 def exit_code_for(number: int) -> int:
@@ -30,15 +41,21 @@ def exit_code_for(number: int) -> int:
 
 
 @contextmanager
-def listening(interrupt: Interrupt) -> Generator[None]:
-    """Let SIGINT, SIGTERM and SIGUSR1 ask `interrupt` within the block.
+def listening(interrupt: Interrupt, answer: Callable[[], None] = lambda: None) -> Generator[None]:
+    """Let SIGINT, SIGTERM and SIGUSR1 ask `interrupt` within the block, and let `answer` tell the user at once.
 
     In another thread than the main one, where Python hands no signals out, it does nothing.
     """
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        interrupt.ask(number)
+        # In a thread of its own: the main one may have been interrupted in the middle of a print.
+        threading.Thread(target=answer, name="answer").start()
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, interrupt.ask) for number in _ASKING}
+    before = {number: signal.signal(number, hear) for number in _ASKING}
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from contextlib import suppress
@@ -75,6 +76,11 @@ class RunDir:
         """Link to the last checkpoint."""
         return self.path / "last"
 
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with the run."""
+        return f"ftcli resume {shlex.quote(str(self.path))}"
+
     def claim(self) -> None:
         """Make the folder for a new run. What a launch left that was killed before it wrote its recipe is nothing.
 
@@ -83,7 +89,7 @@ class RunDir:
         """
         torn = f".{self.recipe.name}.partial"
         if self.path.is_dir() and any(path.name != torn for path in self.path.iterdir()):
-            hint = f"go on with it: `ftcli resume {self.path}`; or put the new run elsewhere: `--run-dir DIR`"
+            hint = f"go on with it: `{self.resume_command}`; or put the new run elsewhere: `--run-dir DIR`"
             raise UsageError(f"the run folder {self.path} is not empty", hint=hint)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -120,7 +126,7 @@ class RunDir:
         """Raise CheckpointError unless a run was started here."""
         if (self.path / "ftcli.json").exists():
             run = self.path.resolve().parent.parent
-            raise CheckpointError(f"{self.path} is a checkpoint, not a run folder", hint=f"ftcli resume {run}")
+            raise CheckpointError(f"{self.path} is a checkpoint, not a run folder", hint=RunDir(run).resume_command)
         if not self.recipe.is_file():
             what = f"{self.path} is no run folder: it has no recipe.toml" if self.path.is_dir() else "no such folder"
             hint = "name the folder that `ftcli train` made, such as `run`"

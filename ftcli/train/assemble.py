@@ -60,6 +60,7 @@ class Parts:
     freezing: FreezePlan
     limits: Limits
     precision: Kind
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -106,7 +107,8 @@ def load_parts(
         freezing=freezing,
         limits=limits,
         precision=precision,
-        notes=(*freezing.warnings, *([warning] if warning else []), *_new_weights(loaded), *_costs(spec, world)),
+        warnings=(*freezing.warnings, *([warning] if warning else [])),
+        notes=(*_new_weights(loaded), *_costs(spec, world)),
     )
 
 

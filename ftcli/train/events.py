@@ -14,7 +14,11 @@ from ftcli.runtime.activity import Activity
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins, or goes on from `step`. `group_sizes` counts the parameters of each rate."""
+    """A run begins, or goes on from `step`. `group_sizes` counts the parameters of each rate.
+
+    `micro_batches` are those of a full step on each rank; 0 where `max_tokens` cuts them, and their number varies.
+    `notes` are facts; what may need a change comes as a warning of its own.
+    """
 
     step: int
     total_steps: int
@@ -33,6 +37,7 @@ class RunStarted:
     micro_batches: int
     group_sizes: dict[str, int]
     best_metric: str
+    max_tokens: int | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -90,17 +95,23 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class EpochDone:
-    """An epoch's last step is done; `train_loss` is the mean over its items as they were trained on."""
+    """An epoch's last step is done, or the run's; `train_loss` is the mean over its items as they were trained on.
+
+    `seconds` is the time spent training. `epoch` is a fraction where the run ends within one.
+    """
 
     step: int
-    epoch: int
+    epoch: float
     train_loss: float
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A split was scored. `improved` says whether this is the best so far by the recipe's `evaluate.best`."""
+    """A split was scored. `improved` says whether this is the best so far by the recipe's `evaluate.best`.
+
+    `train_loss` is the mean loss of the current epoch's steps so far; None at its end, where EpochDone tells it.
+    """
 
     step: int
     epoch: float
@@ -112,6 +123,7 @@ class Evaluated:
     improved: bool = False
     best: float | None = None
     best_step: int | None = None
+    train_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from ftcli import __version__
 from ftcli.errors import NonFiniteError, OutOfMemoryError
 from ftcli.modeling.freezing import apply_stage, frozen_modules
-from ftcli.runtime.interrupt import exit_code_for
+from ftcli.runtime.interrupt import StopAsked, exit_code_for
 from ftcli.runtime.launch import may_restart
 from ftcli.train.evaluate import measure, score_split
 from ftcli.train.events import Evaluated, Event, Noted, RunFinished, StageEntered
@@ -36,28 +37,33 @@ def fit(run: Run) -> Events:
         CheckpointError: a checkpoint can't be written.
     """
     progress, limits = run.progress, run.limits
-    signal = 0
     run.meter.start()
     with run.saver:
-        if progress.stage >= 0:
-            yield _enter(run, progress.stage)
-        if progress.step == 0 and run.evaluation.at_start:
-            yield from _evaluate(run, "validation")
-        for group in run.feed.groups(progress.step, limits.stop_step):
+        signal = yield from _begin(run)
+        for group in run.feed.groups(progress.step, progress.step if signal else limits.stop_step):
             yield from _enter_stage(run)
             signal = yield from _advance(run, group)
             yield from _report(run)
-            paused = run.meter.pause()
-            improved = (yield from _evaluate_all(run)) if limits.evaluate.after(progress.step) else False
-            stop = bool(signal) or progress.step == limits.stop_step
-            if stop or improved or limits.save.after(progress.step):
-                yield from _save(run, is_best=improved or progress.best is None)
-            yield from run.saver.report()
-            run.meter.go_on(paused)
-            if stop:
+            signal = yield from _evaluate_and_save(run, signal)
+            if signal:
                 break
         yield from _settle(run)
     yield finished(run, signal)
+
+
+def _begin(run: Run) -> Generator[Event, None, int]:
+    """Do what is due before the first step of this launch; returns the signal that asks to stop, or 0."""
+    progress = run.progress
+    if progress.stage >= 0:
+        yield _enter(run, progress.stage)
+    if progress.owes_evaluation:
+        return (yield from _evaluate_and_save(run))
+    if progress.step == 0 and run.evaluation.at_start:
+        try:
+            yield from _evaluate(run, "validation")
+        except StopAsked as stop:
+            return stop.number
+    return 0
 
 
 def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
@@ -110,8 +116,26 @@ def _report(run: Run) -> Events:
     progress, limits = run.progress, run.limits
     if limits.log.after(progress.step) or (progress.step == 1 and limits.log.period is not None):
         yield run.meter.step_done(limits, run.optimizer.rates())
-    if limits.epoch_ends(progress.step):
-        yield run.meter.end_epoch(round(limits.epoch_at(progress.step)))
+    if limits.epoch_ends(progress.step) or progress.step == limits.total_steps:
+        yield run.meter.epoch_done(limits)
+
+
+def _evaluate_and_save(run: Run, signal: int = 0) -> Generator[Event, None, int]:
+    """Do what is due between two steps; returns the signal that asks to stop, or 0."""
+    progress, limits = run.progress, run.limits
+    owed, improved = progress.owes_evaluation, False
+    with run.meter.pause():
+        if owed or limits.evaluate.after(progress.step):
+            try:
+                improved = yield from _evaluate_all(run)
+                progress.owes_evaluation = False
+            except StopAsked as stop:
+                signal, progress.owes_evaluation = stop.number, True
+        stops = bool(signal) or progress.step == limits.stop_step
+        if stops or owed or improved or limits.save.after(progress.step):
+            yield from _save(run, is_best=improved or progress.best is None)
+        yield from run.saver.report()
+    return signal
 
 
 def _evaluate_all(run: Run) -> Generator[Event, None, bool]:
@@ -133,6 +157,7 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
         world=run.world,
         pad_id=run.pad_id,
         batch_size=run.evaluation.batch_size,
+        interrupt=run.interrupt,
     )
     if scored.loss is not None and not math.isfinite(scored.loss):
         raise NonFiniteError(f"the {name} loss is {scored.loss} after step {run.progress.step}", hint=NONFINITE_HINT)
@@ -154,6 +179,7 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
         improved=improved,
         best=progress.best,
         best_step=progress.best_step,
+        train_loss=run.meter.epoch_loss(),
     )
     return improved
 
@@ -182,6 +208,7 @@ def _manifest_facts(run: Run) -> dict[str, Any]:
         "best": run.progress.best,
         "best_step": run.progress.best_step,
         "metrics": run.progress.metrics,
+        "owes_evaluation": run.progress.owes_evaluation,
         "seconds": run.progress.seconds,
         "world_size": run.world.size,
         "has_test": "test" in run.splits,
@@ -195,16 +222,22 @@ def _manifest_facts(run: Run) -> dict[str, Any]:
 def finished(run: Run, signal: int = 0) -> RunFinished:
     """Why and where the run ends, and how to go on."""
     progress, limits = run.progress, run.limits
-    is_done = progress.step >= limits.total_steps
-    return RunFinished(
+    is_done = progress.step >= limits.total_steps and not progress.owes_evaluation
+    event = RunFinished(
         step=progress.step,
         total_steps=limits.total_steps,
-        reason="finished" if is_done else "signal" if signal else "stop_after",
+        reason="finished" if is_done else "stop_after",
         seconds=progress.seconds,
         best_metric=run.evaluation.best,
         best=progress.best,
         best_step=progress.best_step,
         run_dir=str(run.run_dir.path),
-        exit_code=exit_code_for(signal) if signal and not is_done and not may_restart() else 0,
-        resume=None if is_done else f"ftcli resume {run.run_dir.path}",
+        resume=None if is_done else run.run_dir.resume_command,
     )
+    return stopped(run, event, signal) if signal and not is_done else event
+
+
+def stopped(run: Run, event: RunFinished, signal: int) -> RunFinished:
+    """The same end, brought about by a signal."""
+    code = 0 if may_restart() else exit_code_for(signal)
+    return replace(event, reason="signal", exit_code=code, resume=run.run_dir.resume_command)

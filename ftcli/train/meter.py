@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +58,7 @@ class Meter:
     def start(self) -> None:
         """Begin to count time and all that is reported since the last logged step."""
         self._counted = time.perf_counter()
+        self._paused: float | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -84,11 +87,16 @@ class Meter:
         self._unread.zero_()
         self._progress.epoch_loss += unread
         self._loss += unread
+        self._count_time()
+        return last / self._last_items
+
+    def _count_time(self) -> None:
+        """Bring the progress's times up to date: all of it is the run's, and what is not a pause the epoch's too."""
         now = time.perf_counter()
         self._progress.seconds += now - self._counted
-        self._progress.epoch_seconds += now - self._counted
+        if self._paused is None:
+            self._progress.epoch_seconds += now - self._counted
         self._counted = now
-        return last / self._last_items
 
     def past(self) -> list[PastStep]:
         """The latest steps, oldest first; waits for the device."""
@@ -113,19 +121,28 @@ class Meter:
         self._reset()
         return event
 
-    def pause(self) -> float:
-        """Call before work that is not training; returns the moment, for `go_on`."""
-        return time.perf_counter()
+    @contextmanager
+    def pause(self) -> Generator[None]:
+        """Around work that is not training: leave it out of the training speed and the epoch's time."""
+        self._count_time()
+        self._paused = self._counted
+        yield
+        self._count_time()
+        self._started += self._counted - self._paused
+        self._paused = None
 
-    def go_on(self, paused: float) -> None:
-        """Leave the time since `paused` out of the training speed."""
-        self._started += time.perf_counter() - paused
-
-    def end_epoch(self, epoch: int) -> EpochDone:
-        """The epoch's mean training loss and time; the sums start anew."""
+    def epoch_loss(self) -> float | None:
+        """The mean training loss of the current epoch so far; None before its first step."""
         self.read()
         progress = self._progress
+        return progress.epoch_loss / progress.epoch_items if progress.epoch_items else None
+
+    def epoch_done(self, limits: Limits) -> EpochDone:
+        """The epoch's mean training loss and time; the sums start anew, but not where the run ends within it."""
+        self.read()
+        progress, epoch = self._progress, limits.epoch_at(self._progress.step)
         mean = progress.epoch_loss / max(1, progress.epoch_items)
         event = EpochDone(step=progress.step, epoch=epoch, train_loss=mean, seconds=progress.epoch_seconds)
-        progress.epoch_loss, progress.epoch_items, progress.epoch_seconds = 0.0, 0, 0.0
+        if limits.epoch_ends(progress.step):
+            progress.epoch_loss, progress.epoch_items, progress.epoch_seconds = 0.0, 0, 0.0
         return event

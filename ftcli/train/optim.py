@@ -96,11 +96,16 @@ class NamedOptimizer:
             group["lr"] = lr * multiplier
 
     def rates(self) -> dict[str, float]:
-        """The highest rate in force in each named group."""
-        highest: dict[str, float] = {}
+        """The rate in force in each named group; of one with layer decay the highest, and the `lowest` beside it."""
+        found: dict[str, list[float]] = defaultdict(list)
         for group, (label, _, _) in zip(self.inner.param_groups, self._groups, strict=True):
-            highest[label] = max(highest.get(label, 0.0), float(group["lr"]))
-        return highest
+            found[label].append(float(group["lr"]))
+        rates: dict[str, float] = {}
+        for label, values in found.items():
+            rates[label] = max(values)
+            if min(values) < max(values):
+                rates[f"{label} lowest"] = min(values)
+        return rates
 
     def forget_frozen(self) -> None:
         """Drop the state of parameters that are not trained any more."""

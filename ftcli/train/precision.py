@@ -17,7 +17,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 def choose_precision(section: PrecisionSection, device: torch.device) -> tuple[Kind, str | None]:
     """What `auto` means on a device, and a warning where the choice is a slow one."""
-    fast_bf16 = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_fast_bf16()
+    fast_bf16 = _gpu_has_fast_bf16() if device.type == "cuda" else _cpu_has_fast_bf16()
     if section.kind == "auto":
         if fast_bf16:
             return "bf16", None
@@ -27,6 +27,10 @@ def choose_precision(section: PrecisionSection, device: torch.device) -> tuple[K
     if section.kind == "fp16" and device.type == "cpu":
         return "fp16", "fp16 on a CPU is slower than fp32; it saves nothing here"
     return section.kind, None
+
+
+def _gpu_has_fast_bf16() -> bool:
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _cpu_has_fast_bf16() -> bool:

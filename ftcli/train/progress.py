@@ -15,7 +15,8 @@ class Progress:
 
     `epoch_loss`, `epoch_items` and `epoch_seconds` sum up the current epoch: the loss over the items trained on, and
     time. `best` is the value of the recipe's `evaluate.best` at `best_step`; `metrics` are those of the latest
-    evaluation of the validation split. `micro_rows` is what running out of memory has brought the rows of a micro-batch
+    evaluation of the validation split. `owes_evaluation` tells that a signal cut short the one due after `step`, which
+    the resumed run makes up for. `micro_rows` is what running out of memory has brought the rows of a micro-batch
     down to; a resumed run makes the same cuts.
     """
 
@@ -27,6 +28,7 @@ class Progress:
     best: float | None = None
     best_step: int | None = None
     metrics: dict[str, float] = field(default_factory=dict[str, float])
+    owes_evaluation: bool = False
     num_overflows: int = 0
     micro_rows: int | None = None
     seconds: float = 0.0
@@ -55,6 +57,10 @@ class Due:
         if self.period is None or step == 0:
             return False
         return int(step / self.period + 1e-9) > int((step - 1) / self.period + 1e-9)
+
+    def falls_within(self, steps: int) -> bool:
+        """Whether it is due at all in so many steps."""
+        return self.period is not None and int(steps / self.period + 1e-9) > 0
 
 
 def due_every(cadence: Cadence, steps_per_epoch: int) -> Due:

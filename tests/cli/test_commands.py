@@ -42,6 +42,27 @@ def test_a_run_leaves_everything_that_the_design_promises(project: Path, ftcli: 
     assert {row["label"] for row in predictions} <= {"no", "yes"}
 
 
+def losses(project: Path) -> list[tuple[float, bool, bool]]:
+    """For each entry of metrics.json its epoch, and whether it has a training and a validation loss."""
+    epochs = json.loads((project / "run/metrics.json").read_text())["epochs"]
+    return [(round(entry["epoch"], 2), "loss" in entry["train"], "loss" in entry["validation"]) for entry in epochs]
+
+
+def test_every_fraction_of_an_epoch_has_its_training_loss(project: Path, ftcli: Ftcli) -> None:
+    result = ftcli("train", "tiny.toml", "--set", "train.epochs=2.5", "--set", "evaluate.every={ epochs = 0.5 }")
+    assert result.code == 0, result.err
+    assert losses(project) == [(epoch, True, True) for epoch in (0.5, 1.0, 1.5, 2.0, 2.5)]
+    assert "epoch 2.5 done at step 15: mean training loss" in result.err
+    steps = [record["loss"] for record in lines(project / "run/log.jsonl") if record["event"] == "step_done"]
+    epochs = json.loads((project / "run/metrics.json").read_text())["epochs"]
+    assert epochs[2]["train"]["loss"] == pytest.approx(sum(steps[6:9]) / 3)  # three whole steps into the second epoch
+
+
+def test_a_run_shorter_than_an_epoch_has_its_training_loss(project: Path, ftcli: Ftcli) -> None:
+    assert ftcli("train", "tiny.toml", "--set", "train.steps=3").code == 0
+    assert losses(project) == [(0.5, True, False)]
+
+
 def test_predict_gives_what_plain_transformers_gives(project: Path, ftcli: Ftcli) -> None:
     assert ftcli("train", "tiny.toml").code == 0
     result = ftcli("predict", "--ckpt", "run/best", "--input", "test.jsonl")
@@ -109,19 +130,6 @@ def test_a_stopped_run_resumes_to_the_same_bytes(project: Path, ftcli: Ftcli) ->
     again = ftcli("resume", "run")
     assert again.code == 0
     assert "finished" in again.err
-
-
-def test_a_dry_run_trains_nothing_and_shows_where_values_come_from(
-    project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    result = ftcli("train", "tiny.toml", "--dry-run", "--set", "optimizer.lr=5e-4")
-    assert result.code == 0, result.err
-    assert not (project / "run").exists()
-    assert "12 of 8 rows" in result.out
-    assert "--set optimizer.lr" in result.out
-    assert "tiny.toml:" in result.out
-    assert "logits [4, 2]" in result.out
 
 
 def test_help_and_recipe_errors_import_neither_torch_nor_transformers(project: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from rich.cells import cell_len
@@ -12,163 +12,9 @@ from rich.console import Console
 
 from ftcli.cli.live import open_screen
 from ftcli.runtime.activity import Activity
-from ftcli.train.events import (
-    CheckpointSaved,
-    EpochDone,
-    Evaluated,
-    Event,
-    Noted,
-    PredictionsWritten,
-    RunFinished,
-    RunStarted,
-    StageEntered,
-    StepDone,
-)
-
-TOKEN = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])|(.)", re.DOTALL)
-BEST = {1: 0.8025, 2: 0.8425, 3: 0.8390}
-
-
-class Terminal:
-    """As much of a terminal as the screen needs; it takes note of lines that are longer than it is wide."""
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self.rows: list[str] = [""]
-        self.row = 0
-        self.column = 0
-        self.cursor_shown = True
-        self.frames: list[list[str]] = []
-        self.too_long: list[str] = []
-
-    def feed(self, output: str) -> Terminal:
-        for private, number, command, char in TOKEN.findall(output):
-            if char:
-                self._put(char)
-            elif command == "A":
-                self.row -= int(number or 1)
-                assert self.row >= 0
-            elif command == "K":
-                self.frames.append(list(self.rows))
-                self.rows[self.row] = ""
-            elif private and command in "hl":
-                self.cursor_shown = command == "h"
-        return self
-
-    def _put(self, char: str) -> None:
-        if char == "\r":
-            self.column = 0
-        elif char == "\n":
-            self.too_long += [self.rows[self.row]] * (cell_len(self.rows[self.row]) > self.width)
-            self.row, self.column = self.row + 1, 0
-            self.rows += [""] * (self.row + 1 - len(self.rows))
-        else:
-            text = self.rows[self.row]
-            assert cell_len(text) == self.column, "text is written over text"
-            self.rows[self.row] = text + char
-            self.column = cell_len(self.rows[self.row])
-
-    @property
-    def lines(self) -> list[str]:
-        """What is on the screen, without blank lines at its end."""
-        return "\n".join(row.rstrip() for row in self.rows).rstrip().splitlines()
-
-
-def step(number: int, **changes: object) -> StepDone:
-    values: dict[str, object] = {
-        "step": number,
-        "epoch": number / 150,
-        "loss": 0.5,
-        "mean_loss": 0.5,
-        "rates": {"encoder": 2e-5, "classifier": 1e-4},
-        "grad_norm": 1.25,
-        "rows_per_second": 412.0,
-        "tokens_per_second": 9811.0,
-        "padding_share": 0.08,
-    }
-    return StepDone(**{**values, **changes})  # pyright: ignore[reportArgumentType]
-
-
-def started(**changes: object) -> RunStarted:
-    values: dict[str, object] = {
-        "step": 0,
-        "total_steps": 450,
-        "steps_per_epoch": 150,
-        "run_dir": "run",
-        "name": "冻结-afqmc",
-        "data": "蚂蚁金融语义相似度",
-        "model": "/models/of/the/whole/house/and/more/e5-small-zh-en",
-        "rows": {"train": 4800, "validation": 4316},
-        "num_parameters": 22_700_000,
-        "num_trainable": 770,
-        "world_size": 2,
-        "device": "cuda",
-        "precision": "bf16",
-        "batch_size": 32,
-        "micro_batches": 4,
-        "group_sizes": {"encoder": 1, "classifier": 2},
-        "best_metric": "accuracy",
-        "notes": ("rows of 512 tokens fit eight at a time, which leaves a quarter of the memory free",),
-    }
-    return RunStarted(**{**values, **changes})  # pyright: ignore[reportArgumentType]
-
-
-def evaluated(epoch: int) -> Evaluated:
-    metrics = {"f1": 0.8, "accuracy": BEST[epoch], "precision": 0.7, "recall": 0.9}
-    best = max((BEST[past], past * 150) for past in range(1, epoch + 1))
-    at = epoch * 150
-    return Evaluated(at, float(epoch), "validation", 4316, 0.41, metrics, 3.0, best[1] == at, *best)
-
-
-def finished(**changes: object) -> RunFinished:
-    values: dict[str, object] = {
-        "step": 450,
-        "total_steps": 450,
-        "reason": "finished",
-        "seconds": 751.0,
-        "best_metric": "accuracy",
-        "best": 0.8425,
-        "best_step": 300,
-        "run_dir": "run",
-    }
-    return RunFinished(**{**values, **changes})  # pyright: ignore[reportArgumentType]
-
-
-def whole_run() -> Iterator[Event]:
-    yield from (Activity("download 模型", done, 100_000_000, "bytes") for done in (0, 50_000_000, 100_000_000))
-    yield started()
-    yield StageEntered(0, 0, 2, 770, 22_700_000, "the head alone")
-    for epoch in (1, 2, 3):
-        for number in range(epoch * 150 - 140, epoch * 150 + 1, 10):
-            yield step(number)
-        if epoch == 2:
-            yield StageEntered(300, 1, 2, 4_100_000, 22_700_000, "and the two topmost layers of the encoder, all told")
-        yield EpochDone(epoch * 150, epoch, 0.45, 41.0)
-        yield from (Activity("evaluate validation", done, 4316) for done in (0, 2000, 4316))
-        yield evaluated(epoch)
-        yield CheckpointSaved(epoch * 150, f"run/checkpoints/step-{epoch * 150:06}", 262_000_000, 0.8)
-    yield Noted(450, "3 rows of validation stand in train too", "warning")
-    yield PredictionsWritten(450, "test", "run/predictions/test.jsonl", 3861)
-    yield finished()
-
-
-def drawn(events: Iterable[Event], width: int = 80, height: int = 24) -> Terminal:
-    """The screen after events that come a second apart."""
-    file, now = io.StringIO(), [0.0]
-    console = Console(file=file, width=width, height=height, force_terminal=True, get_time=lambda: now[0])
-    with open_screen(is_main=True, console=console) as screen:
-        for event in events:
-            now[0] += 1
-            screen.show(event)
-    return Terminal(width).feed(file.getvalue())
-
-
-def plain(events: Iterable[Event], *, is_main: bool = True) -> str:
-    file = io.StringIO()
-    with open_screen(is_main=is_main, console=Console(file=file, width=80)) as screen:
-        for event in events:
-            screen.show(event)
-    return file.getvalue()
+from ftcli.train.events import Evaluated, Event, Noted
+from tests.cli.story import evaluated, finished, started, step, whole_run
+from tests.cli.terminal import Terminal, drawn, frames_with
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
@@ -204,10 +50,6 @@ def test_what_stays_of_a_run_at_80_columns() -> None:
         "next        ftcli eval --ckpt run/best",
         "            ftcli predict --ckpt run/best --input FILE",
     ]
-
-
-def frames_with(terminal: Terminal, pattern: str) -> list[str]:
-    return [line for frame in terminal.frames for line in frame if re.search(pattern, line)]
 
 
 def test_the_table_has_every_column_at_160_and_the_important_ones_at_80_and_40() -> None:
@@ -341,30 +183,6 @@ def test_long_commands_are_not_broken() -> None:
 
 def test_a_resumed_run_says_so() -> None:
     assert "resumed     at step 300 of 450" in drawn([started(step=300), finished()]).lines
-
-
-def test_without_a_terminal_each_event_is_one_plain_line() -> None:
-    events = list(whole_run())
-    output = plain(events)
-    lined = [event for event in events if not isinstance(event, Activity) or event.done == event.total]
-    assert output.count("\n") == len(lined)
-    assert "\x1b" not in output
-    assert "\r" not in output
-    assert "step 450/450  epoch 3.00  loss 0.5000" in output
-    assert max(map(len, output.splitlines())) > 80
-
-
-def test_without_a_terminal_an_activity_that_ends_twice_is_one_line() -> None:
-    assert plain([Activity("read", 5, 5), Activity("read", 5, 5)]) == "read: 5 rows\n"
-
-
-def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
-    assert drawn([Noted(1, "look")]).lines == ["look"]
-
-
-def test_other_ranks_are_silent() -> None:
-    assert plain(whole_run(), is_main=False) == ""
 
 
 def test_no_color_keeps_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:

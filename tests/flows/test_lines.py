@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from ftcli.flows.lines import clock, figure, line_of, percent, rates_text, short, size
+from ftcli.flows.figures import clock, figure, percent, short, size
+from ftcli.flows.lines import line_of, rates_text
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import (
     CheckpointSaved,
@@ -114,7 +115,7 @@ def test_a_step_has_no_total_where_none_is_known() -> None:
 
 def test_many_learning_rates_are_a_range() -> None:
     rates = {f"layer {number}": 1e-6 * (number + 1) for number in range(12)}
-    assert rates_text(rates) == "lr 1.0e-06 to 1.2e-05 (12 groups)"
+    assert rates_text(rates) == "lr 1.0e-06 to 1.2e-05 (12 rates)"
 
 
 @pytest.mark.parametrize(

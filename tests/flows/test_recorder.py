@@ -150,3 +150,11 @@ def test_a_torn_last_line_is_forgotten_on_resume(folder: RunDir) -> None:
     recorder.rewind(3)
     tell(recorder, [step_done(4)])
     assert steps(folder)[-2:] == [("step_done", 3), ("step_done", 4)]
+
+
+@pytest.mark.parametrize(("start", "marks"), [(3, 1), (6, 0)])
+def test_the_plain_log_tells_which_of_its_lines_are_void(folder: RunDir, start: int, marks: int) -> None:
+    tell(Recorder(folder, is_main=True), STORY[:-1])
+    Recorder(folder, is_main=True).rewind(start)
+    log = folder.out_log.read_text().splitlines()
+    assert log.count(f"going back to step {start}: what stands above of later steps is void, and done anew") == marks

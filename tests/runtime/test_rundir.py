@@ -97,3 +97,14 @@ def test_name_and_time_are_filled_in() -> None:
     assert dated("out/{name}", name="a") == Path("out/a")
     assert dated("{odd}/{}", name="a") == Path("{odd}/{}")
     assert re.fullmatch(r"runs/a-\d{8}-\d{6}", str(dated("runs/{name}-{time}", name="a")))
+
+
+def test_commands_that_name_a_folder_with_blanks_can_be_pasted(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "my run")
+    run.claim()
+    run.recipe.touch()
+    command = f"ftcli resume '{tmp_path}/my run'"
+    assert run.resume_command == command
+    with pytest.raises(UsageError) as caught:
+        run.claim()
+    assert f"`{command}`" in str(caught.value.problems[0].hint)

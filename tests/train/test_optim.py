@@ -114,12 +114,13 @@ def test_patterns_that_match_nothing_or_only_what_is_taken_are_errors_at_their_k
     assert caught.value.problems[0].key == ("optimizer", "groups", 1, "match")
 
 
-def test_rates_follow_the_multiplier_and_show_the_highest_of_each_group() -> None:
+def test_rates_follow_the_multiplier_and_show_the_highest_and_lowest_of_each_group() -> None:
     choice = AdamW(lr=1.0, layer_decay=0.5, groups=(ParameterGroup(match="classifier", lr=4.0),))
     optimizer = build(net(), choice)
     for multiplier in (0.5, 0.1, 1.0):
         optimizer.set_rates(multiplier)
-        assert optimizer.rates() == pytest.approx({"base": multiplier, "classifier": 4 * multiplier})
+        expected = {"base": multiplier, "base lowest": multiplier / 8, "classifier": 4 * multiplier}
+        assert optimizer.rates() == pytest.approx(expected)
 
 
 def test_a_step_uses_each_parameters_own_rate() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -37,6 +38,19 @@ def test_auto_is_bf16_on_a_cpu_that_is_fast_at_it(abilities: dict[str, bool], mo
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
     assert chosen("auto") == ("bf16", None)
     assert chosen("bf16") == ("bf16", None)
+
+
+@pytest.mark.parametrize(("generation", "expected"), [(7, "fp16"), (8, "bf16")])
+def test_auto_on_a_gpu_is_bf16_only_where_its_hardware_has_it(
+    generation: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Volta and Turing (7) emulate it, slower than fp32."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(major=generation))
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda _: True)
+    section = PrecisionSection.model_validate({"kind": "auto"})
+    assert choose_precision(section, torch.device("cuda")) == (expected, None)
 
 
 def test_bf16_by_force_is_obeyed_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,97 @@
+"""What a user reads when a checkpoint can not be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.errors import flip, on_every_command, refused
+from tests.conftest import Ftcli
+
+
+@on_every_command
+def test_a_checkpoint_that_is_not_there_is_named(trained: Path, ftcli: Ftcli, command: list[str]) -> None:
+    error = refused(ftcli(*command, "--ckpt", "run/none"), 6)
+    assert error == (
+        "error[checkpoint]: no such checkpoint: run/none\nhelp: a run's checkpoints are RUN/best and RUN/last\n"
+    )
+
+
+@on_every_command
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "state/optimizer.safetensors"])
+def test_one_flipped_bit_is_found_before_anything_is_computed(
+    copied: Path, ftcli: Ftcli, command: list[str], file: str
+) -> None:
+    flip(copied / "best" / file)
+    error = refused(ftcli(*command, "--ckpt", copied / "best"), 6)
+    assert error == f"error[checkpoint]: checkpoint {copied / 'best'} is damaged: {file} does not match its hash\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "what"),
+    [
+        ("model.safetensors", b"short", "model.safetensors has 5 bytes instead of "),
+        ("manifest.json", b"{}", "manifest.json can't be read"),
+        ("manifest.json", b"[", "manifest.json can't be read"),
+        ("tokenizer.json", None, "tokenizer.json is missing"),
+    ],
+)
+def test_a_checkpoint_with_a_bad_file_says_which(
+    copied: Path, ftcli: Ftcli, file: str, content: bytes | None, what: str
+) -> None:
+    path = copied / "best" / file
+    path.unlink() if content is None else path.write_bytes(content)
+    error = refused(ftcli("eval", "--ckpt", copied / "best"), 6)
+    assert error.startswith(f"error[checkpoint]: checkpoint {copied / 'best'} is damaged: {what}")
+
+
+@on_every_command
+def test_a_folder_of_another_tool_is_no_checkpoint(
+    trained: Path, ftcli: Ftcli, command: list[str], model_folder: Path
+) -> None:
+    error = refused(ftcli(*command, "--ckpt", model_folder), 6)
+    assert error == (
+        f"error[checkpoint]: {model_folder} is no checkpoint of ftcli: it has no ftcli.json\n"
+        "help: a checkpoint of ftcli is RUN/best, RUN/last or a folder that `ftcli export` wrote\n"
+    )
+
+
+@on_every_command
+def test_a_checkpoint_of_another_task_is_refused(copied: Path, ftcli: Ftcli, command: list[str]) -> None:
+    folder = copied / "export" / "hf"
+    card = json.loads((folder / "ftcli.json").read_text())
+    (folder / "ftcli.json").write_text(json.dumps({**card, "task": "tagging"}))
+    error = refused(ftcli(*command, "--ckpt", folder), 6)
+    assert error == (
+        f"error[checkpoint]: {folder} was trained for the task `tagging`; this command knows `classification`\n"
+        "help: use the version of ftcli that trained it\n"
+    )
+
+
+@pytest.mark.parametrize("content", ['{"task": "classification"}', "{"])
+def test_a_card_that_is_none_is_named(copied: Path, ftcli: Ftcli, content: str) -> None:
+    folder = copied / "export" / "hf"
+    (folder / "ftcli.json").write_text(content)
+    error = refused(ftcli("eval", "--ckpt", folder), 6)
+    assert error.startswith(f"error[checkpoint]: {folder / 'ftcli.json'} can't be read: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "what"),
+    [
+        ("model.safetensors", None, "can't read {}/model.safetensors: "),
+        ("model.safetensors", b"short", "can't read {}/model.safetensors: "),
+        ("config.json", None, "can't load {}: "),
+        ("tokenizer.json", None, "can't load a tokenizer from {}: "),
+    ],
+)
+def test_an_exported_folder_with_a_bad_file_says_which(
+    copied: Path, ftcli: Ftcli, file: str, content: bytes | None, what: str
+) -> None:
+    folder = copied / "export" / "hf"
+    path = folder / file
+    path.unlink() if content is None else path.write_bytes(content)
+    error = refused(ftcli("eval", "--ckpt", folder, "--input", "validation.jsonl"), 6)
+    assert error.startswith(f"error[checkpoint]: {what.format(folder)}")

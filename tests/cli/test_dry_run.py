@@ -1,0 +1,50 @@
+"""`train --dry-run`: the plan of the run that the same command line would start."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ftcli, spawn
+
+
+def test_a_dry_run_trains_nothing_and_shows_where_values_come_from(
+    project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    result = ftcli("train", "tiny.toml", "--dry-run", "--set", "optimizer.lr=5e-4")
+    assert result.code == 0, result.err
+    assert not (project / "run").exists()
+    assert "12 of 8 rows" in result.out
+    assert "--set optimizer.lr" in result.out
+    assert "tiny.toml:" in result.out
+    assert "logits [4, 2]" in result.out
+
+
+def test_the_batch_that_is_tried_is_a_micro_batch_of_the_run(project: Path, ftcli: Ftcli) -> None:
+    result = ftcli("train", "tiny.toml", "--dry-run", "--set", "batch.max_tokens=64")
+    assert result.code == 0, result.err
+    rows, tokens = map(int, re.findall(r"input_ids \[(\d+), (\d+)\]", result.out)[0])
+    assert rows * tokens <= 64
+    assert f"logits [{rows}, 2]" in result.out
+
+
+@pytest.mark.slow
+def test_under_torchrun_one_plan_is_made_for_all_processes(project: Path) -> None:
+    result = spawn("train", "tiny.toml", "--dry-run", "--set", "batch.accumulation=2", ranks=2, cwd=project)
+    assert result.code == 0, result.err
+    assert result.out.count("12 of 8 rows") == 1
+    assert "2 on each rank" in result.out
+    assert "logits [2, 2]" in result.out  # a quarter of a step: two ranks, two micro-batches each
+    assert result.err.count("read train") == 1
+
+
+def test_a_dry_run_in_a_pipe_can_be_searched(project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("recipes").mkdir()
+    Path("tiny.toml").rename("recipes/a-recipe-of-mine.toml")
+    lines = ftcli("train", "recipes/a-recipe-of-mine.toml", "--dry-run").out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert any(re.match(r"batch\.size +8 +recipes/a-recipe-of-mine\.toml:13$", line) for line in lines)
