@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +22,9 @@ from ftcli.cli.options import (
     RunFolder,
     Settings,
 )
+from ftcli.cli.starting import format_of, print_plan, recipe_for
 from ftcli.errors import UsageError
-from ftcli.flows.recipes import open_recipe
-from ftcli.spec.card import Format
-from ftcli.spec.recipe import Recipe, load_recipe, starting_from
+from ftcli.spec.recipe import load_recipe
 
 app = typer.Typer(
     name="ftcli",
@@ -36,14 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-
-def _format(kind: str, delimiter: str | None) -> Format:
-    if kind not in ("auto", "jsonl", "csv", "tsv"):
-        raise UsageError(f"--format {kind}: there is no such format", hint="auto, jsonl, csv or tsv")
-    if delimiter is not None and len(delimiter) != 1:
-        raise UsageError(f"--delimiter {delimiter}: a delimiter is one character")
-    return Format(kind=kind, delimiter=delimiter)
 
 
 @app.callback(invoke_without_command=True)
@@ -99,39 +89,15 @@ def train(
 
     On several processes: torchrun --nproc-per-node N -m ftcli train RECIPE
     """
-    loaded = _loaded(recipe, settings or (), init_from, new_head=new_head)
+    loaded = recipe_for(recipe, settings or (), init_from, new_head=new_head)
     if dry_run:
-        _show_plan(loaded)
+        print_plan(loaded)
         return
     with loading():
         from ftcli.flows.train import train as flow
 
     with pointing_at(loaded):
         drive(lambda answer: flow(loaded.spec, run_dir=run_dir, answer=answer))
-
-
-def _loaded(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:
-    if checkpoint is None:
-        if new_head:
-            raise UsageError("--new-head goes with --init-from", hint="ftcli train RECIPE --init-from CKPT --new-head")
-        return open_recipe(path, settings)
-    recipe = load_recipe(path, settings)  # its own model need not be there: the checkpoint takes its place
-    with loading():
-        from ftcli.flows.predictor import open_card
-
-    open_card(checkpoint)
-    return starting_from(recipe, checkpoint, new_head=new_head)
-
-
-def _show_plan(recipe: Recipe) -> None:
-    with loading():
-        from ftcli.cli.plan import show_plan
-        from ftcli.flows.plan import plan
-
-    with pointing_at(recipe), open_screen(is_main=not is_silent_rank()) as screen:
-        found = follow(plan(recipe.spec), screen)
-    if found is not None:
-        show_plan(Console(), found, recipe)
 
 
 @app.command()
@@ -190,7 +156,7 @@ def evaluate(
         from ftcli.cli.results import print_json, show_evaluation
         from ftcli.flows.evaluate import evaluate as flow
 
-    chosen = _format(format, delimiter)
+    chosen = format_of(format, delimiter)
     with open_screen(is_main=True) as screen:
         work = flow(ckpt, split=split, data=data, file=file, format=chosen, device=device, batch_size=batch_size)
         report = follow(work, screen)
@@ -235,7 +201,7 @@ def predict(
 
     if output_format not in (None, "jsonl", "csv"):
         raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl or csv")
-    rows = Input(source, _format(format, delimiter), text=text, pair=pair, keep_going=keep_going)
+    rows = Input(source, format_of(format, delimiter), text=text, pair=pair, keep_going=keep_going)
     with open_screen(is_main=True) as screen:
         work = flow(ckpt, source=rows, output=output, output_format=output_format, device=device, batch_size=batch_size)
         done = follow(work, screen)

@@ -108,4 +108,4 @@ def _is_ours(folder: RunDir, restarts: int) -> bool:
     before, now = folder.launch(), launch_facts()
     if now["id"] is not None and before.get("id") == now["id"]:
         return True
-    return restarts > 0 and before.get("agent") in (None, now["agent"])
+    return restarts > 0 and (not before or before.get("agent") == now["agent"])

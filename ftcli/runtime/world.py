@@ -19,11 +19,12 @@ from typing import cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
 from torch.nn.parallel import DistributedDataParallel
 
 from ftcli.errors import DistributedError, LostContactError, UsageError
+from ftcli.runtime.meeting import agree_on_name
 from ftcli.spec.sections import DistributedSection
 
 _POLL_SECONDS = 0.1
@@ -200,10 +201,12 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
     backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
     timeout = timedelta(seconds=section.timeout_seconds)
     try:
-        store, _, _ = next(rendezvous("env://", rank, size, timeout=_STORE_TIMEOUT))
+        shared, _, _ = next(rendezvous("env://", rank, size, timeout=_STORE_TIMEOUT))
+        name = agree_on_name(shared, rank=rank, size=size, timeout_seconds=section.timeout_seconds)
+        store = PrefixStore(f"ftcli/{name}", shared)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
         hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TimeoutError) as error:
         hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
         raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
     try:

@@ -1,0 +1,60 @@
+"""From a command line's words to what a flow takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ftcli.cli.following import follow, is_silent_rank, loading, pointing_at
+from ftcli.cli.live import open_screen
+from ftcli.errors import UsageError
+from ftcli.flows.recipes import open_recipe
+from ftcli.spec.card import Format
+from ftcli.spec.recipe import Recipe, load_recipe, starting_from
+
+
+def format_of(kind: str, delimiter: str | None) -> Format:
+    """How the input is cut into rows, from the command line's words.
+
+    Raises:
+        UsageError: there is no such format, or the delimiter is no single character.
+    """
+    if kind not in ("auto", "jsonl", "csv", "tsv"):
+        raise UsageError(f"--format {kind}: there is no such format", hint="auto, jsonl, csv or tsv")
+    if delimiter is not None and len(delimiter) != 1:
+        raise UsageError(f"--delimiter {delimiter}: a delimiter is one character")
+    return Format(kind=kind, delimiter=delimiter)
+
+
+def recipe_for(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:
+    """The recipe, with a checkpoint's weights where `--init-from` names one.
+
+    Raises:
+        RecipeError: the recipe has problems.
+        UsageError: a new head was asked for, and there is no checkpoint to put it on.
+        CheckpointError: the checkpoint is missing or damaged.
+    """
+    if checkpoint is None:
+        if new_head:
+            raise UsageError("--new-head goes with --init-from", hint="ftcli train RECIPE --init-from CKPT --new-head")
+        return open_recipe(path, settings)
+    recipe = load_recipe(path, settings)  # its own model need not be there: the checkpoint takes its place
+    with loading():
+        from ftcli.flows.predictor import open_card
+
+    open_card(checkpoint)
+    return starting_from(recipe, checkpoint, new_head=new_head)
+
+
+def print_plan(recipe: Recipe) -> None:
+    """Work out what a recipe would do and print it, on the first process alone."""
+    with loading():
+        from ftcli.cli.plan import show_plan
+        from ftcli.flows.plan import plan
+
+    with pointing_at(recipe), open_screen(is_main=not is_silent_rank()) as screen:
+        found = follow(plan(recipe.spec), screen)
+    if found is not None:
+        show_plan(Console(), found, recipe)
