@@ -151,6 +151,23 @@ def ftcli(capfd: pytest.CaptureFixture[str]) -> Ftcli:
     return call
 
 
+TORCHRUN = (
+    *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+    *("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"),
+)
+
+
+def run_torchrun(*arguments: object, cwd: Path, timeout_seconds: float = 240) -> Result:
+    """A script of one's own in two processes, which can import the tests."""
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [*TORCHRUN, *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout_seconds, cwd=cwd, check=False, env=environment
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
 def spawn(*arguments: object, ranks: int = 1, timeout_seconds: float = 240, cwd: Path | None = None) -> Result:
     """The command line in processes of its own, under torchrun where there are several ranks."""
     launcher = [sys.executable, "-m", "ftcli"]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from torch import Tensor, nn
 
-from tests.conftest import spawn
+from ftcli.spec.sections import EvaluateSection
+from ftcli.tasks.base import Batch
+from ftcli.tasks.classification import Classification, build_classification
+from tests.conftest import run_torchrun, spawn
 from tests.laws.processes import launched
 from tests.laws.test_resume import assert_same_bytes
 
@@ -56,6 +61,59 @@ def test_a_used_run_folder_is_refused_however_often_torchrun_tries(project: Path
         assert launch.finish() == 1
     assert launch.said.count("error[usage]: the run folder run is not empty") == 2
     assert (project / "run/recipe.toml").read_bytes() == before
+
+
+@dataclass(frozen=True)
+class Unwell(Classification):
+    """Fails in the third step, on the rank it is built on."""
+
+    steps: list[int] = field(default_factory=list)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        self.steps.append(1)
+        if len(self.steps) == 6:
+            raise ValueError("rank one is unwell")
+        return Classification.loss(self, model, batch)
+
+
+def build_unwell(labels: tuple[str, ...], section: EvaluateSection) -> Unwell:
+    return Unwell(labels, build_classification(labels, section).metrics)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from ftcli.errors import FtcliError
+from ftcli.flows.train import train
+from ftcli.runtime.world import launched_rank
+from ftcli.spec.recipe import load_recipe
+from ftcli.tasks.classification import build_classification
+from tests.laws.test_elastic import build_unwell
+
+build = build_unwell if launched_rank() == 1 else build_classification
+spec = load_recipe(Path("tiny.toml"), ["batch.accumulation=2"]).spec
+try:
+    for event in train(spec, run_dir="run", build_task=build):
+        pass
+except FtcliError as error:
+    print(f"rank {launched_rank()}: {error.kind}: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.slow
+def test_rank_0_shows_the_error_of_the_rank_that_failed_first(project: Path) -> None:
+    (project / "script.py").write_text(SCRIPT)
+    done = run_torchrun("script.py", cwd=project)
+    assert done.code == 1
+    assert "rank 0: distributed: rank 1 has failed: rank one is unwell\n" in done.err
+    first, second = ((project / f"run/errors/rank-{rank}.txt").read_text() for rank in (0, 1))
+    assert first.splitlines()[1].startswith("lost contact: ")
+    assert second.splitlines()[1] == "error: rank one is unwell"
+    assert "ValueError: rank one is unwell" in second
+    told = (project / "run/postmortem.md").read_text()
+    assert "> rank 1 has failed: rank one is unwell" in told
+    assert "| rank-1 | error: rank one is unwell |" in told
 
 
 @pytest.mark.slow

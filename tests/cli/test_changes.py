@@ -1,0 +1,95 @@
+"""What a resumed run may change, and how it says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.errors import refused
+from tests.conftest import Ftcli
+
+
+def steps(run: str = "run") -> dict[int, dict]:
+    records = [json.loads(line) for line in (Path(run) / "log.jsonl").read_text().splitlines()]
+    return {record["step"]: record for record in records if record["event"] == "step_done"}
+
+
+@pytest.fixture
+def stopped(project: Path, ftcli: Ftcli) -> Path:
+    assert ftcli("train", "tiny.toml", "--set", "train.stop_after=6").code == 0
+    return project
+
+
+def change_of(result_err: str) -> str:
+    lines = [line for line in result_err.splitlines() if line.startswith("changed at step 6")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_another_rate_is_shown_before_and_after_and_holds_from_the_next_step_on(stopped: Path, ftcli: Ftcli) -> None:
+    done = ftcli("resume", "run", "--set", "optimizer.lr=5e-4")
+    assert done.code == 0, done.err
+    line = change_of(done.err)
+    assert "optimizer.lr 0.001 -> 0.0005 (re-derives: in force from the next step on)" in line
+    assert "lr base 5.0e-04 -> 2.5e-04" in line
+    assert done.err.index("changed at step 6") < done.err.index("step 7/12")
+    assert steps()[6]["rates"]["base"] == pytest.approx(1e-3 * 7 / 12)
+    assert steps()[7]["rates"]["base"] == pytest.approx(5e-4 * 6 / 12)
+    assert "lr = 0.0005" in Path("run/recipe.toml").read_text()
+
+
+def test_more_epochs_stretch_the_schedule(stopped: Path, ftcli: Ftcli) -> None:
+    done = ftcli("resume", "run", "--set", "train.epochs=4.0")
+    assert done.code == 0, done.err
+    assert "train.epochs 2.0 -> 4.0 (re-derives: from the next step on)" in change_of(done.err)
+    assert max(steps()) == 24
+    assert steps()[7]["rates"]["base"] == pytest.approx(1e-3 * 18 / 24)
+
+
+def test_a_finished_run_can_be_given_more_to_do(project: Path, ftcli: Ftcli) -> None:
+    assert ftcli("train", "tiny.toml").code == 0
+    done = ftcli("resume", "run", "--set", "train.epochs=3.0")
+    assert done.code == 0, done.err
+    assert max(steps()) == 18
+    assert "predictions for test" in done.err
+
+
+def test_how_steps_are_cut_is_a_matter_of_layout(stopped: Path, ftcli: Ftcli) -> None:
+    done = ftcli("resume", "run", "--set", "batch.accumulation=1", "--set", "log.every=2")
+    assert done.code == 0, done.err
+    line = change_of(done.err)
+    assert "batch.accumulation off -> 1 (layout: the same rows a step, cut in another way)" in line.replace('"', "")
+    assert "log.every 1 -> 2 (free: how often it is logged)" in line
+
+
+def test_a_run_that_goes_on_as_it_was_changes_nothing(stopped: Path, ftcli: Ftcli) -> None:
+    done = ftcli("resume", "run")
+    assert done.code == 0
+    assert "changed" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("data.max_length=16", "the rows, and so the steps, would be others"),
+        ("model.head=mean", "it would be another model"),
+        ("optimizer.kind=sgd", "the optimizer's state is of the old kind"),
+        ("batch.size=9", "every step would have other rows, and progress counts steps"),
+        ("run.seed=1", "every later step would have other rows and other dropout"),
+        ("freeze.patterns=['embeddings']", "what was trained so far would not follow from the recipe any more"),
+        ("evaluate.best=f1", "the best checkpoint so far was chosen by the old one"),
+    ],
+)
+def test_what_would_make_it_another_run_is_refused_with_the_reason_and_the_way(
+    stopped: Path, ftcli: Ftcli, setting: str, reason: str
+) -> None:
+    error = refused(ftcli("resume", "run", "--set", setting), 2)
+    assert f"can't change in the middle of a run: {reason}\n" in error
+    assert "help: start a new run from its weights: ftcli train RECIPE --init-from run/last\n" in error
+
+
+def test_a_run_can_not_end_before_it_stands(stopped: Path, ftcli: Ftcli) -> None:
+    error = refused(ftcli("resume", "run", "--set", "train.steps=4"), 2)
+    assert "the run has done 6 steps already, and would end after 4" in error
