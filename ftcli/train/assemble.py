@@ -92,7 +92,6 @@ def load_parts(
     rules = rules_for(spec.optimizer, loaded.model)
     names = [name for name, _ in loaded.model.named_parameters()]
     freezing = plan_freezing(spec.freeze, names, total_steps=limits.total_steps, steps_per_epoch=limits.steps_per_epoch)
-    warmup_steps(spec.schedule, limits.total_steps)
     precision, warning = choose_precision(spec.precision, world.device)
     loaded.model.to(world.device)
     return Parts(
@@ -142,7 +141,7 @@ def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
     """A run's length and cadences for so many training rows, going on after `start_step` steps.
 
     Raises:
-        RecipeError: it would end before that.
+        RecipeError: it would end before that, or its warm-up is longer than the run.
     """
     per_epoch = num_groups(num_rows, spec.batch.size)
     total = spec.train.steps if spec.train.steps != "off" else max(1, round(spec.train.epochs * per_epoch))
@@ -150,6 +149,7 @@ def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
         what = f"the run has done {start_step} steps already, and would end after {total}"
         key = ("train", "steps" if spec.train.steps != "off" else "epochs")
         raise RecipeError(what, hint=f"at least {start_step} steps ({start_step / per_epoch:.2f} epochs)", key=key)
+    warmup_steps(spec.schedule, total)
     stop = total if spec.train.stop_after == "never" else min(total, start_step + spec.train.stop_after)
     return Limits(
         total_steps=total,
