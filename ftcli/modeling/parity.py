@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def plain_scores(
     pairs: Sequence[str] | None,
     *,
     max_length: int,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | Literal["auto"] = "auto",
 ) -> Tensor:
     """Logits [rows, labels] of a folder's model, row by row as a user of transformers would get them.
 
@@ -31,7 +31,7 @@ def plain_scores(
         texts: The first text of each row.
         pairs: The second texts, if rows have them.
         max_length: Tokens at which a row is cut.
-        dtype: The arithmetic; also that of the logits.
+        dtype: The arithmetic; "auto" is what the folder says, as transformers takes it.
 
     Raises:
         CheckpointError: transformers finds tensors missing or left over.
@@ -50,7 +50,8 @@ def plain_scores(
             pair = pairs[number] if pairs else None
             inputs: Any = tokenizer(text, pair, truncation=True, max_length=max_length, return_tensors="pt")
             logits.append(model(**inputs).logits)
-    return torch.cat(logits)
+    scores = torch.cat(logits)
+    return scores.float() if dtype == "auto" else scores
 
 
 def plain_encoder(folder: Path) -> dict[str, Tensor]:
