@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ftcli.errors import DistributedError, FtcliError, LostContactError, OrphanedError
+from ftcli.errors import DistributedError, FtcliError, LostContactError, NonFiniteError, OrphanedError
 from ftcli.flows.postmortem import Deceased, write_postmortem
 from ftcli.flows.recorder import Recorder
 from ftcli.runtime.files import write_atomically
@@ -56,12 +56,27 @@ def explaining(scene: Scene) -> Generator[None]:
     except Exception as error:
         if scene.world is None or scene.folder is None:
             raise
+        if not scene.began:
+            _give_back(error, scene.world, scene.folder)
+            raise
         cause = _cause(error, scene.world, scene.folder)
         if scene.world.is_main or isinstance(cause, OrphanedError):
             _bury(cause, scene, scene.folder)
         if cause is error:
             raise
         raise cause from error
+
+
+def _give_back(error: Exception, world: World, folder: RunDir) -> None:
+    """A run that never began leaves nothing, so that the mended recipe can have the folder.
+
+    Raises:
+        OrphanedError: on another rank than 0, for there is nowhere to leave its error for rank 0 to show.
+    """
+    if world.is_main:
+        folder.release()
+    elif not is_lost_contact(error):
+        raise OrphanedError(f"rank {world.rank}: {error}") from error
 
 
 def _cause(error: Exception, world: World, folder: RunDir) -> Exception:
@@ -94,8 +109,11 @@ def _write_error(error: Exception, world: World, folder: RunDir, *, kind: str) -
         "",
         *traceback.format_exception(error),
     ]
-    folder.errors.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder.errors / f"rank-{world.rank}.txt", "\n".join(lines).encode())
+    try:
+        folder.errors.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder.errors / f"rank-{world.rank}.txt", "\n".join(lines).encode())
+    except OSError as failure:
+        error.add_note(f"it could not be written to {folder.errors}: {failure}")
 
 
 def _others_error(world: World, folder: RunDir) -> DistributedError | None:
@@ -109,7 +127,7 @@ def _others_error(world: World, folder: RunDir) -> DistributedError | None:
 
 
 def _wait_for(folder: RunDir, *, ranks: range | list[int]) -> list[int]:
-    """The ranks of these that have written why they failed, the earliest first, as soon as one has told a cause."""
+    """The ranks of these that have written why they failed, the earliest first; waits a little for all of them."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         paths = {rank: folder.errors / f"rank-{rank}.txt" for rank in ranks}
@@ -120,16 +138,18 @@ def _wait_for(folder: RunDir, *, ranks: range | list[int]) -> list[int]:
 
 
 def _bury(error: Exception, scene: Scene, folder: RunDir) -> None:
-    """Write postmortem.md and the journal's last record; a run that never began leaves nothing."""
-    if not scene.began:
-        folder.release()
-        return
+    """Write postmortem.md and the journal's last record, as far as a full disk or vanished data let it."""
     step = scene.run.progress.step if scene.run else 0
     resume = folder.resume_command
+    if isinstance(error, NonFiniteError):
+        resume += " --set optimizer.lr=..."  # as it stands, it would take the same step again
     deceased = Deceased(error=error, folder=folder, step=step, resume=resume, parts=scene.parts, run=scene.run)
-    write_postmortem(deceased)
-    error.add_note(f"details: {folder.postmortem}; go on with: {resume}")
-    if scene.recorder:
-        kind = error.kind if isinstance(error, FtcliError) else "bug"
-        code = error.exit_code if isinstance(error, FtcliError) else 1
-        scene.recorder.record(RunFailed(step, kind, " ".join(str(error).split()), code, resume))
+    kind, code = (error.kind, error.exit_code) if isinstance(error, FtcliError) else ("bug", 1)
+    try:
+        write_postmortem(deceased)
+        if scene.recorder:
+            scene.recorder.record(RunFailed(step, kind, " ".join(str(error).split()), code, resume))
+    except Exception as failure:
+        error.add_note(f"no {folder.postmortem.name} could be written: {failure}; go on with: {resume}")
+    else:
+        error.add_note(f"details: {folder.postmortem}; go on with: {resume}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from ftcli.errors import CheckpointError
 from ftcli.flows.lines import line_of
 from ftcli.runtime.activity import Activity
 from ftcli.runtime.files import write_json
@@ -47,6 +48,13 @@ class Recorder:
             self._write(event)
 
     def _write(self, event: RunEvent) -> None:
+        try:
+            self._append(event)
+        except OSError as error:
+            hint = f"free some space under {self._run_dir.path}, then `{self._run_dir.resume_command}`"
+            raise CheckpointError(f"can't write to {self._run_dir.path}: {error}", hint=hint) from error
+
+    def _append(self, event: RunEvent) -> None:
         record = as_record(event)
         self._journal.write(record)
         if isinstance(event, RunStarted):

@@ -123,9 +123,6 @@ def _go_on(
     if finished := finished_already(folder, newest, changes=changes):
         yield finished
         return
-    if world.is_main:
-        folder.forget_failure()
-        write_atomically(folder.recipe, dump_recipe(spec).encode())
     yield from _carry_out(
         scene, spec, world, folder, answer, build_task=build_task, before=before, start=newest, skipped=skipped
     )
@@ -137,10 +134,11 @@ def _find_start(world: World, folder: RunDir, *, keep: int) -> tuple[Saved | Non
     newest, skipped = None, []
     with world.leading() as leads:
         if leads:
+            store.sweep()
             newest, skipped = store.newest()
             check_usable(newest, skipped, folder)
-            store.sweep()
             store.rewind(newest)
+            folder.forget_failure()
     name = world.share_text(newest.path.name if newest else "")
     return (read_manifest(folder.checkpoints / name) if name else None), skipped
 
@@ -171,6 +169,9 @@ def _carry_out(
     parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
     if world.is_main and before is None:
         write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
+    elif world.is_main:
+        # Not before everything has been built from it: a change that can't be made must leave the run as it was.
+        write_atomically(folder.recipe, dump_recipe(spec).encode())
     scene.parts, scene.began = parts, True
     if before and (changed := _changes(before, parts, start)):
         yield from recorder.passing(changed)

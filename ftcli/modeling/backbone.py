@@ -78,7 +78,12 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
             model, report = mean_head_on(path, config, num_labels=len(labels))
         else:
             model, report = AutoModelForSequenceClassification.from_pretrained(
-                path, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+                path,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
     except _UNREADABLE as error:
         raise RecipeError(f"can't load {section.path}: {_brief(error)}", key=("model", "path")) from error

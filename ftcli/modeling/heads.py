@@ -58,7 +58,12 @@ def _dropout_of(config: Any) -> float:
 def mean_head_on(path: str, config: PreTrainedConfig, *, num_labels: int) -> tuple[nn.Module, dict[str, Any]]:
     """A pretrained encoder under a new mean head, and what loading it reported."""
     encoder, report = AutoModel.from_pretrained(
-        path, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        path,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
     )
     return MeanPoolClassifier(encoder, num_labels=num_labels), report
 

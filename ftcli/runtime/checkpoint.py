@@ -24,6 +24,7 @@ from ftcli.runtime.rundir import RunDir
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
+_ASIDE = "unused-"
 _FOLDER = re.compile(r"step-(\d+)")
 
 
@@ -53,7 +54,11 @@ class CheckpointStore:
         self._keep = keep
 
     def sweep(self) -> None:
-        """Remove what a killed save left behind."""
+        """Remove what a killed save left behind; put back what it had moved aside and not yet replaced."""
+        for stale in self._run.checkpoints.glob(".step-*.stale"):
+            final = stale.with_name(stale.name.removeprefix(".").removesuffix(".stale"))
+            if not final.exists():
+                stale.rename(final)
         for leftover in self._run.checkpoints.glob(".step-*"):
             shutil.rmtree(leftover)
 
@@ -90,19 +95,21 @@ class CheckpointStore:
             if is_best:
                 link_atomically(self._run.best, final)
             link_atomically(self._run.last, final)
-            self._drop_old(final)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             hint = f"free some space under {self._run.path}, then `{self._run.resume_command}`"
             what = f"can't save a checkpoint at step {step}, which needs {needed_bytes:,} bytes: {error}"
             raise CheckpointError(what, hint=hint) from error
+        self._drop_old(final)
         return Saved(final, manifest)
 
     def rewind(self, to: Saved | None) -> None:
-        """Make `to` the last checkpoint: what came after it, sound or not, will be made again."""
+        """Make `to` the last checkpoint. What came after it is set aside until the next save has been verified."""
         for path in self._folders():
             if to is None or _step_of(path) > _step_of(to.path):
-                shutil.rmtree(path)
+                aside = path.with_name(f"{_ASIDE}{path.name}")
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
         if to is None:
             for link in (self._run.best, self._run.last):
                 link.unlink(missing_ok=True)
@@ -122,13 +129,17 @@ class CheckpointStore:
         return None, skipped
 
     def _drop_old(self, saved: Path) -> None:
-        """Delete what the keep rule drops, once what was just saved has been read back from the disk."""
+        """Delete what the keep rule drops, once what was just saved has been read back from the disk.
+
+        What can't be deleted now is tried again after the next save.
+        """
         spared = {link.resolve() for link in (self._run.best, self._run.last)}
         dropped = [path for path in self._folders()[: -self._keep] if path.resolve() not in spared]
+        dropped += self._run.checkpoints.glob(f"{_ASIDE}step-*")
         if dropped:
             verify(saved)
         for path in dropped:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
 
     def _folders(self) -> list[Path]:
         """The checkpoint folders, oldest first; what a user keeps under another name beside them is none."""
@@ -174,7 +185,7 @@ def _digest(manifest: dict[str, Any]) -> str:
 
 
 def _move(partial: Path, final: Path) -> None:
-    """Rename into place; a folder of that name is one that failed to verify, for a sound one is resumed from."""
+    """Rename into place. A step may be saved twice; the older folder is moved aside, and `sweep` can put it back."""
     if final.exists():
         stale = final.with_name(f".{final.name}.stale")
         shutil.rmtree(stale, ignore_errors=True)

@@ -112,7 +112,7 @@ class Feed:
     def shrink(self, rows: int) -> None:
         """Cut as a run did that ran out of memory before, unless the recipe says how by now."""
         if is_ours(self._batch):
-            self.cut = Cut(rows=rows)
+            self.cut = Cut(rows=min(rows, self.cut.rows or rows))
 
     def _collate(self, part: Tensor, rows: Tensor) -> Batch:
         """A batch, or for an empty share a dummy of weight zero: its rank must still take part in the step."""

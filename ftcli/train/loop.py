@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ftcli import __version__
-from ftcli.errors import NonFiniteError, OutOfMemoryError
+from ftcli.errors import CheckpointError, NonFiniteError, OutOfMemoryError
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.runtime.interrupt import StopAsked, exit_code_for
 from ftcli.runtime.launch import may_restart
@@ -26,6 +26,7 @@ from ftcli.train.snapshot import take_snapshot
 from ftcli.train.step import NONFINITE_HINT, train_step
 
 Events = Generator[Event]
+_LIBRARIES = ("torch", "transformers", "safetensors")
 
 
 def fit(run: Run) -> Events:
@@ -77,15 +78,23 @@ def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
             if rows is None:
                 raise
             what = error.problems[0].what
-        except NonFiniteError:
-            yield from _save(run, is_best=False)
-            yield from _settle(run)
+        except NonFiniteError as error:
+            yield from _save_before(run, error)
             raise
         run.progress.micro_rows = rows
         yield Noted(run.progress.step, f"{what}; micro-batches have {rows} rows from here on", "warning")
         group = run.feed.group(run.progress.step)
     run.meter.add(outcome, group)
     return outcome.signal
+
+
+def _save_before(run: Run, error: NonFiniteError) -> Events:
+    """Keep the state before a step that failed; a save that fails is not to hide why."""
+    try:
+        yield from _save(run, is_best=False)
+        yield from _settle(run)
+    except CheckpointError as failure:
+        error.add_note(f"besides, the state before it could not be saved: {failure}")
 
 
 def _enter_stage(run: Run) -> Events:
@@ -185,7 +194,8 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
 
 
 def _save(run: Run, *, is_best: bool) -> Events:
-    """Copy the run's state, and let rank 0 write it while training goes on."""
+    """Copy the run's state, and let rank 0 write it while training goes on, once it has written the one before."""
+    yield from _settle(run)
     run.meter.read()
     if run.world.is_main:
         was_scored = run.progress.best is not None
@@ -212,10 +222,7 @@ def _manifest_facts(run: Run) -> dict[str, Any]:
         "seconds": run.progress.seconds,
         "world_size": run.world.size,
         "has_test": "test" in run.splits,
-        "versions": {
-            "ftcli": __version__,
-            **{name: version(name) for name in ("torch", "transformers", "safetensors")},
-        },
+        "versions": {"ftcli": __version__} | {name: version(name) for name in _LIBRARIES},
     }
 
 

@@ -15,6 +15,9 @@ MICRO_HINT = (
 )
 
 
+STATE_HINT = "freeze more of the model (freeze.patterns), or take a smaller one"
+
+
 class UnsharedMemoryError(OutOfMemoryError):
     """Out of memory in the micro-batch whose gradients meet those of the other ranks: they can't be told any more."""
 

@@ -45,6 +45,7 @@ class Precision:
         self.kind: Kind = kind
         self._device = device
         self._scaler = torch.amp.GradScaler(device.type, enabled=kind == "fp16")
+        self._scaler.scale(torch.zeros((), device=device))  # it makes its scale only when it is first used
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Around a forward pass."""

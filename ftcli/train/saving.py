@@ -55,7 +55,12 @@ class Saver:
         """Nothing is being written yet."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Wait for what is being written; its error is not to hide the one that ends the block."""
+        """Wait for what is being written; its error is not to hide the one that ends the block.
+
+        A second Ctrl-C does not wait: a save that is torn costs nothing but itself.
+        """
+        if kind is KeyboardInterrupt:
+            return
         try:
             self._writing.wait()
         except Exception as failure:

@@ -13,7 +13,7 @@ from ftcli.modeling.freezing import set_training_mode
 from ftcli.runtime.seeding import seed_step
 from ftcli.tasks.base import Batch
 from ftcli.train.feed import Group
-from ftcli.train.memory import MICRO_HINT, UnsharedMemoryError, out_of_memory_at
+from ftcli.train.memory import MICRO_HINT, STATE_HINT, UnsharedMemoryError, out_of_memory_at
 from ftcli.train.meter import Outcome
 from ftcli.train.run import Run
 
@@ -35,9 +35,10 @@ def train_step(run: Run, group: Group) -> Outcome:
     failure = _try_accumulating(run, group, losses)
     norm = losses if failure else nn.utils.get_total_norm(run.precision.gradients(run.model, run.optimizer.inner))
     signal = _agree(run, group, losses, norm, failure)
-    run.precision.clip(run.model, norm, run.max_grad_norm)
-    run.optimizer.set_rates(run.schedule(run.progress.step))
-    stepped = run.precision.step(run.optimizer.inner)
+    with out_of_memory_at("the optimizer's step, which keeps state for all that is trained,", STATE_HINT):
+        run.precision.clip(run.model, norm, run.max_grad_norm)
+        run.optimizer.set_rates(run.schedule(run.progress.step))
+        stepped = run.precision.step(run.optimizer.inner)
     run.optimizer.inner.zero_grad(set_to_none=True)
     return Outcome(losses.sum(), norm, not stepped, signal)
 
@@ -72,8 +73,10 @@ def _not_finite(run: Run, group: Group, losses: Tensor, norm: Tensor) -> NonFini
     step = run.progress.step + 1
     bad = cast("list[int]", (~torch.isfinite(losses)).nonzero().flatten().tolist())
     rows = [row for number in bad for row in cast("list[int]", group.batches[number].rows.tolist())]
-    mean = float(losses.sum()) / group.num_items
-    where = f"among the {len(rows)} rows of {len(bad)} micro-batches" if rows else f"among the step's {group.num_rows}"
+    total = run.world.sum(losses.sum())
+    mean = float(total) / group.num_items
+    rows = cast("list[int]", run.world.gather_rows(torch.tensor(rows, dtype=torch.int64)).tolist())
+    where = f"among {len(rows)} of its rows" if rows else f"among its {group.num_rows} rows"
     return NonFiniteError(
         f"the loss is {mean:.4g} and the gradient norm {float(norm):.4g} in step {step}, {where}",
         hint=NONFINITE_HINT,
@@ -121,10 +124,17 @@ def accumulate(run: Run, group: Group, losses: Tensor | None = None) -> Tensor:
             if world.size > 1:
                 if number == last:
                     raise UnsharedMemoryError(error.problems) from error
-                # The other ranks wait for this one's gradients: give them those of one row, which count for nothing.
-                _forward_backward(run, group, run.feed.dummy(run.progress.step), is_last=True)
+                _join_others(run, group)
             raise
     return losses.sum()
+
+
+def _join_others(run: Run, group: Group) -> None:
+    """The other ranks wait for this one's gradients: give them those of one row, which count for nothing."""
+    try:
+        _forward_backward(run, group, run.feed.dummy(run.progress.step), is_last=True)
+    except OutOfMemoryError as error:
+        raise UnsharedMemoryError(error.problems) from error
 
 
 def _forward_backward(run: Run, group: Group, batch: Batch, *, is_last: bool) -> Tensor:

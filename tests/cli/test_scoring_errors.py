@@ -73,7 +73,8 @@ def test_predicting_rows_without_a_column_says_what_they_have(trained: Path, tmp
     assert error == (
         "error[data]: there is no column `b`; this row has a, c\n"
         f"  --> {file}:1\n"
-        "help: `--keep-going` gives such rows an `error` field and goes on\n"
+        "help: `--pair COLUMN` says what it is called here;"
+        " `--keep-going` gives such rows an `error` field and goes on\n"
     )
 
 

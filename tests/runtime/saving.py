@@ -29,7 +29,8 @@ def save(run: RunDir, step: int, *, keep: int = 2, is_best: bool = False, best_s
 
 
 def names(run: RunDir) -> list[str]:
-    return sorted(path.name for path in run.checkpoints.iterdir())
+    """What counts; what a rewind has set aside does not."""
+    return sorted(path.name for path in run.checkpoints.iterdir() if not path.name.startswith("unused-"))
 
 
 def newest(run: RunDir) -> tuple[int | None, int]:

@@ -148,6 +148,22 @@ def test_rewinding_drops_what_came_after_and_moves_the_links_back(run: RunDir) -
     store.rewind(verify(run.checkpoints / "step-000004"))
     assert names(run) == ["step-000002", "step-000004"]
     assert (run.best.resolve().name, run.last.resolve().name) == ("step-000002", "step-000004")
+    aside = {path.name for path in run.checkpoints.glob("unused-*")}
+    assert aside == {"unused-step-000006", "unused-step-000008"}  # until something newer has been verified
+    save(run, 6, keep=9, best_step=2)
+    assert not list(run.checkpoints.glob("unused-*"))
+
+
+def test_a_kill_while_a_step_is_saved_again_costs_nothing(run: RunDir) -> None:
+    """Between the two renames, the only checkpoint stands under another name."""
+    saved = save(run, 4, is_best=True)
+    saved.path.rename(saved.path.with_name(".step-000004.stale"))
+    (run.checkpoints / ".step-000004.partial").mkdir()
+    store = CheckpointStore(run, keep=1)
+    store.sweep()
+    assert newest(run) == (4, 0)
+    assert verify(run.best).step == 4
+    assert {path.name for path in run.checkpoints.iterdir()} == {"step-000004"}
 
 
 def test_rewinding_to_a_checkpoint_whose_best_is_gone_makes_it_the_best(run: RunDir) -> None:

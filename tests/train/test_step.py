@@ -67,6 +67,13 @@ def test_running_out_of_memory_halves_the_micro_batch_and_keeps_the_step(project
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
+def test_memory_that_runs_out_in_the_first_forward_pass_of_fp16_halves_as_well(project: Path) -> None:
+    spec = spec_of(project / "tiny.toml", *AUTO, "precision.kind=fp16", "train.steps=1")
+    events = list(train(spec, run_dir="run", build_task=build_hungry))
+    assert [event.step for event in events if isinstance(event, StepDone)] == [1]
+    assert json.loads((project / "run/last/state/progress.json").read_text())["micro_rows"] == 2
+
+
 def test_a_resumed_run_remembers_what_fits(project: Path) -> None:
     spec = spec_of(project / "tiny.toml", *AUTO, "train.stop_after=2")
     list(train(spec, run_dir="run", build_task=build_hungry))
