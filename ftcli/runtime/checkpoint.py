@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from ftcli.errors import CheckpointError
-from ftcli.runtime.files import json_bytes, link_atomically, sha256_of, sync_to_disk, write_json
+from ftcli.runtime.files import json_bytes, link_atomically, open_to_readers, sha256_of, sync_to_disk, write_json
 from ftcli.runtime.rundir import RunDir
 
 MANIFEST = "manifest.json"
@@ -169,6 +169,7 @@ def _seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """Sync every file and write the manifest that vouches for them, and for itself, last."""
     files: dict[str, dict[str, Any]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        open_to_readers(path)
         sync_to_disk(path)
         files[str(path.relative_to(folder))] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
     manifest = {**facts, "files": files}

@@ -35,6 +35,13 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, json_bytes(value))
 
 
+def open_to_readers(path: Path) -> None:
+    """Give a file the mode that files get here; safetensors makes its own readable by its owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+
+
 def sync_to_disk(path: Path) -> None:
     """Ask the system to have a file's or a folder's content on disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)

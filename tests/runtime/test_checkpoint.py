@@ -154,6 +154,15 @@ def test_rewinding_drops_what_came_after_and_moves_the_links_back(run: RunDir) -
     assert not list(run.checkpoints.glob("unused-*"))
 
 
+def test_what_is_saved_can_be_read_by_others(run: RunDir) -> None:
+    def write(folder: Path) -> None:
+        (folder / "weights").touch(mode=0o600)
+
+    saved = CheckpointStore(run, keep=1).save(4, write, facts={}, is_best=False)
+    (run.path / "usual").touch()
+    assert (saved.path / "weights").stat().st_mode == (run.path / "usual").stat().st_mode
+
+
 def test_a_kill_while_a_step_is_saved_again_costs_nothing(run: RunDir) -> None:
     """Between the two renames, the only checkpoint stands under another name."""
     saved = save(run, 4, is_best=True)
