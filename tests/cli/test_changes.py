@@ -94,3 +94,12 @@ def test_a_run_can_not_end_before_it_stands(stopped: Path, ftcli: Ftcli) -> None
     error = refused(ftcli("resume", "run", "--set", "train.steps=4"), 2)
     assert "the run has done 6 steps already, and would end after 4" in error
     assert ftcli("resume", "run").code == 0  # what was refused has left nothing behind
+
+
+def test_deterministic_kernels_are_announced_with_their_cost_and_may_be_asked_for_later(
+    stopped: Path, ftcli: Ftcli
+) -> None:
+    done = ftcli("resume", "run", "--set", "train.deterministic=true")
+    assert done.code == 0, done.err
+    assert "train.deterministic false -> true (layout: the same steps by other kernels)" in change_of(done.err)
+    assert "deterministic kernels only, which on a CPU costs nothing" in done.err

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcli.runtime.seeding import permutation, seed_for, seed_step
+from ftcli.runtime.seeding import deterministic, permutation, seed_for, seed_step
 
 CPU = torch.device("cpu")
 
@@ -53,3 +53,12 @@ def test_a_permutation_leaves_the_global_randomness_alone() -> None:
     assert not torch.equal(permutation(100, 8), order)
     assert torch.equal(order.sort().values, torch.arange(100))
     assert order.dtype == torch.int64
+
+
+def test_only_kernels_that_repeat_their_bits_are_allowed_within_the_block_and_only_there() -> None:
+    before = torch.are_deterministic_algorithms_enabled()
+    with deterministic(wanted=True):
+        assert torch.are_deterministic_algorithms_enabled()
+    assert torch.are_deterministic_algorithms_enabled() == before
+    with deterministic(wanted=False):
+        assert torch.are_deterministic_algorithms_enabled() == before
