@@ -150,7 +150,7 @@ class CheckpointStore:
 def _check_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
-        raise OSError(errno.ENOSPC, f"{free:,} are free")
+        raise OSError(errno.ENOSPC, f"only {free:,} bytes are free")
 
 
 def _is_sound(path: Path) -> bool:
