@@ -28,7 +28,7 @@ class Table(nn.Module):
 
 
 def batch(rows: int, *, labels: int = 3) -> Batch:
-    return Batch({"input_ids": torch.arange(rows)[:, None]}, torch.arange(rows) % labels)
+    return Batch({"input_ids": torch.arange(rows)[:, None]}, torch.arange(rows) % labels, torch.arange(rows))
 
 
 def task(*labels: str, **section: object) -> Classification:
@@ -41,7 +41,7 @@ def test_the_loss_is_a_sum_so_that_parts_add_up() -> None:
     loss = three.loss(model, whole)
     assert float(loss) == pytest.approx(10 * float(cross_entropy(model.rows[:10], whole.labels)), rel=1e-6)
     parts = [
-        Batch({"input_ids": whole.inputs["input_ids"][part]}, whole.labels[part])
+        Batch({"input_ids": whole.inputs["input_ids"][part]}, whole.labels[part], whole.rows[part])
         for part in (slice(0, 3), slice(3, 10))
     ]
     assert float(sum(three.loss(model, part) for part in parts)) == pytest.approx(float(loss), rel=1e-6)
@@ -64,7 +64,7 @@ def test_losses_and_scores_are_single_precision_or_better(dtype: torch.dtype, co
 
 
 def test_rows_without_labels_have_scores_and_no_loss() -> None:
-    unlabelled = Batch(batch(4).inputs, torch.full((4,), -1))
+    unlabelled = Batch(batch(4).inputs, torch.full((4,), -1), torch.arange(4))
     result = task("a", "b", "c").infer(Table(), unlabelled, with_loss=False)
     assert result.loss is None
     assert torch.equal(result.scores, Table().rows[:4])
