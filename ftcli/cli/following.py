@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from ftcli.cli.live import Screen, open_screen
 from ftcli.errors import DataError, RecipeError
 from ftcli.runtime.activity import T, Working
+from ftcli.runtime.launch import under_torchrun
 from ftcli.spec.recipe import Recipe
 from ftcli.train.events import Event, RunFinished
 
@@ -20,7 +20,7 @@ STOPPING = "stopping after this step; once more ends it at once"
 
 def is_silent_rank() -> bool:
     """Whether torchrun started this process as another than the first; asks torch only under torchrun."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not under_torchrun():
         return False
     from ftcli.runtime.world import launched_rank
 
@@ -34,7 +34,7 @@ def loading() -> Generator[None]:
     Not under torchrun, where only torch can tell which of the processes is to speak.
     """
     console = Console(stderr=True)
-    is_shown = console.is_terminal and not console.is_dumb_terminal and "TORCHELASTIC_RUN_ID" not in os.environ
+    is_shown = console.is_terminal and not console.is_dumb_terminal and not under_torchrun()
     with console.status("loading torch", spinner="line") if is_shown else nullcontext():
         yield
 

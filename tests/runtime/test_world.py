@@ -80,7 +80,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from ftcli.errors import DistributedError
-from ftcli.runtime.launch import launch_agent, launch_id
+from ftcli.runtime.launch import launch_agent, launch_id, leave
 from ftcli.runtime.world import launched_rank, launched_size, open_world
 from ftcli.spec.sections import DistributedSection
 
@@ -120,6 +120,7 @@ with open_world(DistributedSection(), device="cpu") as world:
         gradients.append(model.weight.grad[0, 0].item())
     seen["gradients"] = gradients
 (folder / f"{rank}.json").write_text(json.dumps(seen))
+leave(0)
 """
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from ftcli.data.dataset import Prepared, open_prepared
 from ftcli.flows.laws.measure import DTYPES, Named, is_key_bias, raw
 from ftcli.runtime.activity import Activity, Working, finish
+from ftcli.runtime.launch import leave
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World, open_world
 from ftcli.spec.recipe import load_recipe
@@ -144,5 +144,4 @@ def _run(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     _run(sys.argv[1:])
-    # Python's own way out can meet gloo's threads while they let go of tensors, and abort a rank that has done well.
-    os._exit(0)
+    leave(0)
