@@ -31,10 +31,11 @@ from ftcli.runtime.interrupt import StopAsked, listening
 from ftcli.runtime.rundir import RunDir, dated
 from ftcli.runtime.seeding import deterministic
 from ftcli.runtime.world import World, open_world
+from ftcli.spec.choices import card_task
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
 from ftcli.train.loop import fit, stopped
@@ -55,7 +56,7 @@ def train(
     *,
     run_dir: str | None = None,
     answer: Answer = _say_nothing,
-    build_task: BuildTask = build_classification,
+    build_task: BuildTask = build_any_task,
 ) -> Events:
     """Start a new run from a recipe; where torchrun has restarted its processes, go on with the run they had begun.
 
@@ -90,7 +91,7 @@ def resume(
     *,
     changes: Sequence[str] = (),
     answer: Answer = _say_nothing,
-    build_task: BuildTask = build_classification,
+    build_task: BuildTask = build_any_task,
 ) -> Events:
     """Go on with a run from its newest checkpoint that verifies, with the same result as if it had not stopped.
 
@@ -213,7 +214,7 @@ def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted
 
 def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> Generator[Event, None, Prepared]:
     """The prepared data; rank 0 prepares it where it is missing or stale, and says so."""
-    place = place_of(spec.data)
+    place = place_of(spec.data, task=card_task(spec.task))
     with world.leading() as leads:
         if leads and (reason := (yield from why_prepare(place))):
             yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))

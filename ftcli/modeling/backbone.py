@@ -25,6 +25,7 @@ from transformers.utils import logging as transformers_logging
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.dropout import set_dropout
 from ftcli.modeling.heads import MeanPoolClassifier, empty_mean_head, mean_head_on
+from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.places import resolve_path
 from ftcli.spec.sections import ModelSection
 
@@ -62,7 +63,7 @@ def tokenizer_path(section: ModelSection) -> str:
     return resolve_path(section.tokenizer, key=("model", "tokenizer"))
 
 
-def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> Loaded:
+def load_model(section: ModelSection, *, outputs: Outputs, seed: int) -> Loaded:
     """Load an encoder and put the section's head on it, with one output for each label.
 
     A task checkpoint works as well: its head is kept if it is of the same kind and its labels are these, else new.
@@ -70,8 +71,8 @@ def load_model(section: ModelSection, *, labels: tuple[str, ...], seed: int) -> 
     Raises:
         RecipeError: the model can't be had, or its file lacks parts of the encoder.
     """
-    path = resolve_path(section.path)
-    config, made = _config(path, labels, section)
+    path, labels = resolve_path(section.path), outputs.labels
+    config, made = _config(path, outputs, section)
     torch.manual_seed(seed)
     try:
         if section.head == "mean":
@@ -115,7 +116,7 @@ def _keeps_head(section: ModelSection, made: _Made, labels: tuple[str, ...], kin
     return section.weights != "encoder" and made.labels == labels and kind in made.classes
 
 
-def _config(path: str, labels: tuple[str, ...], section: ModelSection) -> tuple[PreTrainedConfig, _Made]:
+def _config(path: str, outputs: Outputs, section: ModelSection) -> tuple[PreTrainedConfig, _Made]:
     """The architecture with our labels and dropout, and what the file was made with."""
     try:
         config: Any = AutoConfig.from_pretrained(path)
@@ -124,10 +125,11 @@ def _config(path: str, labels: tuple[str, ...], section: ModelSection) -> tuple[
         raise RecipeError(f"can't load {path}: {_brief(error)}", hint=hint, key=("model", "path")) from error
     known = tuple(config.id2label[number] for number in sorted(config.id2label))
     made = _Made(known, tuple(config.architectures or ()))
+    labels = outputs.labels
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    config.problem_type = outputs.problem
     set_dropout(config, section)
     return config, made
 
@@ -190,7 +192,7 @@ def save_model(model: nn.Module, folder: Path, *, weights: dict[str, Tensor]) ->
     save_file({n: w.contiguous() for n, w in weights.items()}, folder / WEIGHTS, metadata={"format": "pt"})
 
 
-def restore_model(folder: Path, *, head: Head) -> nn.Module:
+def restore_model(folder: Path, *, head: Head, outputs: Outputs) -> nn.Module:
     """The model of a checkpoint, in fp32.
 
     Raises:

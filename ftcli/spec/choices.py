@@ -8,14 +8,46 @@ from pydantic import Discriminator, Field, Tag
 
 from ftcli.spec.base import Section
 
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
 
 class ClassificationTask(Section):
-    """One label for each row, of a text or a pair of texts."""
+    """A label for each row, of a text or a pair of texts; with `multi_label` any number of them.
+
+    `threshold` is the probability from which a row of a multi-label task has a label, one for all or one each.
+    `symmetric` pairs are trained on in both orders, and what is predicted is the mean of both. `class_weights` multiply
+    the loss of a label's rows ("balanced": inversely to how many there are). `focal_gamma` (Lin et al., 2017) holds the
+    easy rows down; `r_drop` (Liang et al., 2021) is the weight of the distance between two passes with other dropout.
+    """
 
     kind: Literal["classification"] = "classification"
+    multi_label: bool = False
+    threshold: Annotated[float, Field(gt=0, lt=1)] | dict[str, Annotated[float, Field(gt=0, lt=1)]] = 0.5
+    symmetric: bool = False
+    class_weights: dict[str, Annotated[float, Field(gt=0)]] | Literal["balanced", "off"] = "off"
+    label_smoothing: Rate = 0.0
+    focal_gamma: Annotated[float, Field(gt=0)] | Literal["off"] = "off"
+    r_drop: Annotated[float, Field(gt=0)] | Literal["off"] = "off"
 
 
-TaskChoice = ClassificationTask
+class RegressionTask(Section):
+    """A number for each row, of a text or a pair of texts."""
+
+    kind: Literal["regression"] = "regression"
+    symmetric: bool = False
+
+
+class TaggingTask(Section):
+    """A tag for each word. A sentence that is too long is read in windows that share `overlap` of their tokens."""
+
+    kind: Literal["tagging"] = "tagging"
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+    label_smoothing: Rate = 0.0
+
+
+def card_task(task: TaskChoice) -> str:
+    """What a data card calls the task: what the labels of its rows are like."""
+    return "multilabel" if isinstance(task, ClassificationTask) and task.multi_label else task.kind
 
 
 def _kind_or(default: str) -> Discriminator:
@@ -60,6 +92,13 @@ class SGD(OptimizerBase):
     kind: Literal["sgd"] = "sgd"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
+
+TaskChoice = Annotated[
+    Annotated[ClassificationTask, Tag("classification")]
+    | Annotated[RegressionTask, Tag("regression")]
+    | Annotated[TaggingTask, Tag("tagging")],
+    _kind_or("classification"),
+]
 
 OptimizerChoice = Annotated[Annotated[AdamW, Tag("adamw")] | Annotated[SGD, Tag("sgd")], _kind_or("adamw")]
 

@@ -121,15 +121,12 @@ class TrainSection(Section):
     deterministic: bool = False
 
 
-MetricName = Literal["accuracy", "f1", "f1_macro", "f1_micro", "mcc", "roc_auc"]
-
-
 class EvaluateSection(Section):
-    """When to evaluate, by which metrics, and which of them makes a checkpoint the best."""
+    """When to evaluate, by which metrics, and which of them makes a checkpoint the best ("auto": the task's own)."""
 
     every: Cadence = EpochCadence(epochs=1.0)
-    metrics: Annotated[tuple[MetricName, ...], Field(strict=False)] | Literal["auto"] = "auto"
-    best: MetricName | Literal["loss"] = "accuracy"
+    metrics: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
+    best: str = "auto"
     batch_size: Positive = 64
     at_start: bool = False
     train_metrics: bool = False

@@ -26,6 +26,7 @@ from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
+from ftcli.spec.choices import TaskChoice
 from ftcli.train.progress import Progress
 from ftcli.train.run import Run
 from ftcli.train.saving import Snapshot
@@ -38,11 +39,12 @@ RECIPE = "recipe.toml"
 
 
 class ModelCard(Section):
-    """ftcli.json: all that evaluating and predicting need besides the weights."""
+    """ftcli.json: all that evaluating and predicting need besides the weights; `scheme` is that of tags."""
 
-    format_version: int = 1
-    task: str
+    format_version: int = 2
+    task: TaskChoice
     labels: list[str]
+    scheme: str | None = None
     columns: Columns
     max_length: int
     head: Head
@@ -118,13 +120,9 @@ def read_card(folder: Path) -> ModelCard:
         hint = "a checkpoint of ftcli is RUN/best, RUN/last or a folder that `ftcli export` wrote"
         raise CheckpointError(f"{folder} is no checkpoint of ftcli: it has no {CARD}", hint=hint)
     try:
-        card = ModelCard.model_validate_json(path.read_bytes())
+        return ModelCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise CheckpointError(f"{path} can't be read: {error.errors()[0]['msg']}") from error
-    if card.task != "classification":
-        what = f"{folder} was trained for the task `{card.task}`; this command knows `classification`"
-        raise CheckpointError(what, hint="use the version of ftcli that trained it")
-    return card
 
 
 def load_state(run: Run, folder: Path) -> None:
