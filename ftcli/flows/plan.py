@@ -18,7 +18,7 @@ from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mo
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import open_world
-from ftcli.spec.choices import AdamW, card_task
+from ftcli.spec.choices import SGD, OptimizerChoice, card_task
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
@@ -173,6 +173,11 @@ def _pattern_rows(parts: Parts) -> Iterator[PatternRow]:
         yield PatternRow(pattern, effect, len(matched), sum(p.numel() for p in matched), num_bytes)
 
 
+def _num_moments(choice: OptimizerChoice) -> int:
+    """Tensors of a parameter's size that the optimizer keeps for each; of one of the user's own, two are supposed."""
+    return int(choice.momentum > 0) if isinstance(choice, SGD) else 2
+
+
 def _bytes(parts: Parts) -> tuple[int, int]:
     """fp32 weights, and for what is ever trained gradients and moments; and the size of a checkpoint."""
     parameters = dict(parts.loaded.model.named_parameters())
@@ -180,7 +185,7 @@ def _bytes(parts: Parts) -> tuple[int, int]:
     trained = sum(
         p.numel() * p.element_size() for name, p in parameters.items() if parts.freezing.first_step(name) is not None
     )
-    moments = 2 if isinstance(parts.spec.optimizer, AdamW) else int(parts.spec.optimizer.momentum > 0)
+    moments = _num_moments(parts.spec.optimizer)
     return weights + trained * (1 + moments), weights + trained * moments
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ftcli.errors import CheckpointError
 from ftcli.modeling.backbone import Head, save_model
 from ftcli.modeling.tokenizer import Tokenizer
+from ftcli.runtime.code import CodeFile
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
@@ -39,7 +40,10 @@ RECIPE = "recipe.toml"
 
 
 class ModelCard(Section):
-    """ftcli.json: all that evaluating and predicting need besides the weights; `scheme` is that of tags."""
+    """ftcli.json: all that evaluating and predicting need besides the weights; `scheme` is that of tags.
+
+    `code` are the files of the user's own that it needs, which were in `code_folder`.
+    """
 
     format_version: int = 2
     task: TaskChoice
@@ -53,6 +57,11 @@ class ModelCard(Section):
     data: str
     data_folder: str
     rows_sha256: str
+    head_factory: str = "off"
+    head_options: dict[str, Any] = {}
+    evaluate_factory: str = "off"
+    code_folder: str = "auto"
+    code: list[CodeFile] = []
     step: int = 0
 
 
