@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ftcli.errors import DataError
 from ftcli.modeling.backbone import restore_model
+from ftcli.modeling.outputs import Outputs
 from ftcli.tasks.base import Task
 from ftcli.train.assemble import Parts
 from ftcli.train.evaluate import measure, score_split
@@ -108,7 +109,7 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
     started, step = time.perf_counter(), run.progress.step
     split = run.splits["test"]
     best = run.run_dir.best.resolve()
-    model = restore_model(best, head=parts.spec.model.head).to(run.world.device)
+    model = restore_model(best, head=parts.spec.model.head, outputs=Outputs(run.task.labels)).to(run.world.device)
     scored = yield from score_split(
         model,
         split,

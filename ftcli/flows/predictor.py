@@ -12,6 +12,7 @@ from ftcli.data.tokens import UNLABELLED, TokenizedSplit
 from ftcli.errors import CheckpointError, RecipeError, UsageError
 from ftcli.flows.predictions import Fields
 from ftcli.modeling.backbone import restore_model
+from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import finish
 from ftcli.runtime.checkpoint import MANIFEST, verify
@@ -71,7 +72,7 @@ def open_predictor(folder: Path, *, device: str = "auto", batch_size: int | None
     chosen = choose_device(device)
     return Predictor(
         card=card,
-        model=restore_model(folder, head=card.head).to(chosen),
+        model=restore_model(folder, head=card.head, outputs=Outputs(tuple(card.labels))).to(chosen),
         tokenizer=_tokenizer_of(folder),
         task=build_classification(tuple(card.labels), EvaluateSection()),
         world=World(device=chosen),

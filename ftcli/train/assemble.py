@@ -19,6 +19,7 @@ from ftcli.data.tokens import TokenStore, tokenize
 from ftcli.errors import RecipeError
 from ftcli.modeling.backbone import Loaded, load_model, longest_row, restore_model, tokenizer_path
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
+from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
@@ -113,8 +114,8 @@ def load_parts(
 
 def _load_model(section: ModelSection, labels: tuple[str, ...], seed: int, start: Path | None) -> Loaded:
     if start is not None:
-        return Loaded(restore_model(start, head=section.head), ())
-    return load_model(section, labels=labels, seed=seed_for(seed, "head"))
+        return Loaded(restore_model(start, head=section.head, outputs=Outputs(labels)), ())
+    return load_model(section, outputs=Outputs(labels), seed=seed_for(seed, "head"))
 
 
 def _costs(spec: RunSpec, world: World) -> list[str]:

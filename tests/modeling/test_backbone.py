@@ -20,6 +20,7 @@ from ftcli.modeling.backbone import (
     restore_model,
     save_model,
 )
+from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.places import resolve_path
 from ftcli.spec.sections import ModelSection
 from tests.modeling.encoders import ARCHITECTURES, make_encoder, make_inputs
@@ -30,7 +31,7 @@ LABELS = ("no", "yes")
 
 
 def load(path: Path | str, *, labels: tuple[str, ...] = LABELS, seed: int = 1, **section: object) -> Loaded:
-    return load_model(ModelSection.model_validate({"path": str(path), **section}), labels=labels, seed=seed)
+    return load_model(ModelSection.model_validate({"path": str(path), **section}), outputs=Outputs(labels), seed=seed)
 
 
 def logits(model: nn.Module) -> torch.Tensor:
@@ -210,7 +211,7 @@ def test_the_longest_row_runs_and_a_longer_one_does_not(tmp_path: Path, architec
 @every_head
 def test_what_was_saved_comes_back_with_the_same_logits(tmp_path: Path, architecture: str, head: str) -> None:
     model = trained(tmp_path, architecture, head)
-    assert torch.equal(logits(restore_model(tmp_path / "trained", head=head)), logits(model))
+    assert torch.equal(logits(restore_model(tmp_path / "trained", head=head, outputs=Outputs(LABELS))), logits(model))
 
 
 @every_architecture

@@ -10,7 +10,8 @@ import torch
 from transformers import AutoModel
 
 from ftcli.modeling.backbone import load_model, restore_model, save_model
-from ftcli.modeling.heads import MeanPoolClassifier
+from ftcli.modeling.heads import PooledClassifier
+from ftcli.modeling.outputs import Outputs
 from ftcli.spec.sections import ModelSection
 from tests.modeling.encoders import ARCHITECTURES, make_encoder, make_inputs
 
@@ -19,10 +20,10 @@ PAD = 1
 LENGTHS = [9, 4, 17, 1]
 
 
-def mean_model(folder: Path, architecture: str) -> MeanPoolClassifier:
+def mean_model(folder: Path, architecture: str) -> PooledClassifier:
     section = ModelSection(path=str(make_encoder(folder, architecture)), head="mean")
-    model = load_model(section, labels=("a", "b", "c"), seed=1).model
-    assert isinstance(model, MeanPoolClassifier)
+    model = load_model(section, outputs=Outputs(("a", "b", "c")), seed=1).model
+    assert isinstance(model, PooledClassifier)
     return model.eval()
 
 
@@ -62,7 +63,7 @@ def test_it_reloads_with_the_same_logits(tmp_path: Path, architecture: str) -> N
     model, inputs = mean_model(tmp_path / "m", architecture), make_inputs(LENGTHS, pad_id=PAD)
     (tmp_path / "saved").mkdir()
     save_model(model, tmp_path / "saved", weights=model.state_dict())
-    again = restore_model(tmp_path / "saved", head="mean").eval()
+    again = restore_model(tmp_path / "saved", head="mean", outputs=Outputs(("a", "b", "c"))).eval()
     assert torch.equal(again(**inputs).logits, model(**inputs).logits)
 
 
