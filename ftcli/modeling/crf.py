@@ -75,7 +75,7 @@ class LinearChainCRF(nn.Module):
             emissions = self._widened(emissions)
             starts, ends, steps = self._scores(emissions)
             starts, ends = _where(begins, starts), _where(finishes, ends)
-            gold = _gold_score(emissions, tags.where(mask, 0), mask, starts, ends, steps)
+            gold = _gold_score(emissions, tags.where(mask, 0), mask, (starts, ends, steps))
             return gold - (_forward(emissions, mask, starts, steps)[-1] + ends).logsumexp(1)
 
     def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
@@ -122,7 +122,8 @@ def _where(applies: Tensor | None, scores: Tensor) -> Tensor:
     return scores[None] if applies is None else scores.where(applies.bool()[:, None], 0.0)
 
 
-def _gold_score(emissions: Tensor, tags: Tensor, mask: Tensor, starts: Tensor, ends: Tensor, steps: Tensor) -> Tensor:
+def _gold_score(emissions: Tensor, tags: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    starts, ends, steps = scores
     rows = len(emissions)
     emitted = emissions.gather(2, tags[..., None])[..., 0].where(mask, 0.0).sum(1)
     stepped = steps[tags[:, :-1], tags[:, 1:]].where(mask[:, 1:], 0.0).sum(1)

@@ -10,7 +10,7 @@ head.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ class EncoderModel(nn.Module):
 
     def __init__(self, encoder: PreTrainedModel) -> None:
         super().__init__()
-        self.config = cast("PreTrainedConfig", encoder.config)
+        self.config = encoder.config
         self.base_model_prefix = encoder.base_model_prefix
         if isinstance(getattr(encoder, "pooler", None), nn.Module):
             # It is unused under such a head, and DDP waits for the gradient of every parameter it knows.

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from ftcli.modeling.crf import AllowedSteps, LinearChainCRF
 
@@ -35,7 +34,7 @@ class CrfTagger(nn.Module):
 
     def __init__(self, classifier: PreTrainedModel, *, num_labels: int, allowed: AllowedSteps | None = None) -> None:
         super().__init__()
-        self.config = cast("PreTrainedConfig", classifier.config)
+        self.config = classifier.config
         self.base_model_prefix = classifier.base_model_prefix
         self._classifier = (classifier,)  # its modules become ours; in a tuple it adds no prefix to their names
         for name, module in classifier.named_children():

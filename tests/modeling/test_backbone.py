@@ -26,7 +26,7 @@ from ftcli.spec.sections import ModelSection
 from tests.modeling.encoders import ARCHITECTURES, make_encoder, make_inputs
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
-every_head = pytest.mark.parametrize("head", ["auto", "mean"])
+every_head = pytest.mark.parametrize("head", ["auto", "cls", "mean", "max"])
 LABELS = ("no", "yes")
 
 
@@ -119,7 +119,7 @@ def test_a_task_checkpoint_with_other_labels_gets_a_new_head(
 
 
 @every_architecture
-@pytest.mark.parametrize(("saved", "wanted"), [("auto", "mean"), ("mean", "auto")])
+@pytest.mark.parametrize(("saved", "wanted"), [("auto", "mean"), ("mean", "auto"), ("mean", "max"), ("cls", "mean")])
 def test_a_head_of_another_kind_is_not_kept(tmp_path: Path, architecture: str, saved: str, wanted: str) -> None:
     old = dict(trained(tmp_path, architecture, saved).named_parameters())
     loaded = load(tmp_path / "trained", head=wanted)
