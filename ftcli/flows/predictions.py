@@ -12,9 +12,8 @@ from typing import IO, Literal
 import orjson
 
 from ftcli.errors import DataError
-from ftcli.modeling.backbone import restore_model
 from ftcli.runtime.encoding import Fields
-from ftcli.train.assemble import Parts
+from ftcli.train.assemble import Parts, restored
 from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, PredictionsWritten
 from ftcli.train.run import Run
@@ -99,7 +98,7 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
     started, step = time.perf_counter(), run.progress.step
     split = run.splits["test"]
     best = run.run_dir.best.resolve()
-    model = restore_model(best, head=parts.spec.model.head, outputs=run.task.outputs).to(run.world.device)
+    model = restored(parts, best).to(run.world.device)
     scored = yield from score_split(
         model,
         split,

@@ -41,10 +41,14 @@ class RegressionTask(Section):
 
 
 class TaggingTask(Section):
-    """A tag for each word. A sentence that is too long is read in windows that share `overlap` of their tokens."""
+    """A tag for each word.
+
+    A sentence that is too long is read in windows. `stride` is by how many pieces neighbours overlap ("auto": by a
+    quarter of a window).
+    """
 
     kind: Literal["tagging"] = "tagging"
-    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+    stride: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     label_smoothing: Rate = 0.0
 
 

@@ -48,6 +48,10 @@ class DataSection(Section):
     max_length: Annotated[int, Field(ge=4)] = 128
 
 
+HeadName = Literal["auto", "cls", "mean", "max", "crf", "custom"]
+"""What stands on the encoder: the architecture's own, a pooling, a CRF over each word's scores, or the user's own."""
+
+
 class ModelSection(Section):
     """The pretrained encoder and the head on it.
 
@@ -60,7 +64,7 @@ class ModelSection(Section):
     path: str
     weights: Literal["auto", "all", "encoder"] = "auto"
     tokenizer: str | Literal["auto"] = "auto"
-    head: Literal["auto", "mean"] = "auto"
+    head: HeadName = "auto"
     dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
     head_dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
     head_factory: str = "off"

@@ -26,15 +26,14 @@ from ftcli.tasks.metrics import pearson, spearman
 class Regression:
     """Squared error; an item is a row, or each order of a symmetric pair. It concludes numbers [rows]."""
 
-    column: str
     metrics: tuple[str, ...]
     own: ItemLoss | None = None
     results: tuple[str, ...] = ("value",)
 
     @property
     def outputs(self) -> Outputs:
-        """One number, named like the column it stands in."""
-        return Outputs((self.column,), problem="regression")
+        """One number."""
+        return Outputs((), problem="regression")
 
     def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
         """Every sequence is an item."""
@@ -80,7 +79,7 @@ class Regression:
             yield {"value": round(value, 6)}
 
 
-def build_regression(section: RegressionTask, facts: LabelFacts, evaluate: EvaluateSection) -> Regression:
+def build_regression(section: RegressionTask, facts: LabelFacts, evaluate: EvaluateSection) -> Regression:  # noqa: ARG001
     """The task for this column of numbers."""
     metrics = METRICS["regression"] if evaluate.metrics == "auto" else evaluate.metrics
-    return Regression(facts.column or "value", metrics, item_loss(section.loss))
+    return Regression(metrics, item_loss(section.loss))

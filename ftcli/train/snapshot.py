@@ -21,13 +21,14 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 from torch import Tensor, nn
 
 from ftcli.errors import CheckpointError
-from ftcli.modeling.backbone import Head, save_model
+from ftcli.modeling.backbone import save_model
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.code import CodeFile
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
 from ftcli.spec.choices import TaskChoice
+from ftcli.spec.sections import HeadName
 from ftcli.train.progress import Progress
 from ftcli.train.run import Run
 from ftcli.train.saving import Snapshot
@@ -51,7 +52,7 @@ class ModelCard(Section):
     scheme: str | None = None
     columns: Columns
     max_length: int
-    head: Head
+    head: HeadName
     batch_size: int
     best_metric: str
     data: str
