@@ -69,6 +69,7 @@ def predict(
     output_format: OutputFormat | None = None,
     device: str = "auto",
     batch_size: int | None = None,
+    code: Path | None = None,
 ) -> Working[Prediction]:
     """Predict every row of the input.
 
@@ -79,6 +80,7 @@ def predict(
         output_format: JSON lines or CSV; by the output's ending where it is not given.
         device: "auto", "cpu" or "cuda".
         batch_size: Rows that are scored at once.
+        code: Where code of the user's own is, if not where it was.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged, or of another task.
@@ -88,7 +90,7 @@ def predict(
     _check_output(output)
     chosen = output_format or _format_of(output)
     source.check()
-    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size)
+    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
     num_rows = num_errors = 0
     with ExitStack() as stack:
         rows = stack.enter_context(closing(_read(source, predictor.card)))

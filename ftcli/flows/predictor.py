@@ -16,7 +16,7 @@ from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.checkpoint import MANIFEST, verify
-from ftcli.runtime.code import absent_code
+from ftcli.runtime.code import absent_code, changed_code
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.world import World, choose_device, launched_size
 from ftcli.spec.choices import card_task
@@ -129,18 +129,20 @@ def _model_of(folder: Path, card: ModelCard, task: Task) -> nn.Module:
 
 
 def _find_code(card: ModelCard, folder: Path, code: Path | None) -> None:
-    """Have the code that a checkpoint needs found, and make sure that it is there.
+    """Have the code that a checkpoint needs found, and make sure that it is there; in `code`, whatever it holds.
 
     Raises:
-        CheckpointError: it is not.
+        CheckpointError: it is missing, or no longer what it was.
     """
     if not card.code:
         return
     look_in(str(code or card.code_folder))
     if missing := absent_code(card.code):
-        names = ", ".join(each.module for each in missing)
-        what = f"{folder} needs code of its own, `{names}`, which was in {missing[0].file}"
+        what = f"{folder} needs code of its own, `{missing[0].module}`, which was in {missing[0].file}"
         raise CheckpointError(what, hint="say where it is now: --code DIR")
+    if code is None and (changed := changed_code(card.code)):
+        what = f"the code that {folder} needs has changed since it was trained: {changed[0].file}"
+        raise CheckpointError(what, hint="say where it is as it was, or that it will do as it is: --code DIR")
 
 
 def _tokenizer_of(folder: Path) -> Tokenizer:

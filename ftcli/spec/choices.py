@@ -61,7 +61,7 @@ class CustomTask(Section):
     kind: Literal["custom"] = "custom"
     factory: str
     labels: Literal["classification", "multilabel", "regression", "tagging"] = "classification"
-    options: dict[str, Any] = {}
+    options: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 def card_task(task: TaskChoice) -> str:
@@ -128,7 +128,7 @@ class CustomOptimizer(OptimizerBase):
 
     kind: Literal["custom"] = "custom"
     factory: str
-    options: dict[str, Any] = {}
+    options: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 OptimizerChoice = Annotated[

@@ -24,7 +24,7 @@ Cadence = Positive | EpochCadence | Literal["never"]
 
 
 class RunSection(Section):
-    """Where a run lives, what its randomness comes from, and where code of the user's own is ("auto": by the recipe)."""
+    """Where a run lives, what its randomness comes from, and where the user's code is ("auto": beside the recipe)."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "run"
     dir: str = "run"
@@ -68,7 +68,7 @@ class ModelSection(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
     head_dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
     head_factory: str = "off"
-    head_options: dict[str, Any] = {}
+    head_options: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 class StagePoint(Section):

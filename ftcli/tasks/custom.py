@@ -46,7 +46,7 @@ class _Measured:
             RecipeError: the user's code gives something else than numbers by name.
         """
         gold = row_labels(split) if split.positions is None else split.labels
-        more: object = self._metric(found, gold)
+        more = cast("object", self._metric(found, gold))
         if not isinstance(more, dict):
             raise RecipeError(f"`{self._address}` gives {type(more).__name__}, not metrics by name", key=_KEY)
         numbers = {str(name): float(value) for name, value in cast("dict[Any, Any]", more).items()}

@@ -44,9 +44,10 @@ def each_item(own: ItemLoss, logits: Tensor, labels: Tensor) -> Tensor:
     Raises:
         RecipeError: it gives something else.
     """
-    found: object = own(at_least_single(logits), labels)
-    if not isinstance(found, Tensor) or found.shape != labels.shape[:1]:
-        given = f"shape {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+    found = cast("object", own(at_least_single(logits), labels))
+    shape = list(found.shape) if isinstance(found, Tensor) else None
+    if not isinstance(found, Tensor) or shape != [len(labels)]:
+        given = f"shape {shape}" if shape is not None else type(found).__name__
         what = f"`task.loss` gives {given}, where one loss for each of {len(labels)} items is wanted"
         raise RecipeError(what, hint="leave out the sum or the mean: the step divides once, by all items", key=_KEY)
     return found

@@ -18,7 +18,7 @@ from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
-from ftcli.tasks.losses import ItemLoss, each_item
+from ftcli.tasks.losses import ItemLoss, each_item, item_loss
 from ftcli.tasks.metrics import pearson, spearman
 
 

@@ -278,5 +278,5 @@ def model_card(parts: Parts) -> ModelCard:
         head_options=spec.model.head_options,
         code_folder=spec.run.code,
         evaluate_factory=spec.evaluate.factory,
-        code=describe_code(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES)),
+        code=tuple(describe_code(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES))),
     )

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
@@ -59,10 +59,10 @@ class ModelCard(Section):
     data_folder: str
     rows_sha256: str
     head_factory: str = "off"
-    head_options: dict[str, Any] = {}
+    head_options: Annotated[dict[str, Any], Field(default_factory=dict)]
     evaluate_factory: str = "off"
     code_folder: str = "auto"
-    code: list[CodeFile] = []
+    code: tuple[CodeFile, ...] = ()
     step: int = 0
 
 
