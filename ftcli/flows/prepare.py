@@ -15,6 +15,7 @@ from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
 from ftcli.flows.recipes import open_recipe
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import Split
+from ftcli.spec.choices import card_task
 from ftcli.spec.document import read_document
 from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
@@ -47,7 +48,7 @@ def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str | N
     if target.endswith(".toml") and not _is_card(Path(target)):
         recipe = open_recipe(Path(target), settings)
         data = recipe.spec.data if root is None else recipe.spec.data.model_copy(update={"root": root})
-        return Target(place_of(data), recipe)
+        return Target(place_of(data, task=card_task(recipe.spec.task)), recipe)
     if settings:
         raise UsageError("`--set` changes a recipe, and this is none", hint=f"ftcli prepare RECIPE --set {settings[0]}")
     if not target.endswith(".toml") and target not in builtin_names() and Path(target).exists():
@@ -90,16 +91,14 @@ def prepare_target(
 
 def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[Profile]:
     # Imported late: preparing without a recipe needs neither torch nor transformers.
-    from ftcli.data.tokens import tokenize
+    from ftcli.data.tokenstore import tokenize
     from ftcli.modeling.backbone import tokenizer_path
     from ftcli.modeling.tokenizer import load_tokenizer
+    from ftcli.train.encoding import row_encoder
 
     tokenizer = load_tokenizer(tokenizer_path(spec.model))
-    store = yield from tokenize(
-        prepared,
-        encode=tokenizer.encoder(spec.data.max_length),
-        fingerprint=tokenizer.fingerprint,
-        max_length=spec.data.max_length,
-    )
+    columns, length = prepared.facts.columns, spec.data.max_length
+    encoder = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=length)
+    store = yield from tokenize(prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
     lengths: dict[Split, dict[int, int]] = {split: store.splits[split].length_counts for split in prepared.facts.splits}
     return with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)

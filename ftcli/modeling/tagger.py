@@ -79,3 +79,9 @@ class CrfTagger(nn.Module):
         if mask is None:
             raise ValueError("tags need a mask that says where rows have words")
         return TaggerOutput(logits, self.crf.log_likelihood(logits, tags, mask, begins=begins, finishes=finishes))
+
+
+def crf_of(model: nn.Module) -> LinearChainCRF | None:
+    """The CRF of a model, as it is or wrapped for several processes; None if it has none."""
+    inner = getattr(model, "module", model)
+    return inner.crf if isinstance(inner, CrfTagger) else None

@@ -1,7 +1,8 @@
 """What passes between a tokenizer, which knows models, and a token store, which knows files.
 
-A row is given to a model as one or more sequences: the windows of a long sentence, say. An item is what a loss
-averages over: a sequence, or each of its core words. The items of a row's sequences, in order, are the row's items.
+A row is given to the model as one or more *sequences*: the windows of a long sentence, both orders of a symmetric pair.
+An *item* is what the loss averages over. The items of a row's sequences, in order, are the items of the row: a word
+belongs to exactly one of its sentence's windows, the one where it stands most central.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Rows as token ids, cut to the model's length; `full_lengths` are their lengths uncut.
+    """Rows as token ids, cut to the model's length.
 
-    `ids` and `type_ids` are one list for each sequence, special tokens included; `sequences` says how many sequences
-    each row has (None: one each), `positions` where in each sequence its items have their first piece (None: the
-    sequence is the item). Of `num_pieces` pieces, special tokens left out, `num_unknown` are unknown.
+    `ids` and `type_ids` have one entry for each sequence, `full_lengths` one for each row: its tokens, uncut.
+    `sequences` says how many sequences each row has (None: one). `positions` says for each sequence where each of its
+    items has its first token (None: the sequence as a whole is the item). Pieces are tokens that are not special ones.
     """
 
     ids: list[list[int]]
@@ -32,4 +33,10 @@ Encode = Callable[[Sequence[str], Sequence[str] | None], Encoded]
 """From texts, and perhaps their second texts, to token ids."""
 
 EncodeWords = Callable[[Sequence[Sequence[str]]], Encoded]
-"""From rows of words to token ids and where in them the words are."""
+"""From rows of words to token ids."""
+
+Fields = dict[str, object]
+"""One row: its fields by name."""
+
+EncodeRows = Callable[[Sequence[Fields]], Encoded]
+"""From rows to token ids, whatever of them the model reads."""
