@@ -15,7 +15,7 @@ HINTS = {
     ),
     "custom": (
         '`model.head` = "custom" needs code that builds the head',
-        'only a task of `kind` = "custom" brings one along',
+        'name a function that makes it: `model.head_factory` = "module:name"',
     ),
 }
 
