@@ -8,7 +8,7 @@ bmes   the same with M for I
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -76,9 +76,8 @@ def _begins_iob1(before: Pair, tag: Pair) -> bool:
     return tag[0] != OUTSIDE and (tag[0] == "B") == follows
 
 
-def _runs(tags: Sequence[str], *, begins: object) -> Iterator[Entity]:
+def _runs(tags: Sequence[str], *, begins: Callable[[Pair, Pair], bool]) -> Iterator[Entity]:
     """Entities of schemes without an end: they go on for as long as I of the same type follows."""
-    assert callable(begins)
     pairs = [(OUTSIDE, ""), *map(split_tag, tags), (OUTSIDE, "")]
     start: int | None = None
     for place, (before, tag) in enumerate(pairwise(pairs)):
@@ -189,7 +188,7 @@ class _Steps:
     """Whether a tag may follow another; None is what stands before the first and after the last word."""
 
     def __init__(self, scheme: Scheme) -> None:
-        self._scheme = scheme
+        self._scheme: Scheme = scheme
 
     def __call__(self, before: str | None, tag: str | None) -> bool:
         left, right = _single(before or OUTSIDE), _single(tag or OUTSIDE)

@@ -86,7 +86,7 @@ class Predictor:
 
 def label_facts_of(card: ModelCard) -> LabelFacts:
     """What a checkpoint knows of labels."""
-    return LabelFacts(card_task(card.task), card.columns.label, tuple(card.labels), card.scheme)
+    return LabelFacts(card_task(card.task), card.columns.label, tuple(card.labels), card.scheme, card.columns.text)
 
 
 def open_predictor(

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
+from ftcli.data.tags import Scheme
 from ftcli.errors import CheckpointError
 from ftcli.modeling.backbone import save_model
 from ftcli.modeling.tokenizer import Tokenizer
@@ -49,7 +50,7 @@ class ModelCard(Section):
     format_version: int = 2
     task: TaskChoice
     labels: list[str]
-    scheme: str | None = None
+    scheme: Scheme | None = None
     columns: Columns
     max_length: int
     head: HeadName
