@@ -108,11 +108,12 @@ class Tagging:
         return Breakdown(self._counts(found, split).rows())
 
     def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:
-        """One tag for each word, and the entities: their type, where they stand, and their text."""
+        """One tag for each word, and the entities with their type, place and text; of a text its words, too."""
         for tags, row in zip(self._tags(found[:, 0], split), rows, strict=True):
             entities = entities_of(tags, self.scheme, lenient=True)
             words = cast("list[str]", row[self.words])
-            yield {"tags": tags, "entities": [_described(each, row, words) for each in entities]}
+            split_by_us = {self.words: words} if "offsets" in row else {}  # else the input's own fields tell
+            yield {**split_by_us, "tags": tags, "entities": [_described(each, row, words) for each in entities]}
 
 
 def _borders(words: Words) -> dict[str, Tensor]:
