@@ -39,7 +39,8 @@ class Dealer:
         self._file.seek(0)
         for number, line in enumerate(self._file):
             row: dict[str, Any] = orjson.loads(line)
-            yield dealt.split(number), CheckedRow(**{**row, "texts": tuple(row["texts"])})
+            row["texts"] = tuple(row["texts"])
+            yield dealt.split(number), CheckedRow(**row)
 
 
 @contextmanager

@@ -32,6 +32,11 @@ def share_of(part: float, whole: float) -> str:
     return f"{share:.{digits}%}"
 
 
+def verb(number: int, one: str, many: str) -> str:
+    """The verb that goes with so many."""
+    return one if number == 1 else many
+
+
 def rows_in_words(number: int, noun: str = "row") -> str:
     """`1 row`, `2,400 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

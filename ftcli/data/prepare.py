@@ -163,8 +163,8 @@ def _read_split(work: _Work, split: Split, *, file: _File) -> Working[None]:
     for name in splits:
         if not work.writers[name].rows:
             key = "holdout" if name == "validation" else "test_holdout"
-            held_out = f" ({key} = {shares[name]})" if name in shares else ""
-            raise DataError(f"no row for the {name} split{held_out}", where=Location(file.name))
+            why = f" ({key} = {shares[name]})" if name in shares else ""
+            raise DataError(f"no row for the {name} split{why}", where=Location(file.name))
     if split == "train":
         work.labels = work.labels or sort_labels(check.seen, column=work.card.columns.label)
         _check_variety(work, file=file)
@@ -176,7 +176,7 @@ def _read_and_deal(work: _Work, check: RowCheck, shares: Mapping[Split, float], 
         dealt = yield from aside.deal(shares)
         for split, row in aside.rows(dealt):
             work.keep(split, row)
-    work.findings += [held.finding() for held in dealt.held]
+    work.findings += dealt.findings
 
 
 def _read_rows(work: _Work, check: RowCheck, *, file: _File, take: Callable[[CheckedRow], None]) -> Working[None]:
@@ -198,16 +198,13 @@ def _read_rows(work: _Work, check: RowCheck, *, file: _File, take: Callable[[Che
 
 
 def _bad(row: Row | BadRow, result: str | Row | BadRow) -> BadRow:
-    if isinstance(row, BadRow):
-        return row
-    return BadRow(row.line, str(result), shown(orjson.dumps(row.fields).decode()))
+    return row if isinstance(row, BadRow) else BadRow(row.line, str(result), shown(orjson.dumps(row.fields).decode()))
 
 
 def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: _File) -> None:
     # A table's columns are its header's, which stands above the first row.
     line = row.line if file_kind(card.format, name=file.name) == "jsonl" else 1
-    where = Location(file.name, line)
-    check_columns(row, columns=card.columns, labelled=check.split != "test", where=where)
+    check_columns(row, columns=card.columns, labelled=check.split != "test", where=Location(file.name, line))
 
 
 def _check_variety(work: _Work, *, file: _File) -> None:

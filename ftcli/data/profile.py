@@ -20,7 +20,7 @@ from pydantic import Field
 from ftcli.data.content import hash_texts
 from ftcli.data.findings import Finding, worst_first
 from ftcli.spec.base import Section
-from ftcli.spec.card import Split
+from ftcli.spec.card import SPLITS, Split
 
 PENDING_ROWS = 5000
 
@@ -66,7 +66,7 @@ class SplitProfile(Section):
     duplicates: int
     overlap: dict[Split, Overlap]
     words: int = 0
-    entities: dict[str, int] = {}
+    entities: dict[str, int] = Field(default_factory=dict[str, int])
 
     @property
     def label_shares(self) -> dict[str, float]:
@@ -77,14 +77,15 @@ class SplitProfile(Section):
 class Profile(Section):
     """The content of `report.json`.
 
-    `recipe_findings` are those of the recipe that data was last prepared for, whose token store `token_key` names.
+    `recipe_findings` are those of the recipe that the data was last prepared for; `tokenizer` is the fingerprint of its
+    tokenizer.
     """
 
     name: str
     splits: dict[Split, SplitProfile]
     findings: Annotated[tuple[Finding, ...], Field(strict=False)] = ()
     recipe_findings: Annotated[tuple[Finding, ...], Field(strict=False)] = ()
-    token_key: str | None = None
+    tokenizer: str | None = None
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:
@@ -178,7 +179,8 @@ class Profiler:
         """Return the profile of the rows that have passed; labels without a row count 0."""
         self._flush()
         self._database.execute("CREATE INDEX seen_by_hash ON seen (split, hash)")
-        return Profile(name=name, splits={split: self._profile(split, labels=labels) for split in self._splits})
+        splits = sorted(self._splits, key=SPLITS.index)
+        return Profile(name=name, splits={split: self._profile(split, labels=labels) for split in splits})
 
     def _profile(self, split: Split, *, labels: tuple[str, ...]) -> SplitProfile:
         count = self._splits[split]
@@ -222,4 +224,3 @@ class _SplitCount:
     def __init__(self) -> None:
         self.lengths: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
-

@@ -58,12 +58,14 @@ def read_rows(lines: Iterable[bytes] | BinaryIO, format: Format, *, name: str) -
     kind = file_kind(format, name=name)
     encoding = _encoding(format.encoding, name=name)
     raw = _without_bom(lines, name=name, encoding=encoding)
+    if kind == "conll":
+        raise DataError(f"`{name}` is in CoNLL columns, which can't be read yet", where=Location(name))
     if kind == "jsonl":
         return _read_jsonl(raw, encoding, name=name)
     return _read_table(Lines(raw, encoding), format, kind=kind, name=name)
 
 
-def file_kind(format: Format, *, name: str) -> Literal["jsonl", "csv", "tsv"]:
+def file_kind(format: Format, *, name: str) -> Literal["jsonl", "csv", "tsv", "conll"]:
     """Return the format's kind, or where it is "auto" the one that the file's ending stands for.
 
     Raises:

@@ -46,7 +46,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _findings(profile: Profile) -> str:
     lines = [
-        f"- **{finding.severity}** ({finding.code}): {finding.text}." + (f" *{finding.advice}*" if finding.advice else "")
+        f"- **{finding.severity}** ({finding.code}): {finding.text}."
+        + (f" *{finding.advice}*" if finding.advice else "")
         for finding in profile.all_findings
     ]
     return "## Findings\n\n" + ("\n".join(lines) or "Nothing stands out.")

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from ftcli.data.content import Content, hash_texts
-from ftcli.data.findings import Finding, rows_in_words, share_of
+from ftcli.data.findings import Finding, rows_in_words, share_of, verb
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import SPLITS, Split
 
@@ -46,7 +46,7 @@ class Held:
         """Say what share was reached, and why if it is another than was asked for."""
         is_off = abs(self.held - self.share * self.rows) > max(1, FAR_OFF * self.share * self.rows)
         text = (
-            f"{rows_in_words(self.held)} of {self.rows:,} were held out for {self.split}"
+            f"{rows_in_words(self.held)} of {self.rows:,} {verb(self.held, 'was', 'were')} held out for {self.split}"
             f" ({share_of(self.held, self.rows)}, {self.share:.1%} asked for), in equal shares of every label;"
             " no text stands on both sides"
         )
@@ -62,6 +62,11 @@ class Dealt:
 
     places: bytearray
     held: tuple[Held, ...]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What there is to say of it."""
+        return [held.finding() for held in self.held]
 
     def split(self, row: int) -> Split:
         """The split of a row, numbered from 0."""
@@ -127,7 +132,7 @@ class Splitter:
         return Dealt(places, tuple(held))
 
     def _number_of(self, stratum: str | float) -> float:
-        if isinstance(stratum, float):
+        if not isinstance(stratum, str):
             self._are_numbers = True
             return stratum
         if stratum not in self._names and len(self._names) < MOST_STRATA:

@@ -29,7 +29,7 @@ from ftcli.runtime.encoding import Encode, Encoded
 from ftcli.runtime.files import sweep, sync_to_disk, write_json
 from ftcli.spec.card import Split
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _ROWS_AT_ONCE = 2048
 UNLABELLED = -1
 
@@ -43,6 +43,8 @@ class TokenizedSplit:
     offsets: Tensor
     labels: Tensor
     length_counts: dict[int, int]
+    num_unknown: int = 0
+    num_pieces: int = 0
 
     @property
     def num_rows(self) -> int:
@@ -70,6 +72,8 @@ class TokenizedSplit:
             offsets=torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0))),
             labels=torch.tensor(labels, dtype=torch.int64),
             length_counts=dict(Counter(encoded.full_lengths)),
+            num_unknown=encoded.num_unknown,
+            num_pieces=encoded.num_pieces,
         )
 
     def gather(self, rows: Tensor, *, pad_id: int) -> dict[str, Tensor]:
@@ -155,6 +159,8 @@ def _open_split(folder: Path, split: str, facts: dict[str, Any]) -> TokenizedSpl
         offsets=mapped("offsets", rows + 1, torch.int64),
         labels=mapped("labels", rows, torch.int64),
         length_counts={int(length): count for length, count in facts["length_counts"].items()},
+        num_unknown=facts["num_unknown"],
+        num_pieces=facts["num_pieces"],
     )
 
 
@@ -169,7 +175,7 @@ def _write(prepared: Prepared, partial: Path, encode: Encode) -> Generator[Activ
 
 def _write_split(prepared: Prepared, split: Split, partial: Path, encode: Encode) -> Working[dict[str, Any]]:
     total = prepared.facts.splits[split].rows
-    rows = tokens = 0
+    rows = tokens = unknown = pieces = 0
     has_types = False
     counts: Counter[int] = Counter()
     with ExitStack() as stack:
@@ -187,9 +193,11 @@ def _write_split(prepared: Prepared, split: Split, partial: Path, encode: Encode
                 files["types"].write(_raw(part.type_ids))
             rows, tokens = rows + len(chunk), tokens + len(part.ids)
             counts.update(encoded.full_lengths)
+            unknown, pieces = unknown + encoded.num_unknown, pieces + encoded.num_pieces
             yield Activity(f"tokenize {split}", rows, total)
     lengths_found = {str(length): count for length, count in sorted(counts.items())}
-    return {"rows": rows, "tokens": tokens, "has_types": has_types, "length_counts": lengths_found}
+    numbers = {"rows": rows, "tokens": tokens, "num_unknown": unknown, "num_pieces": pieces}
+    return {**numbers, "has_types": has_types, "length_counts": lengths_found}
 
 
 def _raw(values: Tensor) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftcli.data.catalog import builtin_names
 from ftcli.data.dataset import Prepared
+from ftcli.data.findings import Finding, worst_first
 from ftcli.data.prepare import read_profile
 from ftcli.data.profile import Profile, with_token_lengths
 from ftcli.data.report import write_report
@@ -18,6 +21,9 @@ from ftcli.spec.card import Split
 from ftcli.spec.document import read_document
 from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
+
+if TYPE_CHECKING:
+    from ftcli.data.tokens import TokenizedSplit, TokenStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +108,32 @@ def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[P
         max_length=spec.data.max_length,
     )
     lengths: dict[Split, dict[int, int]] = {split: store.splits[split].length_counts for split in prepared.facts.splits}
-    return with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)
+    profile = with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)
+    found = worst_first(_recipe_findings(profile, store, lengths, spec))
+    return profile.model_copy(update={"recipe_findings": found, "tokenizer": tokenizer.fingerprint})
+
+
+def _in_words(rows: int | None, tokens: int | None) -> str:
+    if tokens:
+        return f"of at most {tokens} padded tokens"
+    return f"of at most {rows} rows" if rows else "as the recipe has them"
+
+
+def _recipe_findings(
+    profile: Profile, store: TokenStore, lengths: Mapping[Split, Mapping[int, int]], spec: RunSpec
+) -> Iterator[Finding]:
+    from ftcli.data.doctor.reading import find_cuts, find_padding, find_unknown
+    from ftcli.data.plan import Cut, EpochPlan, padding_share
+    from ftcli.runtime.world import World
+    from ftcli.train.feed import choose_cut
+
+    yield from find_cuts(profile.splits, lengths)
+    splits: dict[Split, TokenizedSplit] = {split: store.splits[split] for split in profile.splits}
+    yield from find_unknown({split: (tokens.num_unknown, tokens.num_pieces) for split, tokens in splits.items()})
+    world = World()
+    cut = choose_cut(spec.batch, world)
+    epoch = EpochPlan(splits["train"].lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
+    unsorted = padding_share(epoch, Cut(rows=spec.batch.size), world.size)
+    yield from find_padding(
+        padding_share(epoch, cut, world.size), unsorted=unsorted, how=_in_words(cut.rows, cut.tokens)
+    )

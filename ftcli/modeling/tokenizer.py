@@ -53,7 +53,9 @@ class Tokenizer:
                     ids[number] = cut_ids[place]
                     if types is not None and cut_types is not None:
                         types[number] = cut_types[place]
-            return Encoded(ids, types, lengths)
+            specials = len(ids) * self.inner.num_special_tokens_to_add(pair=pairs is not None)
+            unknown = sum(row.count(cast("int", self.inner.unk_token_id)) for row in ids)
+            return Encoded(ids, types, lengths, num_unknown=unknown, num_pieces=sum(map(len, ids)) - specials)
 
         return encode
 

@@ -15,7 +15,9 @@ from ftcli.data.profile import Profile
 from ftcli.runtime.activity import Working
 
 
-def examine(folder: Path, profile: Profile, *, facts: DatasetFile, before: tuple[Finding, ...] = ()) -> Working[Profile]:
+def examine(
+    folder: Path, profile: Profile, *, facts: DatasetFile, before: tuple[Finding, ...] = ()
+) -> Working[Profile]:
     """Return the profile of a prepared folder with its findings; leaks are listed in a file of the folder.
 
     Args:

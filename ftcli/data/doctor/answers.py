@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ftcli.data.dataset import DatasetFile
 from ftcli.data.doctor.register import Register
-from ftcli.data.findings import Finding, rows_in_words, share_of
+from ftcli.data.findings import Finding, rows_in_words, share_of, verb
 from ftcli.data.profile import SplitProfile
 from ftcli.spec.card import SPLITS, Split
 
@@ -41,9 +41,12 @@ def _contradiction(facts: DatasetFile, split: Split, found: tuple[int, ...], *, 
     texts, rows, wrong = (value or 0 for value in found)
     total = facts.splits[split].rows
     what = {"regression": "numbers", "tagging": "tags"}.get(facts.task, "labels")
-    text = f"{rows_in_words(rows)} of {split} have {rows_in_words(texts, 'text')} that stand with different {what}{swapped}"
+    text = f"{rows_in_words(rows)} of {split} {verb(rows, 'has', 'have')} {rows_in_words(texts, 'text')}"
+    text += f" that {verb(texts, 'stands', 'stand')} with different {what}{swapped}"
     if what == "labels":
-        text += f": no model that gives a text one answer can be right on more than {_down(1 - wrong / total)} of them all"
+        text += (
+            f": no model that gives a text one answer can be right on more than {_down(1 - wrong / total)} of them all"
+        )
     advice = f"decide on one of the {what}" + (", unless the order of the two texts means something" if swapped else "")
     severity = "warning" if not swapped and wrong / total >= WARNED_SHARE else "note"
     code = "contradiction-swapped" if swapped else "contradiction"
@@ -67,7 +70,8 @@ def find_imbalance(splits: Mapping[Split, SplitProfile], *, task: str) -> Iterat
         shown = ", ".join(f"`{label}` ({count})" for count, label in few[:SHOWN_LABELS])
         more = f" and {len(few) - SHOWN_LABELS} more" if len(few) > SHOWN_LABELS else ""
         text = (
-            f"{rows_in_words(len(few), 'label')} of {len(train)} with fewer than {FEW_ROWS} rows in train: {shown}{more}."
+            f"{rows_in_words(len(few), 'label')} of {len(train)} with fewer than {FEW_ROWS} rows in train:"
+            f" {shown}{more}."
             " Such a label is hardly learned, yet it weighs as much as any other in a macro average"
         )
         yield Finding(
@@ -103,12 +107,18 @@ def find_empty_questions(register: Register) -> Iterator[Finding]:
         if tally.same_texts:
             total = register.facts.splits[split].rows
             text = (
-                f"{rows_in_words(tally.same_texts)} of {split} ({share_of(tally.same_texts, total)}) hold the same text"
+                f"{rows_in_words(tally.same_texts)} of {split} ({share_of(tally.same_texts, total)})"
+                f" {verb(tally.same_texts, 'holds', 'hold')} the same text"
                 " twice: their answer needs no reading of the other"
             )
             severity = "warning" if tally.same_texts / total >= WARNED_SHARE else "note"
             yield Finding(
-                code="same-texts", severity=severity, split=split, count=tally.same_texts, text=text, advice="leave them out"
+                code="same-texts",
+                severity=severity,
+                split=split,
+                count=tally.same_texts,
+                text=text,
+                advice="leave them out",
             )
 
 
@@ -119,7 +129,11 @@ def find_bad_rows(facts: DatasetFile) -> Iterator[Finding]:
         first = bad.examples[0].location
         kept = sum(split.rows for split in facts.splits.values())
         text = f"{rows_in_words(bad.count)} ({share_of(bad.count, bad.count + kept)} of all) could not be used and"
-        text += f" were left out, the first at {first}: {bad.examples[0].reason}"
+        text += f" {verb(bad.count, 'was', 'were')} left out, the first at {first}: {bad.examples[0].reason}"
         yield Finding(
-            code="bad-rows", severity="warning", count=bad.count, text=text, advice="dataset.json lists the first hundred"
+            code="bad-rows",
+            severity="warning",
+            count=bad.count,
+            text=text,
+            advice="dataset.json lists the first hundred",
         )

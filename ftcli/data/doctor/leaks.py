@@ -9,7 +9,7 @@ import orjson
 
 from ftcli.data.content import content_of
 from ftcli.data.doctor.register import Register
-from ftcli.data.findings import Finding, rows_in_words, share_of
+from ftcli.data.findings import Finding, rows_in_words, share_of, verb
 from ftcli.data.report import LEAKS_FILE
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import SPLITS, Split
@@ -98,7 +98,8 @@ def _finding(register: Register, split: Split, other: Split, counts: dict[str, t
     rows = register.facts.splits[split].rows
     kinds = {SAME: "as they are", SWAPPED: "with the texts swapped", NEAR: "nearly", NEAR_SWAPPED: "nearly and swapped"}
     how = ", ".join(f"{counts[kind][0]:,} {words}" for kind, words in kinds.items() if kind in counts)
-    text = f"{rows_in_words(total)} of {split} ({share_of(total, rows)}) stand in {other} too: {how}"
+    text = f"{rows_in_words(total)} of {split} ({share_of(total, rows)})"
+    text += f" {verb(total, 'stands', 'stand')} in {other} too: {how}"
     if differing:
         text += f"; {differing:,} of them with another label"
     is_trained = other == "train"

@@ -101,7 +101,7 @@ class NearSearch:
             if number % ROWS_PER_ACTIVITY == 0:
                 yield Activity("compare near rows", number)
             if (row, is_swapped) != current:
-                current, compared = (row, is_swapped), set()
+                current, compared = (row, is_swapped), set[int]()
             if (row, split) in found or other in compared:
                 continue
             compared.add(other)
