@@ -189,8 +189,11 @@ class Splitter:
         for is_exact in (True, False):
             for root, parts in self._groups():
                 size = sum(parts.values())
-                room = total if is_exact else total - held
-                if taken[root] or size > room or any(left[stratum] <= count for stratum, count in parts.items()):
+                if (
+                    taken[root]
+                    or size > total - held
+                    or any(left[stratum] <= count for stratum, count in parts.items())
+                ):
                     continue
                 gain = sum(abs(open_quotas[s]) - abs(open_quotas[s] - count) for s, count in parts.items())
                 if is_exact and gain <= 0:

@@ -22,6 +22,7 @@ MOST_CANDIDATES = 3_000_000
 ROWS_PER_ACTIVITY = 2000
 _BUCKETS = 1 << 20
 _DROPPED = ("P", "Z", "C")
+_SIDE = 0x9E3779B9
 _BYTES = 4  # of a character in UTF-32, in which all are equally wide
 
 # The overlap that two sets need, and how much of it is still possible where both have their first common 3-gram here.
@@ -60,7 +61,9 @@ def grams(texts: Sequence[str]) -> array[int]:
     for place, text in enumerate(texts):
         content = text.encode("utf-32-le", errors="surrogatepass")
         last = max(len(content) - (GRAM - 1) * _BYTES, _BYTES)
-        found.update(crc32(content[start : start + GRAM * _BYTES], place) for start in range(0, last, _BYTES))
+        # Another start value for the CRC would not do: it acts like another first letter.
+        side = place * _SIDE % (1 << 32)
+        found.update(crc32(content[start : start + GRAM * _BYTES]) ^ side for start in range(0, last, _BYTES))
     return array("I", sorted(found))
 
 
