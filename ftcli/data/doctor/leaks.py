@@ -88,7 +88,7 @@ def _findings(register: Register) -> Iterator[Finding]:
             if counts:
                 yield _finding(register, split, other, counts)
     if register.every > 1 or register.near.is_cut:
-        looked = f"every {register.every}th row of train" if register.every > 1 else "the first candidates"
+        looked = f"one row of train in {register.every}" if register.every > 1 else "the first candidates"
         text = f"near leaks were looked for among {looked} only: there may be more (exact ones are all found)"
         yield Finding(code="near-search-cut", severity="note", count=register.every, text=text)
 

@@ -99,16 +99,17 @@ class NearSearch:
         yield from self._index()
         found: dict[tuple[int, int], tuple[int, int, int, bool]] = {}
         compared: set[int] = set()
-        current, number = (-1, 0), -1
+        current, number, content = (-1, 0), -1, array("I")
         for number, (row, is_swapped, other, split) in enumerate(self._candidates()):
             if number % ROWS_PER_ACTIVITY == 0:
                 yield Activity("compare near rows", number)
             if (row, is_swapped) != current:
                 current, compared = (row, is_swapped), set[int]()
+                content = self._set(row, is_swapped)
             if (row, split) in found or other in compared:
                 continue
             compared.add(other)
-            if similarity(self._set(row, is_swapped), self._set(other, 0)) >= LEAST_SIMILARITY:
+            if similarity(content, self._set(other, 0)) >= LEAST_SIMILARITY:
                 found[row, split] = (row, split, other, bool(is_swapped))
         self.is_cut = number + 1 >= MOST_CANDIDATES
         return [*found.values()]
