@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ftcli.cli.table import Column, table
 from ftcli.flows.figures import counted, figure, flat
+from ftcli.tasks.breakdown import ClassRow
 
 MOST_MATRIX_LABELS = 12
 MOST_CONFUSIONS = 5
@@ -25,8 +26,8 @@ def show_evaluation(
     rows: int,
     loss: float | None,
     metrics: Mapping[str, float],
-    per_class: Sequence[tuple[str, float, float, float, int]],
-    confusion: Sequence[Sequence[int]],
+    per_class: Sequence[ClassRow],
+    confusion: Sequence[Sequence[int]] | None,
     labels: Sequence[str],
 ) -> None:
     """Print an evaluation.
@@ -65,13 +66,13 @@ def _padded(text: str, cells: int) -> str:
     return text + " " * (cells - cell_len(text))
 
 
-def _classes(per_class: Sequence[tuple[str, float, float, float, int]], width: int) -> RenderableType:
+def _classes(per_class: Sequence[ClassRow], width: int) -> RenderableType:
     columns = [
-        Column("label", [flat(label) for label, *_ in per_class], justify="left", folds=True),
-        Column("precision", [figure(row[1]) for row in per_class], rank=2),
-        Column("recall", [figure(row[2]) for row in per_class], rank=2),
-        Column("f1", [figure(row[3]) for row in per_class], least=6),
-        Column("support", [f"{row[4]:,}" for row in per_class], rank=1),
+        Column("label", [flat(row.label) for row in per_class], justify="left", folds=True),
+        Column("precision", [figure(row.precision) for row in per_class], rank=2),
+        Column("recall", [figure(row.recall) for row in per_class], rank=2),
+        Column("f1", [figure(row.f1) for row in per_class], least=6),
+        Column("support", [f"{row.support:,}" for row in per_class], rank=1),
     ]
     return table(columns, width)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ftcli.data.dataset import BadRowFacts, BadRows
 from ftcli.data.readers import BadRow, Row, label_text, shown
 from ftcli.errors import DataError, Location, Problem
+from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns, Split
 
 MAX_LABELS = 10_000
@@ -91,6 +92,12 @@ def row_texts(fields: Mapping[str, object], columns: Iterable[str]) -> tuple[str
             return reason
         texts.append(text)
     return tuple(texts)
+
+
+def row_inputs(fields: Fields, names: Iterable[str], *, columns: Columns, task: str) -> Fields | str:  # noqa: ARG001
+    """Return what the model reads of a row, under the columns' names, or the reason why it can't be used."""
+    texts = row_texts(fields, names)
+    return texts if isinstance(texts, str) else dict(zip(columns.texts, texts, strict=True))
 
 
 def _text(fields: Mapping[str, object], column: str) -> tuple[str, str | None]:

@@ -13,10 +13,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.seeding import permutation, seed_for
 
 Shares = tuple[tuple[Tensor, ...], ...]
-"""[rank][micro-batch] -> row numbers (int64). Every rank has equally many; an empty one is a dummy."""
+"""[rank][micro-batch] -> numbers of sequences (int64). Every rank has equally many; an empty one is a dummy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,13 @@ def by_length(rows: Tensor, lengths: Tensor) -> Tensor:
     return rows[torch.sort(lengths[rows], stable=True).indices]
 
 
-def deal(rows: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Shares:
+def deal(sequences: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Shares:
     """Cut a group into micro-batches and deal them to ranks, equally many each, by balanced padded tokens."""
-    ordered = by_length(rows, lengths)
+    ordered = by_length(sequences, lengths)
     if cut.tokens is not None:
         parts = _level(_cut_by_tokens(ordered, lengths, cut.tokens), lengths, world_size)
     else:
-        parts = _cut_evenly(ordered, _num_parts(len(rows), cut, world_size))
+        parts = _cut_evenly(ordered, _num_parts(len(sequences), cut, world_size))
     return _balance(parts, lengths, world_size)
 
 
@@ -129,12 +130,12 @@ def _balance(parts: list[Tensor], lengths: Tensor, world_size: int) -> Shares:
     return tuple(tuple(share + [empty] * (capacity - len(share))) for share in shares)
 
 
-def padding_share(plan: EpochPlan, cut: Cut, world_size: int) -> float:
+def padding_share(plan: EpochPlan, split: TokenizedSplit, cut: Cut, world_size: int) -> float:
     """The share of an epoch's token slots that are padding."""
     slots = real = 0
     for group in range(len(plan)):
-        rows = plan.rows(group)
-        shares = deal(rows, plan.lengths, cut, world_size)
-        slots += sum(padded_tokens(part, plan.lengths) for share in shares for part in share)
-        real += int(plan.lengths[rows].sum())
+        sequences = split.sequences_of(plan.rows(group))
+        shares = deal(sequences, split.lengths, cut, world_size)
+        slots += sum(padded_tokens(part, split.lengths) for share in shares for part in share)
+        real += int(split.lengths[sequences].sum())
     return 1 - real / slots

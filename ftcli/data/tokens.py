@@ -1,85 +1,139 @@
-"""The token store: a prepared data set as the model reads it, memory-mapped, so its size never fills the memory.
-
-Rows lie one behind the other, unpadded. A store is keyed by a hash of the rows, the tokenizer and the options it was
-made with, so a stale one is never read. The tokenizer comes in as a function: this layer knows no transformers.
-"""
+"""Rows as the model reads them: sequences of token ids, one behind the other, unpadded."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from pathlib import Path
-from typing import Any, cast
+from functools import cached_property
+from itertools import accumulate, chain
 
-import orjson
 import torch
 from torch import Tensor
 
-from ftcli.data.dataset import Prepared
-from ftcli.data.readers import label_text
-from ftcli.errors import DataError
-from ftcli.runtime.activity import Activity, Working
-from ftcli.runtime.encoding import Encode, Encoded
-from ftcli.runtime.files import sweep, sync_to_disk, write_json
-from ftcli.spec.card import Split
+from ftcli.runtime.encoding import Encoded
 
-_FORMAT_VERSION = 2
-_ROWS_AT_ONCE = 2048
 UNLABELLED = -1
 
 
 @dataclass(frozen=True)
 class TokenizedSplit:
-    """One split of a token store. `labels` are label numbers, UNLABELLED where a row has none."""
+    """One split. A row is one or more sequences, a sequence one or more items; mostly there is one of each.
+
+    ids, type_ids   [tokens]
+    offsets         [sequences + 1]  where each sequence begins
+    labels          [items] or [items, labels], see `ftcli.data.targets`; UNLABELLED where rows have none
+    row_offsets     [rows + 1]       each row's first sequence; None: a row is one sequence
+    item_offsets    [sequences + 1]  each sequence's first item; None: a sequence is one item
+    positions       [items]          where an item has its first token in its sequence; None: the sequence is the item
+    """
 
     ids: Tensor
     type_ids: Tensor | None
     offsets: Tensor
     labels: Tensor
+    is_labelled: bool
     length_counts: dict[int, int]
+    row_offsets: Tensor | None = None
+    item_offsets: Tensor | None = None
+    positions: Tensor | None = None
     num_unknown: int = 0
     num_pieces: int = 0
 
     @property
+    def num_sequences(self) -> int:
+        """The number of sequences."""
+        return len(self.offsets) - 1
+
+    @property
     def num_rows(self) -> int:
         """The number of rows."""
-        return len(self.labels)
+        return self.num_sequences if self.row_offsets is None else len(self.row_offsets) - 1
 
     @property
+    def num_items(self) -> int:
+        """The number of items."""
+        return self.num_sequences if self.positions is None else len(self.positions)
+
+    @cached_property
     def lengths(self) -> Tensor:
-        """Tokens of each row, int64 [num_rows]."""
+        """Tokens of each sequence, int64 [sequences]."""
         return self.offsets[1:] - self.offsets[:-1]
 
-    @property
-    def is_labelled(self) -> bool:
-        """Whether the rows carry labels; a split has them all or none."""
-        return int(self.labels[0]) != UNLABELLED
+    @cached_property
+    def row_lengths(self) -> Tensor:
+        """Tokens of each row, over all of its sequences, int64 [rows]."""
+        return self.lengths if self.row_offsets is None else self.offsets[self.row_offsets].diff()
 
     @classmethod
-    def of(cls, encoded: Encoded, labels: list[int]) -> TokenizedSplit:
-        """A split in memory."""
-        lengths = torch.tensor([len(row) for row in encoded.ids], dtype=torch.int64)
-        types = encoded.type_ids
+    def of(cls, encoded: Encoded, targets: Tensor | None) -> TokenizedSplit:
+        """A split in memory.
+
+        Args:
+            encoded: The rows' token ids.
+            targets: Their labels as `ftcli.data.targets` makes them: of rows, or of items that have positions.
+        """
+        types, positions, sequences = encoded.type_ids, encoded.positions, encoded.sequences
+        num_items = len(encoded.ids) if positions is None else sum(map(len, positions))
+        if targets is not None and positions is None and sequences is not None:
+            targets = targets.repeat_interleave(torch.tensor(sequences), dim=0)  # each of them has its row's
         return cls(
-            ids=torch.tensor(list(chain.from_iterable(encoded.ids)), dtype=torch.int32),
-            type_ids=torch.tensor(list(chain.from_iterable(types)), dtype=torch.uint8) if types is not None else None,
-            offsets=torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0))),
-            labels=torch.tensor(labels, dtype=torch.int64),
+            ids=_flat(encoded.ids, torch.int32),
+            type_ids=None if types is None else _flat(types, torch.uint8),
+            offsets=_offsets(map(len, encoded.ids)),
+            labels=torch.full((num_items,), UNLABELLED) if targets is None else targets,
+            is_labelled=targets is not None,
             length_counts=dict(Counter(encoded.full_lengths)),
+            row_offsets=None if sequences is None else _offsets(sequences),
+            item_offsets=None if positions is None else _offsets(map(len, positions)),
+            positions=None if positions is None else _flat(positions, torch.int32),
             num_unknown=encoded.num_unknown,
             num_pieces=encoded.num_pieces,
         )
 
-    def gather(self, rows: Tensor, *, pad_id: int) -> dict[str, Tensor]:
-        """Rows padded to the longest: input_ids, attention_mask and perhaps token_type_ids, int64 [rows, length]."""
-        starts = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - starts
+    @classmethod
+    def joined(cls, parts: Sequence[TokenizedSplit]) -> TokenizedSplit:
+        """Several lots of rows as one; all are labelled or none."""
+        first, lengths = parts[0], Counter[int]()
+        for part in parts:
+            lengths.update(part.length_counts)
+        return cls(
+            ids=torch.cat([part.ids for part in parts]),
+            type_ids=_cat([part.type_ids for part in parts]),
+            offsets=_joined_offsets([part.offsets for part in parts]),
+            labels=torch.cat([part.labels for part in parts]),
+            is_labelled=first.is_labelled,
+            length_counts=dict(lengths),
+            row_offsets=_shifted([part.row_offsets for part in parts]),
+            item_offsets=_shifted([part.item_offsets for part in parts]),
+            positions=_cat([part.positions for part in parts]),
+            num_unknown=sum(part.num_unknown for part in parts),
+            num_pieces=sum(part.num_pieces for part in parts),
+        )
+
+    def sequences_of(self, rows: Tensor) -> Tensor:
+        """The sequences of some rows, row by row, int64."""
+        return rows if self.row_offsets is None else _spans(self.row_offsets, rows)
+
+    def rows_of(self, sequences: Tensor) -> Tensor:
+        """The row that each of some sequences belongs to, int64 [sequences]."""
+        if self.row_offsets is None:
+            return sequences
+        return torch.searchsorted(self.row_offsets, sequences, right=True) - 1
+
+    def items_of(self, sequences: Tensor) -> Tensor:
+        """The items of some sequences, sequence by sequence, int64."""
+        return sequences if self.item_offsets is None else _spans(self.item_offsets, sequences)
+
+    def row_item_counts(self) -> Tensor:
+        """How many items each row has, int64 [rows]."""
+        sequences = torch.arange(self.num_sequences + 1) if self.row_offsets is None else self.row_offsets
+        return (sequences if self.item_offsets is None else self.item_offsets[sequences]).diff()
+
+    def gather(self, sequences: Tensor, *, pad_id: int) -> dict[str, Tensor]:
+        """Sequences padded to the longest: input_ids, attention_mask, perhaps token_type_ids, int64 [n, length]."""
+        starts = self.offsets[sequences]
+        lengths = self.offsets[sequences + 1] - starts
         steps = torch.arange(int(lengths.max()))
         mask = steps < lengths[:, None]
         places = (starts[:, None] + steps).clamp_(max=len(self.ids) - 1)
@@ -89,135 +143,34 @@ class TokenizedSplit:
         return inputs
 
 
-@dataclass(frozen=True)
-class TokenStore:
-    """A prepared data set's splits as token ids."""
-
-    folder: Path
-    splits: dict[str, TokenizedSplit]
+def _flat(values: Sequence[list[int]], dtype: torch.dtype) -> Tensor:
+    return torch.tensor(list(chain.from_iterable(values)), dtype=dtype)
 
 
-def token_key(prepared: Prepared, *, fingerprint: str, max_length: int) -> str:
-    """What a store is found by: a hash of rows, labels, columns, tokenizer and options."""
-    parts = (_FORMAT_VERSION, prepared.facts.rows_sha256, fingerprint, max_length)
-    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
+def _offsets(counts: Iterable[int]) -> Tensor:
+    return torch.tensor([0, *accumulate(counts)], dtype=torch.int64)
 
 
-def tokenize(prepared: Prepared, *, encode: Encode, fingerprint: str, max_length: int) -> Working[TokenStore]:
-    """Open the token store of a prepared data set, making it first if there is none that is whole.
-
-    Raises:
-        DataError: the store can't be written.
-    """
-    folder = prepared.folder / "tokens" / token_key(prepared, fingerprint=fingerprint, max_length=max_length)
-    store = _opened(folder)
-    if store is None:
-        try:
-            yield from _make(prepared, folder, encode)
-        except OSError as error:
-            raise DataError(f"can't write the token store {folder}: {error}") from error
-    return store or open_tokens(folder)
+def _known(tensors: Iterable[Tensor | None]) -> list[Tensor]:
+    return [tensor for tensor in tensors if tensor is not None]
 
 
-def _make(prepared: Prepared, folder: Path, encode: Encode) -> Generator[Activity]:
-    """Write a store where no one else does, then give it its name; if another process was faster, its store stays."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep(folder.parent, f".{folder.name}.*")
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-        partial = Path(scratch) / folder.name  # the scratch folder itself is closed to other users
-        partial.mkdir()
-        yield from _write(prepared, partial, encode)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if _opened(folder) is None:
-                raise
+def _cat(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    return None if tensors[0] is None else torch.cat(_known(tensors))
 
 
-def _opened(folder: Path) -> TokenStore | None:
-    try:
-        return open_tokens(folder)
-    except (OSError, RuntimeError, ValueError, KeyError):  # torch raises RuntimeError where a file is too short
-        return None
+def _joined_offsets(offsets: Sequence[Tensor]) -> Tensor:
+    """Offsets that each begin at 0, one behind the other."""
+    return torch.cat([torch.zeros(1, dtype=torch.int64), *(part.diff() for part in offsets)]).cumsum(0)
 
 
-def open_tokens(folder: Path) -> TokenStore:
-    """Map a token store into memory."""
-    meta: dict[str, Any] = orjson.loads((folder / "meta.json").read_bytes())
-    return TokenStore(folder, {split: _open_split(folder, split, facts) for split, facts in meta["splits"].items()})
+def _shifted(offsets: Sequence[Tensor | None]) -> Tensor | None:
+    return None if offsets[0] is None else _joined_offsets(_known(offsets))
 
 
-def _open_split(folder: Path, split: str, facts: dict[str, Any]) -> TokenizedSplit:
-    def mapped(name: str, size: int, dtype: torch.dtype) -> Tensor:
-        return torch.from_file(str(folder / f"{split}.{name}"), shared=False, size=size, dtype=dtype)
-
-    rows, tokens = cast("int", facts["rows"]), cast("int", facts["tokens"])
-    return TokenizedSplit(
-        ids=mapped("ids", tokens, torch.int32),
-        type_ids=mapped("types", tokens, torch.uint8) if facts["has_types"] else None,
-        offsets=mapped("offsets", rows + 1, torch.int64),
-        labels=mapped("labels", rows, torch.int64),
-        length_counts={int(length): count for length, count in facts["length_counts"].items()},
-        num_unknown=facts["num_unknown"],
-        num_pieces=facts["num_pieces"],
-    )
-
-
-def _write(prepared: Prepared, partial: Path, encode: Encode) -> Generator[Activity]:
-    splits: dict[Split, dict[str, Any]] = {}
-    for split in prepared.facts.splits:
-        splits[split] = yield from _write_split(prepared, split, partial, encode)
-    for path in partial.iterdir():
-        sync_to_disk(path)
-    write_json(partial / "meta.json", {"format_version": _FORMAT_VERSION, "splits": splits})
-
-
-def _write_split(prepared: Prepared, split: Split, partial: Path, encode: Encode) -> Working[dict[str, Any]]:
-    total = prepared.facts.splits[split].rows
-    rows = tokens = unknown = pieces = 0
-    has_types = False
-    counts: Counter[int] = Counter()
-    with ExitStack() as stack:
-        names = ("ids", "types", "offsets", "labels")
-        files = {name: stack.enter_context((partial / f"{split}.{name}").open("wb")) for name in names}
-        files["offsets"].write(_raw(torch.zeros(1, dtype=torch.int64)))
-        for chunk in _chunks(prepared.rows(split)):
-            encoded = _encode(chunk, prepared, encode)
-            part = TokenizedSplit.of(encoded, _labels(chunk, prepared))
-            files["ids"].write(_raw(part.ids))
-            files["offsets"].write(_raw(part.offsets[1:] + tokens))
-            files["labels"].write(_raw(part.labels))
-            if part.type_ids is not None:
-                has_types = True
-                files["types"].write(_raw(part.type_ids))
-            rows, tokens = rows + len(chunk), tokens + len(part.ids)
-            counts.update(encoded.full_lengths)
-            unknown, pieces = unknown + encoded.num_unknown, pieces + encoded.num_pieces
-            yield Activity(f"tokenize {split}", rows, total)
-    lengths_found = {str(length): count for length, count in sorted(counts.items())}
-    numbers = {"rows": rows, "tokens": tokens, "num_unknown": unknown, "num_pieces": pieces}
-    return {**numbers, "has_types": has_types, "length_counts": lengths_found}
-
-
-def _raw(values: Tensor) -> bytes:
-    return values.numpy().tobytes()
-
-
-def _chunks(rows: Iterable[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, _ROWS_AT_ONCE)):
-        yield chunk
-
-
-def _encode(chunk: list[dict[str, object]], prepared: Prepared, encode: Encode) -> Encoded:
-    columns = prepared.facts.columns
-    texts = [str(row[columns.text]) for row in chunk]
-    return encode(texts, [str(row[columns.pair]) for row in chunk] if columns.pair else None)
-
-
-def _labels(chunk: list[dict[str, object]], prepared: Prepared) -> list[int]:
-    numbers = {label: number for number, label in enumerate(prepared.facts.labels)}
-    column = prepared.facts.columns.label
-    texts = (label_text(row.get(column)) if column else None for row in chunk)
-    return [UNLABELLED if text is None else numbers[text] for text in texts]
+def _spans(offsets: Tensor, numbers: Tensor) -> Tensor:
+    """Everything from `offsets[n]` up to `offsets[n + 1]`, for each n in turn, int64."""
+    starts = offsets[numbers]
+    counts = offsets[numbers + 1] - starts
+    ends = counts.cumsum(0)
+    return torch.arange(int(counts.sum())) + (starts - ends + counts).repeat_interleave(counts)

@@ -53,7 +53,7 @@ class DataPlace:
         return open_prepared(self.folder)
 
 
-def place_of(data: DataSection) -> DataPlace:
+def place_of(data: DataSection, *, task: str = "classification") -> DataPlace:
     """The data that a recipe means: a built-in, a card of one's own, or files of one's own.
 
     Raises:

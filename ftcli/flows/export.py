@@ -14,7 +14,7 @@ from ftcli.errors import CheckpointError, DataError, UsageError
 from ftcli.flows.predictions import Fields
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.parity import plain_scores
-from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.activity import Activity, Working, finish
 from ftcli.runtime.files import write_json
 from ftcli.train.snapshot import CARD, ModelCard
 
@@ -93,7 +93,7 @@ def _copy(checkpoint: Path, partial: Path, card: ModelCard) -> None:
 def _readme(card: ModelCard) -> str:
     arguments = "first, second" if card.columns.pair else "text"
     names = 'first, second = "...", "..."' if card.columns.pair else 'text = "..."'
-    return f"""# {card.data}: {card.task}
+    return f"""# {card.data}: {card.task.kind}
 
 Labels: {", ".join(card.labels)}.
 Trained on {card.data} with ftcli ({card.step} steps), on rows of at most {card.max_length} tokens.
@@ -112,7 +112,7 @@ print(model.config.id2label[model(**inputs).logits.argmax(-1).item()])
 
 def _compare(predictor: Predictor, partial: Path, folder: Path) -> Exported:
     rows = _rows(predictor)
-    expected = predictor.score(rows).scores
+    expected = finish(predictor.score(predictor.split(rows))).scores
     columns = predictor.card.columns
     texts = [str(row[columns.text]) for row in rows]
     pairs = [str(row[columns.pair]) for row in rows] if columns.pair else None

@@ -37,7 +37,7 @@ def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
         micro_batches=_micro_batches(parts),
         max_tokens=choose_cut(spec.batch, parts.world).tokens,
         group_sizes=sizes,
-        best_metric=spec.evaluate.best,
+        best_metric=parts.evaluation.best,
         notes=parts.notes,
     )
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import torch
 
 from ftcli.data.plan import Cut, EpochPlan, deal, padding_share
-from ftcli.data.tokens import TokenizedSplit, TokenStore
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.data.tokenstore import TokenStore
 from ftcli.flows.data import place_of, prepared_for
 from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import open_world
-from ftcli.spec.choices import AdamW
+from ftcli.spec.choices import SGD, OptimizerChoice, card_task
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
@@ -96,7 +97,7 @@ def plan(spec: RunSpec) -> Working[Plan | None]:
         FtcliError: whatever would stop the run itself.
     """
     with open_world(spec.distributed, device=spec.run.device) as world:
-        place = place_of(spec.data)
+        place = place_of(spec.data, task=card_task(spec.task))
         with world.leading() as leads:
             if leads:
                 yield from prepared_for(place)
@@ -109,7 +110,7 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
     spec, world, prepared = parts.spec, parts.world, parts.prepared
     split, limits = store.splits["train"], parts.limits
     cut = choose_cut(spec.batch, world)
-    epoch = EpochPlan(split.lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
+    epoch = EpochPlan(split.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
     state_bytes, checkpoint_bytes = _bytes(parts)
     return Plan(
         data=prepared.facts.name,
@@ -118,8 +119,8 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
         total_steps=limits.total_steps,
         batch_size=spec.batch.size,
         micro_batches=_cut_in_words(cut),
-        padding=padding_share(epoch, cut, world.size),
-        padding_unsorted=padding_share(epoch, Cut(rows=spec.batch.size), 1),
+        padding=padding_share(epoch, split, cut, world.size),
+        padding_unsorted=padding_share(epoch, split, Cut(rows=spec.batch.size), 1),
         stages=[(stage.start, stage.description) for stage in parts.freezing.stages],
         schedule=_schedule(spec, limits.total_steps),
         patterns=list(_pattern_rows(parts)),
@@ -172,6 +173,11 @@ def _pattern_rows(parts: Parts) -> Iterator[PatternRow]:
         yield PatternRow(pattern, effect, len(matched), sum(p.numel() for p in matched), num_bytes)
 
 
+def _num_moments(choice: OptimizerChoice) -> int:
+    """Tensors of a parameter's size that the optimizer keeps for each; of one of the user's own, two are supposed."""
+    return int(choice.momentum > 0) if isinstance(choice, SGD) else 2
+
+
 def _bytes(parts: Parts) -> tuple[int, int]:
     """fp32 weights, and for what is ever trained gradients and moments; and the size of a checkpoint."""
     parameters = dict(parts.loaded.model.named_parameters())
@@ -179,15 +185,16 @@ def _bytes(parts: Parts) -> tuple[int, int]:
     trained = sum(
         p.numel() * p.element_size() for name, p in parameters.items() if parts.freezing.first_step(name) is not None
     )
-    moments = 2 if isinstance(parts.spec.optimizer, AdamW) else int(parts.spec.optimizer.momentum > 0)
+    moments = _num_moments(parts.spec.optimizer)
     return weights + trained * (1 + moments), weights + trained * moments
 
 
 def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) -> TriedBatch:
-    """Pass the first micro-batch that rank 0 would train on through the model, in training's arithmetic."""
+    """Pass the rows of the first micro-batch of rank 0 through the model, in training's arithmetic."""
     device, task = parts.world.device, parts.task
-    rows = deal(epoch.rows(0), split.lengths, cut, parts.world.size)[0][0]
-    batch = collate(split, rows, pad_id=parts.tokenizer.pad_id).to(device)
+    first = deal(split.sequences_of(epoch.rows(0)), split.lengths, cut, parts.world.size)[0][0]
+    rows = split.rows_of(first).unique()
+    batch = collate(split, split.sequences_of(rows), pad_id=parts.tokenizer.pad_id).to(device)
     apply_stage(parts.loaded.model, parts.freezing.stages[0])
     set_training_mode(parts.loaded.model, frozen_modules(parts.loaded.model))
     seed_step(parts.spec.run.seed, step=0, rank=0, device=device)

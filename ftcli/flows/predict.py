@@ -15,14 +15,17 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import IO, cast
 
-from ftcli.data.checks import row_texts
+from ftcli.data.checks import row_inputs
 from ftcli.data.readers import BadRow, Row
 from ftcli.errors import DataError, Location, Problem, UsageError
 from ftcli.flows.inputs import STANDARD, RowFile
-from ftcli.flows.predictions import ERRORS, RESULTS, Fields, OutputFormat, RowWriter, kept, label_rows
+from ftcli.flows.predictions import ERRORS, OutputFormat, RowWriter, answered, kept
 from ftcli.flows.predictor import Predictor, open_predictor
-from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.activity import Activity, Working, finish
+from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns
+from ftcli.spec.choices import card_task
+from ftcli.train.snapshot import ModelCard
 
 WINDOW_ROWS = 1024
 FORMATS: dict[str, OutputFormat] = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv"}
@@ -48,10 +51,9 @@ class Input(RowFile):
     pair: str | None = None
     keep_going: bool = False
 
-    @property
-    def reserved(self) -> tuple[str, ...]:
+    def reserved(self, results: tuple[str, ...]) -> tuple[str, ...]:
         """The names of what is said of a row, which its own fields can't have."""
-        return (*RESULTS, *ERRORS) if self.keep_going else RESULTS
+        return (*results, *ERRORS) if self.keep_going else results
 
     def names(self, columns: Columns) -> tuple[str, ...]:
         """The text columns under the input's names."""
@@ -67,6 +69,7 @@ def predict(
     output_format: OutputFormat | None = None,
     device: str = "auto",
     batch_size: int | None = None,
+    code: Path | None = None,
 ) -> Working[Prediction]:
     """Predict every row of the input.
 
@@ -77,6 +80,7 @@ def predict(
         output_format: JSON lines or CSV; by the output's ending where it is not given.
         device: "auto", "cpu" or "cuda".
         batch_size: Rows that are scored at once.
+        code: Where code of the user's own is, if not where it was.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged, or of another task.
@@ -86,14 +90,15 @@ def predict(
     _check_output(output)
     chosen = output_format or _format_of(output)
     source.check()
-    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size)
+    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
     num_rows = num_errors = 0
     with ExitStack() as stack:
-        rows = stack.enter_context(closing(_read(source, predictor.card.columns)))
-        writer = RowWriter(_open_output(output, stack), chosen, with_errors=source.keep_going)
+        rows = stack.enter_context(closing(_read(source, predictor.card)))
+        reserved = source.reserved(predictor.task.results)
+        writer = RowWriter(_open_output(output, stack), chosen, last=reserved)
         while window := list(islice(rows, WINDOW_ROWS)):
-            writer.write(list(_predict_window(window, predictor, source)))
-            num_errors += sum(failure is not None for _, failure in window)
+            writer.write(list(_predict_window(window, predictor, reserved)))
+            num_errors += sum(row.failure is not None for row in window)
             num_rows += len(window)
             yield Activity("predict", num_rows)
     yield Activity("predict", num_rows, num_rows)
@@ -142,28 +147,34 @@ def _open_output(output: str, stack: ExitStack) -> IO[bytes]:
     return file if packed is None else cast("IO[bytes]", packed)
 
 
-Checked = tuple[Fields, Fields | None]
-"""A row's fields, and what stands beside them instead of a prediction if it can't be predicted."""
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A row of the input: its fields, what the model reads of it, or what stands beside it instead of a prediction."""
+
+    fields: Fields
+    inputs: Fields
+    failure: Fields | None = None
 
 
-def _read(source: Input, columns: Columns) -> Generator[Checked]:
-    names = source.names(columns)
+def _read(source: Input, card: ModelCard) -> Generator[_Given]:
+    names = source.names(card.columns)
     for row in source.rows():
-        problem = _problem(row, source, names)
-        if problem is None:
-            yield _fields(row), None
+        inputs = _inputs(row, source, names, card)
+        if not isinstance(inputs, Problem):
+            yield _Given(_fields(row), inputs)
         elif source.keep_going:
             place = {"line": row.line} if isinstance(row, BadRow) else {}
-            yield _fields(row), {**place, "error": problem.what}
+            yield _Given(_fields(row), {}, {**place, "error": inputs.what})
         else:
-            raise DataError([problem])
+            raise DataError([inputs])
 
 
 def _fields(row: Row | BadRow) -> Fields:
     return row.fields if isinstance(row, Row) else {}
 
 
-def _problem(row: Row | BadRow, source: Input, names: tuple[str, ...]) -> Problem | None:
+def _inputs(row: Row | BadRow, source: Input, names: tuple[str, ...], card: ModelCard) -> Fields | Problem:
+    """What the model reads of a row, under its own names for it."""
     if isinstance(row, BadRow):
         return Problem(row.reason, Location(source.name, row.line, text=row.text), GOES_ON)
     where = Location(source.name, row.line)
@@ -171,16 +182,18 @@ def _problem(row: Row | BadRow, source: Input, names: tuple[str, ...]) -> Proble
         if name not in row.fields:
             what = f"there is no column `{name}`; this row has {', '.join(row.fields)}"
             return Problem(what, where, f"`{option} COLUMN` says what it is called here; {GOES_ON}")
-    texts = row_texts(row.fields, names)
-    return Problem(texts, where, GOES_ON) if isinstance(texts, str) else None
+    found = row_inputs(row.fields, names, columns=card.columns, task=card_task(card.task))
+    return Problem(found, where, GOES_ON) if isinstance(found, str) else found
 
 
-def _predict_window(window: list[Checked], predictor: Predictor, source: Input) -> Generator[Fields]:
+def _predict_window(window: list[_Given], predictor: Predictor, reserved: tuple[str, ...]) -> Generator[Fields]:
     """The window's rows in order, predicted where they could be read."""
-    good = [fields for fields, failure in window if failure is None]
-    labelled: Iterator[Fields] = iter(())
+    good = [row for row in window if row.failure is None]
+    predicted: Iterator[Fields] = iter(())
     if good:
-        scores = predictor.score(good, columns=source.names(predictor.card.columns)).scores
-        labelled = label_rows(good, scores, task=predictor.task, reserved=source.reserved)
-    for fields, failure in window:
-        yield next(labelled) if failure is None else {**kept(fields, reserved=source.reserved), **failure}
+        inputs = [row.inputs for row in good]
+        split = predictor.split(inputs)
+        answers = predictor.task.answers(finish(predictor.score(split)).found, split, inputs)
+        predicted = answered((row.fields for row in good), answers, reserved=reserved)
+    for row in window:
+        yield next(predicted) if row.failure is None else {**kept(row.fields, reserved=reserved), **row.failure}

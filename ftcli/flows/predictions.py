@@ -7,64 +7,54 @@ import io
 import time
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal
 
 import orjson
-from torch import Tensor
 
 from ftcli.errors import DataError
-from ftcli.modeling.backbone import restore_model
-from ftcli.tasks.base import Task
-from ftcli.train.assemble import Parts
-from ftcli.train.evaluate import measure, score_split
+from ftcli.runtime.encoding import Fields
+from ftcli.train.assemble import Parts, restored
+from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, PredictionsWritten
 from ftcli.train.run import Run
 
 OutputFormat = Literal["jsonl", "csv"]
-Fields = dict[str, object]
 
 
-RESULTS = ("label", "probability")
 ERRORS = ("line", "error")
 """What a row that can't be used gets instead of results: its line, if it couldn't even be read, and why."""
 
 
-def kept(row: Fields, *, reserved: Sequence[str] = RESULTS) -> Fields:
-    """The input's fields; one that has a reserved name is kept under a free one: `gold`, or `input_...`."""
+def kept(row: Fields, *, reserved: Sequence[str]) -> Fields:
+    """The input's fields; one that has a reserved name is kept under a free one: `input_...`, the first as `gold`.
+
+    The first of the reserved names is that of the prediction itself.
+    """
     result: Fields = {}
     for name, value in row.items():
-        free = "gold" if name == "label" else name
+        free = "gold" if name == reserved[0] else name
         while free in reserved or free in result or (free != name and free in row):
             free = f"input_{free}"
         result[free] = value
     return result
 
 
-def predicted(row: Fields, *, label: str, probability: float, reserved: Sequence[str] = RESULTS) -> Fields:
-    """The row with the prediction as `label` and `probability`."""
-    return {**kept(row, reserved=reserved), "label": label, "probability": round(probability, 6)}
-
-
-def label_rows(
-    rows: Iterable[Fields], scores: Tensor, *, task: Task, reserved: Sequence[str] = RESULTS
-) -> Generator[Fields]:
-    """Each row with the label that scores highest and its probability."""
-    best = task.probabilities(scores).max(1)
-    numbers, probabilities = cast("list[int]", best.indices.tolist()), cast("list[float]", best.values.tolist())
-    for row, number, probability in zip(rows, numbers, probabilities, strict=True):
-        yield predicted(row, label=task.labels[number], probability=probability, reserved=reserved)
+def answered(rows: Iterable[Fields], answers: Iterable[Fields], *, reserved: Sequence[str]) -> Generator[Fields]:
+    """Each row with what the model says of it."""
+    for row, answer in zip(rows, answers, strict=True):
+        yield {**kept(row, reserved=reserved), **answer}
 
 
 class RowWriter:
     """Writes windows of rows to a binary stream.
 
-    CSV takes its columns from the first window: the input's fields, then the results, and `line` and `error` if asked.
+    CSV takes its columns from the first window: the input's fields, then the `last` ones, whatever the window has.
     """
 
-    def __init__(self, stream: IO[bytes], format: OutputFormat, *, with_errors: bool = False) -> None:
+    def __init__(self, stream: IO[bytes], format: OutputFormat, *, last: Sequence[str] = ()) -> None:
         self._stream = stream
         self._format = format
-        self._last = (*RESULTS, *ERRORS) if with_errors else RESULTS
+        self._last = last
         self._columns: list[str] | None = None
 
     def write(self, rows: Sequence[Fields]) -> None:
@@ -108,7 +98,7 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
     started, step = time.perf_counter(), run.progress.step
     split = run.splits["test"]
     best = run.run_dir.best.resolve()
-    model = restore_model(best, head=parts.spec.model.head).to(run.world.device)
+    model = restored(parts, best).to(run.world.device)
     scored = yield from score_split(
         model,
         split,
@@ -126,12 +116,13 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
             split="test",
             rows=split.num_rows,
             loss=scored.loss,
-            metrics=measure(run.task, split, scored),
+            metrics=run.task.measure(scored.found, split),
             seconds=time.perf_counter() - started,
         )
     path = run.run_dir.predictions / "test.jsonl"
     if run.world.is_main:
-        write_whole(path, label_rows(parts.prepared.rows("test"), scored.scores, task=run.task))
+        answers = run.task.answers(scored.found, split, parts.prepared.rows("test"))
+        write_whole(path, answered(parts.prepared.rows("test"), answers, reserved=run.task.results))
     yield PredictionsWritten(step, "test", str(path), split.num_rows)
 
 

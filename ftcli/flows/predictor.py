@@ -1,55 +1,81 @@
-"""A checkpoint brought to life for rows: verified, loaded, and asked for scores window by window."""
+"""A checkpoint brought to life for rows: verified, loaded, and asked for scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from torch import nn
 
-from ftcli.data.tokens import UNLABELLED, TokenizedSplit
-from ftcli.errors import CheckpointError, RecipeError, UsageError
-from ftcli.flows.predictions import Fields
+from ftcli.data.targets import LabelFacts, targets_of
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.errors import CheckpointError, DataError, RecipeError, UsageError
 from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
-from ftcli.runtime.activity import finish
+from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.checkpoint import MANIFEST, verify
+from ftcli.runtime.code import absent_code, changed_code
+from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.world import World, choose_device, launched_size
+from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task
+from ftcli.train.code import head_builder, look_in
+from ftcli.train.encoding import row_encoder
 from ftcli.train.evaluate import Scores, score_split
 from ftcli.train.snapshot import ModelCard, read_card
+
+_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """A model, its tokenizer and its card, ready to score rows."""
+    """A model, its tokenizer and its card, ready to score rows, whose fields have the names of the card's columns."""
 
     card: ModelCard
     model: nn.Module
     tokenizer: Tokenizer
+    encode: EncodeRows
     task: Task
     world: World
     batch_size: int
 
-    def score(
-        self,
-        rows: Sequence[Fields],
-        labels: Sequence[int] | None = None,
-        *,
-        columns: tuple[str, ...] | None = None,
-    ) -> Scores:
-        """Scores of rows, in their order; with label numbers also the mean loss. `columns` hold the texts."""
-        texts, *pairs = ([str(row[name]) for row in rows] for name in columns or self.card.columns.texts)
-        encoded = self.tokenizer.encoder(self.card.max_length)(texts, pairs[0] if pairs else None)
-        split = TokenizedSplit.of(encoded, list(labels) if labels else [UNLABELLED] * len(rows))
-        return finish(
-            score_split(
+    @property
+    def label_facts(self) -> LabelFacts:
+        """What makes numbers of the rows' labels."""
+        return label_facts_of(self.card)
+
+    def split(self, rows: Sequence[Fields], *, with_labels: bool = False) -> TokenizedSplit:
+        """Rows as the model reads them."""
+        return TokenizedSplit.of(self.encode(rows), targets_of(rows, self.label_facts) if with_labels else None)
+
+    def read(self, rows: Iterable[Fields], *, total: int | None) -> Working[TokenizedSplit]:
+        """Labelled rows, however many, as the model reads them.
+
+        Raises:
+            DataError: there are none.
+        """
+        parts: list[TokenizedSplit] = []
+        done = 0
+        iterator: Iterator[Fields] = iter(rows)
+        while chunk := list(islice(iterator, _ROWS_AT_ONCE)):
+            parts.append(self.split(chunk, with_labels=True))
+            done += len(chunk)
+            yield Activity("tokenize", done, total)
+        if not parts:
+            raise DataError("there are no rows to evaluate")
+        return TokenizedSplit.joined(parts)
+
+    def score(self, split: TokenizedSplit, *, name: str = "rows") -> Working[Scores]:
+        """What the model says of a split."""
+        return (
+            yield from score_split(
                 self.model,
                 split,
-                name="rows",
+                name=name,
                 task=self.task,
                 world=self.world,
                 pad_id=self.tokenizer.pad_id,
@@ -58,25 +84,65 @@ class Predictor:
         )
 
 
-def open_predictor(folder: Path, *, device: str = "auto", batch_size: int | None = None) -> Predictor:
+def label_facts_of(card: ModelCard) -> LabelFacts:
+    """What a checkpoint knows of labels."""
+    return LabelFacts(card_task(card.task), card.columns.label, tuple(card.labels), card.scheme, card.columns.text)
+
+
+def open_predictor(
+    folder: Path, *, device: str = "auto", batch_size: int | None = None, code: Path | None = None
+) -> Predictor:
     """Load a checkpoint, or a folder that `ftcli export` wrote, for scoring rows.
 
+    Args:
+        folder: The checkpoint.
+        device: "auto", "cpu" or "cuda".
+        batch_size: Sequences that are scored at once.
+        code: Where code of the user's own is, if not where it was.
+
     Raises:
-        CheckpointError: it is missing, damaged, or of another task.
+        CheckpointError: it is missing or damaged.
         UsageError: it was started as several processes.
     """
     if launched_size() > 1:
         raise UsageError("this command runs in one process; start it without torchrun")
     card = open_card(folder)
+    _find_code(card, folder, code)
     chosen = choose_device(device)
+    task = build_task(card.task, label_facts_of(card), EvaluateSection(factory=card.evaluate_factory))
+    tokenizer = _tokenizer_of(folder)
+    encoder = row_encoder(tokenizer, task=card.task, columns=card.columns, max_length=card.max_length)
     return Predictor(
         card=card,
-        model=restore_model(folder, head=card.head).to(chosen),
-        tokenizer=_tokenizer_of(folder),
-        task=build_classification(tuple(card.labels), EvaluateSection()),
+        model=_model_of(folder, card, task).to(chosen),
+        tokenizer=tokenizer,
+        encode=encoder.encode,
+        task=task,
         world=World(device=chosen),
         batch_size=batch_size or card.batch_size,
     )
+
+
+def _model_of(folder: Path, card: ModelCard, task: Task) -> nn.Module:
+    build_head = head_builder(card.head_factory, card.head_options)
+    return restore_model(folder, head=card.head, outputs=task.outputs, build_head=build_head)
+
+
+def _find_code(card: ModelCard, folder: Path, code: Path | None) -> None:
+    """Have the code that a checkpoint needs found, and make sure that it is there; in `code`, whatever it holds.
+
+    Raises:
+        CheckpointError: it is missing, or no longer what it was.
+    """
+    if not card.code:
+        return
+    look_in(str(code or card.code_folder))
+    if missing := absent_code(card.code):
+        what = f"{folder} needs code of its own, `{missing[0].module}`, which was in {missing[0].file}"
+        raise CheckpointError(what, hint="say where it is now: --code DIR")
+    if code is None and (changed := changed_code(card.code)):
+        what = f"the code that {folder} needs has changed since it was trained: {changed[0].file}"
+        raise CheckpointError(what, hint="say where it is as it was, or that it will do as it is: --code DIR")
 
 
 def _tokenizer_of(folder: Path) -> Tokenizer:
@@ -91,7 +157,7 @@ def open_card(folder: Path) -> ModelCard:
     """The card of a checkpoint that verifies, or of an export, which has no manifest.
 
     Raises:
-        CheckpointError: it is missing, damaged, or of another task.
+        CheckpointError: it is missing or damaged.
     """
     if not folder.exists():
         raise CheckpointError(f"no such checkpoint: {folder}", hint="a run's checkpoints are RUN/best and RUN/last")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,18 @@ from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
 from ftcli.flows.recipes import open_recipe
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import Split
+from ftcli.spec.choices import TaggingTask, card_task
 from ftcli.spec.document import read_document
 from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
 
 if TYPE_CHECKING:
-    from ftcli.data.tokens import TokenizedSplit, TokenStore
+    from ftcli.data.tokens import TokenizedSplit
+    from ftcli.data.tokenstore import TokenStore
+
+
+_UNCUT = 1 << 24
+"""Tokens that no sentence has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str | N
     if target.endswith(".toml") and not _is_card(Path(target)):
         recipe = open_recipe(Path(target), settings)
         data = recipe.spec.data if root is None else recipe.spec.data.model_copy(update={"root": root})
-        return Target(place_of(data), recipe)
+        return Target(place_of(data, task=card_task(recipe.spec.task)), recipe)
     if settings:
         raise UsageError("`--set` changes a recipe, and this is none", hint=f"ftcli prepare RECIPE --set {settings[0]}")
     if not target.endswith(".toml") and target not in builtin_names() and Path(target).exists():
@@ -96,20 +102,24 @@ def prepare_target(
 
 def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[Profile]:
     # Imported late: preparing without a recipe needs neither torch nor transformers.
-    from ftcli.data.tokens import tokenize
+    from ftcli.data.doctor.reading import find_cuts, find_lost_entities
+    from ftcli.data.tokenstore import tokenize
     from ftcli.modeling.backbone import tokenizer_path
     from ftcli.modeling.tokenizer import load_tokenizer
+    from ftcli.train.encoding import row_encoder
 
     tokenizer = load_tokenizer(tokenizer_path(spec.model))
-    store = yield from tokenize(
-        prepared,
-        encode=tokenizer.encoder(spec.data.max_length),
-        fingerprint=tokenizer.fingerprint,
-        max_length=spec.data.max_length,
-    )
+    columns, length = prepared.facts.columns, spec.data.max_length
+    encoder = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=length)
+    store = yield from tokenize(prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
     lengths: dict[Split, dict[int, int]] = {split: store.splits[split].length_counts for split in prepared.facts.splits}
     profile = with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)
-    found = worst_first(_recipe_findings(profile, store, lengths, spec))
+    if isinstance(spec.task, TaggingTask):
+        whole = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=_UNCUT)
+        cuts = find_lost_entities(prepared, encode=whole.encode, max_length=length)
+    else:
+        cuts = find_cuts(profile.splits, lengths)
+    found = worst_first((*cuts, *_recipe_findings(profile, store, spec)))
     return profile.model_copy(update={"recipe_findings": found, "tokenizer": tokenizer.fingerprint})
 
 
@@ -119,21 +129,18 @@ def _in_words(rows: int | None, tokens: int | None) -> str:
     return f"of at most {rows} rows" if rows else "as the recipe has them"
 
 
-def _recipe_findings(
-    profile: Profile, store: TokenStore, lengths: Mapping[Split, Mapping[int, int]], spec: RunSpec
-) -> Iterator[Finding]:
-    from ftcli.data.doctor.reading import find_cuts, find_padding, find_unknown
+def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iterator[Finding]:
+    from ftcli.data.doctor.reading import find_padding, find_unknown
     from ftcli.data.plan import Cut, EpochPlan, padding_share
     from ftcli.runtime.world import World
     from ftcli.train.feed import choose_cut
 
-    yield from find_cuts(profile.splits, lengths)
     splits: dict[Split, TokenizedSplit] = {split: store.splits[split] for split in profile.splits}
     yield from find_unknown({split: (tokens.num_unknown, tokens.num_pieces) for split, tokens in splits.items()})
-    world = World()
+    world, train = World(), splits["train"]
     cut = choose_cut(spec.batch, world)
-    epoch = EpochPlan(splits["train"].lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
-    unsorted = padding_share(epoch, Cut(rows=spec.batch.size), world.size)
+    epoch = EpochPlan(train.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
+    unsorted = padding_share(epoch, train, Cut(rows=spec.batch.size), world.size)
     yield from find_padding(
-        padding_share(epoch, cut, world.size), unsorted=unsorted, how=_in_words(cut.rows, cut.tokens)
+        padding_share(epoch, train, cut, world.size), unsorted=unsorted, how=_in_words(cut.rows, cut.tokens)
     )

@@ -18,9 +18,10 @@ from ftcli.flows.laws.check import Check
 from ftcli.flows.laws.shaping import on_cpu
 from ftcli.runtime.activity import Working
 from ftcli.runtime.world import launched_size
+from ftcli.spec.choices import card_task
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 
 Law = Callable[[Bench], Working[list[Check]]]
@@ -40,7 +41,7 @@ class Proof:
     checks: list[Check]
 
 
-def prove(spec: RunSpec, *, build_task: BuildTask = build_classification) -> Working[Proof]:
+def prove(spec: RunSpec, *, build_task: BuildTask = build_any_task) -> Working[Proof]:
     """Hold a recipe against the laws. The data is prepared first if need be; no run folder is written.
 
     Args:
@@ -54,7 +55,7 @@ def prove(spec: RunSpec, *, build_task: BuildTask = build_classification) -> Wor
     if launched_size() > 1:
         raise UsageError("this command starts its own processes; start it without torchrun")
     spec = on_cpu(anchored(spec))
-    prepared = yield from prepared_for(place_of(spec.data))
+    prepared = yield from prepared_for(place_of(spec.data, task=card_task(spec.task)))
     checks: list[Check] = []
     with TemporaryDirectory(prefix="ftcli-prove-") as folder:
         bench = yield from open_bench(spec, prepared=prepared, folder=Path(folder), build_task=build_task)

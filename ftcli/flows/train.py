@@ -26,16 +26,19 @@ from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
 from ftcli.modeling.places import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
+from ftcli.runtime.code import changed_code
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import StopAsked, listening
 from ftcli.runtime.rundir import RunDir, dated
 from ftcli.runtime.seeding import deterministic
 from ftcli.runtime.world import World, open_world
+from ftcli.spec.choices import card_task
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
+from ftcli.train.code import look_in
 from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
 from ftcli.train.loop import fit, stopped
 from ftcli.train.run import Run
@@ -55,7 +58,7 @@ def train(
     *,
     run_dir: str | None = None,
     answer: Answer = _say_nothing,
-    build_task: BuildTask = build_classification,
+    build_task: BuildTask = build_any_task,
 ) -> Events:
     """Start a new run from a recipe; where torchrun has restarted its processes, go on with the run they had begun.
 
@@ -90,7 +93,7 @@ def resume(
     *,
     changes: Sequence[str] = (),
     answer: Answer = _say_nothing,
-    build_task: BuildTask = build_classification,
+    build_task: BuildTask = build_any_task,
 ) -> Events:
     """Go on with a run from its newest checkpoint that verifies, with the same result as if it had not stopped.
 
@@ -198,7 +201,12 @@ def _load(
     """The data, and all of the run but its batches."""
     prepared = yield from _prepare(spec, world, recorder, step=step)
     if checkpoint is not None:
-        check_same_data(read_card(checkpoint), prepared, checkpoint)
+        card = read_card(checkpoint)
+        check_same_data(card, prepared, checkpoint)
+        look_in(spec.run.code)
+        for each in changed_code(card.code):
+            note = f"the code in {each.file} has changed since step {step}: steps from here on may not follow from it"
+            yield from recorder.passing(Noted(step, note, "warning"))
     elif not Path(resolve_path(spec.model.path)).is_dir():
         yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))
     return load_parts(spec, world=world, prepared=prepared, start=checkpoint, build_task=build_task)
@@ -213,7 +221,7 @@ def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted
 
 def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> Generator[Event, None, Prepared]:
     """The prepared data; rank 0 prepares it where it is missing or stale, and says so."""
-    place = place_of(spec.data)
+    place = place_of(spec.data, task=card_task(spec.task))
     with world.leading() as leads:
         if leads and (reason := (yield from why_prepare(place))):
             yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))

@@ -6,11 +6,13 @@ every problem of a recipe at once. A value of an unexpected type is skipped here
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from ftcli.errors import Problem
+from ftcli.spec.metrics import METRICS, best_metric
 
 Table = dict[str, Any]
 OWN_FILES = ("train", "validation", "test", "columns", "labels", "format", "holdout", "test_holdout")
@@ -89,13 +91,57 @@ def one_cut(layer: Table) -> Iterator[Problem]:
         yield Problem(f"{both}: a step is cut in one way", hint="keep one of them", key=("batch", given[1]))
 
 
-def _best_is_measured(data: Table) -> Iterator[Problem]:
-    evaluate = _table(data, "evaluate")
-    metrics, best = evaluate.get("metrics", "auto"), evaluate.get("best", "accuracy")
-    if isinstance(metrics, list | tuple) and best != "loss" and best not in metrics:
-        listed = ", ".join(str(name) for name in cast("list[object]", metrics))
-        what = f'`evaluate.best` is "{best}", which `evaluate.metrics` ({listed}) leaves out'
-        yield Problem(what, hint=f'add "{best}" to evaluate.metrics', key=("evaluate", "metrics"))
+def _metrics_fit(data: Table) -> Iterator[Problem]:
+    evaluate, task = _table(data, "evaluate"), _task_name(data)
+    known, own = METRICS.get(task), evaluate.get("factory", "off") != "off"  # which metrics it has shows when it runs
+    metrics, best = evaluate.get("metrics", "auto"), evaluate.get("best", "auto")
+    listed = [str(name) for name in cast("list[object]", metrics)] if isinstance(metrics, list | tuple) else []
+    given = [(name, ("evaluate", "metrics", number)) for number, name in enumerate(listed)]
+    for name, key in [*given, (best, ("evaluate", "best"))]:
+        if known is not None and not own and isinstance(name, str) and name not in (*known, "auto", "loss"):
+            yield Problem(f"there is no metric `{name}` for {task}", hint=_nearest_metric(name, known), key=key)
+    wanted = best_metric(best, task) if isinstance(best, str) else best
+    if listed and wanted != "loss" and wanted not in listed:
+        what = f'`evaluate.best` is "{wanted}", which `evaluate.metrics` ({", ".join(listed)}) leaves out'
+        yield Problem(what, hint=f'add "{wanted}" to evaluate.metrics', key=("evaluate", "metrics"))
+
+
+def _nearest_metric(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return (f"did you mean `{near[0]}`? " if near else "") + f"It has {', '.join(known)}"
+
+
+def _task_name(data: Table) -> str:
+    task = _table(data, "task")
+    kind = str(task.get("kind", "classification"))
+    return "multilabel" if kind == "classification" and task.get("multi_label") is True else kind
+
+
+def _losses_fit(data: Table) -> Iterator[Problem]:
+    task = _table(data, "task")
+    if task.get("kind", "classification") != "classification":
+        return
+    focal, smoothing = _number(task.get("focal_gamma")), _number(task.get("label_smoothing"))
+    if focal and smoothing:
+        what = f"`task.focal_gamma` is {focal:g} and `task.label_smoothing` {smoothing:g}: they pull against each other"
+        yield Problem(what, hint="keep one of them", key=("task", "label_smoothing"))
+    if task.get("multi_label") is not True:
+        if task.get("threshold", 0.5) != 0.5:
+            what = "`task.threshold` is for rows with any number of labels"
+            yield Problem(what, hint="set task.multi_label = true, or leave it out", key=("task", "threshold"))
+        return
+    for name, value in (
+        ("focal_gamma", focal),
+        ("label_smoothing", smoothing),
+        ("r_drop", _number(task.get("r_drop"))),
+    ):
+        if value:
+            yield Problem(f"`task.{name}` is for rows with one label", hint="leave it out", key=("task", name))
+    if task.get("class_weights") == "balanced":
+        what = '`task.class_weights` = "balanced" is for rows with one label'
+        yield Problem(
+            what, hint="give each label's weight: class_weights = { label = 2.0 }", key=("task", "class_weights")
+        )
 
 
 def _stages_have_one_point(data: Table) -> Iterator[Problem]:
@@ -137,7 +183,8 @@ def _items(table: Any, name: str) -> list[Any]:
 _CHECKS: tuple[Callable[[Table], Iterator[Problem]], ...] = (
     _data_named_or_given,
     _batch_fits,
-    _best_is_measured,
+    _metrics_fit,
+    _losses_fit,
     _stages_have_one_point,
     _patterns_compile,
 )

@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ftcli.data.tokens import TokenizedSplit
+from ftcli.data.tokens import UNLABELLED, TokenizedSplit
+from ftcli.modeling.outputs import Outputs
+from ftcli.runtime.encoding import Fields
+from ftcli.tasks.breakdown import Breakdown
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Which tokens of a batch stand for words: padded [sequences, words].
+
+    `positions` are tokens' places in their sequence, `mask` tells words from padding. `begins` and `finishes` tell the
+    sequences [sequences] that hold the first and the last words of their row.
+    """
+
+    positions: Tensor
+    mask: Tensor
+    begins: Tensor
+    finishes: Tensor
+
+    def to(self, device: torch.device) -> Words:
+        """The same on a device."""
+        return Words(*(_moved(part, device) for part in (self.positions, self.mask, self.begins, self.finishes)))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One micro-batch: padded inputs [rows, length], label numbers [rows], and what it counts for.
+    """One micro-batch: padded inputs [sequences, length], labels, and what it counts for.
 
-    `rows` are the row numbers [rows], on the host. `weight` is 0 for a dummy, which runs only so that every rank runs
-    equally often.
+    `labels` are [sequences] or [sequences, labels], or for words [sequences, words] with UNLABELLED for padding.
+    `rows` are the row numbers [sequences], on the host. `weight` is 0 for a dummy, which runs only so that every rank
+    runs equally often.
     """
 
     inputs: dict[str, Tensor]
     labels: Tensor
     rows: Tensor
     weight: float = 1.0
+    words: Words | None = None
 
     @property
     def num_slots(self) -> int:
@@ -33,34 +57,70 @@ class Batch:
         """The same batch on a device; copies to a GPU overlap with what it is doing."""
         if device.type == "cpu":
             return self
-        inputs = {name: value.pin_memory().to(device, non_blocking=True) for name, value in self.inputs.items()}
-        labels = self.labels.pin_memory().to(device, non_blocking=True)
-        return Batch(inputs, labels, self.rows, self.weight)
+        inputs = {name: _moved(value, device) for name, value in self.inputs.items()}
+        words = self.words.to(device) if self.words is not None else None
+        return replace(self, inputs=inputs, labels=_moved(self.labels, device), words=words)
 
 
-def collate(split: TokenizedSplit, rows: Tensor, *, pad_id: int, weight: float = 1.0) -> Batch:
-    """A batch of the given rows, padded to the longest of them."""
-    return Batch(split.gather(rows, pad_id=pad_id), split.labels[rows], rows, weight)
+def _moved(value: Tensor, device: torch.device) -> Tensor:
+    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.to(device)
+
+
+def collate(split: TokenizedSplit, sequences: Tensor, *, pad_id: int, weight: float = 1.0) -> Batch:
+    """A batch of the given sequences, padded to the longest of them."""
+    inputs, rows = split.gather(sequences, pad_id=pad_id), split.rows_of(sequences)
+    if split.positions is None or split.item_offsets is None:
+        return Batch(inputs, split.labels[sequences], rows, weight)
+    starts = split.item_offsets[sequences]
+    counts = split.item_offsets[sequences + 1] - starts
+    steps = torch.arange(int(counts.max()))
+    mask = steps < counts[:, None]
+    places = (starts[:, None] + steps).clamp_(max=split.num_items - 1)
+    words = Words(
+        positions=split.positions[places].long().masked_fill_(~mask, 0),
+        mask=mask,
+        begins=_at_border(split, sequences, rows),
+        finishes=_at_border(split, sequences + 1, rows + 1),
+    )
+    return Batch(inputs, split.labels[places].masked_fill(~mask, UNLABELLED), rows, weight, words)
+
+
+def _at_border(split: TokenizedSplit, sequences: Tensor, rows: Tensor) -> Tensor:
+    return (
+        torch.ones_like(rows, dtype=torch.bool) if split.row_offsets is None else split.row_offsets[rows] == sequences
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What a model says of a batch: scores [rows, labels] and, where rows have labels, the summed loss."""
+    """What a model says of a batch: scores [items, outputs], sequence by sequence, and perhaps the summed loss."""
 
     scores: Tensor
     loss: Tensor | None
 
 
 class Task(Protocol):
-    """The meaning of a batch. A loss is always a sum over items; the loop divides once, by all items of the step."""
+    """The meaning of a batch. A loss is always a sum over items; the loop divides once, by all items of the step.
+
+    Scores come as the model gives them, [items, outputs]; `conclude` makes of them what the model finally says, in
+    whatever form the task likes, and the task's other methods take it in that form.
+    """
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of the model's outputs."""
+    def outputs(self) -> Outputs:
+        """What the model has to give."""
         ...
 
-    def count_items(self, split: TokenizedSplit, rows: Tensor) -> int:
-        """How many items the loss of these rows sums over; known on the host, before anything runs."""
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The names of the fields that `answers` gives; the first is the prediction itself."""
+        ...
+
+    def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
+        """What the summed loss of these rows is divided by: how many items they have, or the sum of their weights.
+
+        It is known on the host, before anything runs.
+        """
         ...
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -71,10 +131,38 @@ class Task(Protocol):
         """Scores, and perhaps the summed loss, without gradients or dropout."""
         ...
 
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """Scores [rows, labels] as probabilities."""
+    def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:
+        """What a split's scores [items, outputs] come to, on the CPU."""
         ...
 
-    def measure(self, scores: Tensor, labels: Tensor) -> dict[str, float]:
-        """The task's metrics over whole data: scores [rows, labels] against label numbers [rows]."""
+    def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
+        """The task's metrics over a whole labelled split."""
         ...
+
+    def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
+        """The same score label by label."""
+        ...
+
+    def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:
+        """What to write beside each row: the fields named in `results`."""
+        ...
+
+
+def mean_over_sequences(scores: Tensor, split: TokenizedSplit) -> Tensor:
+    """Scores [sequences, outputs] averaged over each row's sequences: [rows, outputs]."""
+    if split.row_offsets is None:
+        return scores
+    counts = split.row_offsets.diff()
+    rows = torch.arange(split.num_rows).repeat_interleave(counts)
+    sums = torch.zeros(split.num_rows, *scores.shape[1:], dtype=scores.dtype).index_add_(0, rows, scores)
+    return sums / counts[:, None]
+
+
+def row_labels(split: TokenizedSplit) -> Tensor:
+    """The labels of rows that may have several sequences, all with the same label."""
+    return split.labels if split.row_offsets is None else split.labels[split.row_offsets[:-1]]
+
+
+def at_least_single(scores: Tensor) -> Tensor:
+    """Scores in fp32, or fp64 where they are that."""
+    return scores if scores.dtype is torch.float64 else scores.float()

@@ -2,82 +2,142 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from ftcli.data.targets import LabelFacts
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import RecipeError
-from ftcli.spec.sections import EvaluateSection, MetricName
-from ftcli.tasks.base import Batch, Inference
+from ftcli.modeling.outputs import Outputs
+from ftcli.runtime.encoding import Fields
+from ftcli.spec.choices import ClassificationTask
+from ftcli.spec.metrics import METRICS
+from ftcli.spec.sections import EvaluateSection
+from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences, row_labels
+from ftcli.tasks.breakdown import Breakdown
+from ftcli.tasks.losses import LabelLoss, divergence, item_loss
 from ftcli.tasks.metrics import accuracy, class_scores, confusion_matrix, matthews, mean_roc_auc
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Softmax cross-entropy over labels; an item is a row. With two labels, the last one is the positive."""
+    """Softmax over labels; an item is a row, or each order of a symmetric pair. Of two labels the last is the positive.
+
+    What it concludes are the labels' log-probabilities [rows, labels].
+    """
 
     labels: tuple[str, ...]
-    metrics: tuple[MetricName, ...]
+    metrics: tuple[str, ...]
+    criterion: LabelLoss = field(default_factory=LabelLoss)
+    r_drop: float | None = None
+    results: tuple[str, ...] = ("label", "probability")
 
-    def count_items(self, split: TokenizedSplit, rows: Tensor) -> int:  # noqa: ARG002 - the task's shape
-        """Every row is an item."""
-        return len(rows)
+    @property
+    def outputs(self) -> Outputs:
+        """A logit for each label."""
+        return Outputs(self.labels)
+
+    def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
+        """Every sequence is an item; with class weights, the sum of theirs."""
+        items = split.sequences_of(rows)
+        return len(items) if self.criterion.weights is None else self._weight_of(split.labels[items])
+
+    def _weight_of(self, labels: Tensor) -> float:
+        return float(self.criterion.weights_of(labels).double().sum())
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Cross-entropy summed over rows."""
-        return _summed_loss(model(**batch.inputs).logits, batch.labels)
+        """Cross-entropy summed over rows; with R-Drop the mean of two passes, and the distance between them."""
+        if self.r_drop is None:
+            return self.criterion(model(**batch.inputs).logits, batch.labels)
+        # Both passes as one: under DDP, gradients of a second pass would meet before it has run.
+        twice = {name: value.repeat(2, 1) for name, value in batch.inputs.items()}
+        first, second = model(**twice).logits.chunk(2)
+        apart = divergence(first, second)
+        return (self.criterion(first, batch.labels) + self.criterion(second, batch.labels)) / 2 + self.r_drop * apart
 
     def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
-        """Logits [rows, labels] and, if asked for, the summed cross-entropy."""
+        """Logits [sequences, labels] and, if asked for, the summed loss without R-Drop."""
         logits = model(**batch.inputs).logits
-        return Inference(_at_least_single(logits), _summed_loss(logits, batch.labels) if with_loss else None)
+        return Inference(at_least_single(logits), self.criterion(logits, batch.labels) if with_loss else None)
 
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """Softmax of the logits."""
-        return torch.softmax(scores.double(), dim=1)
+    def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
+        """Log-probabilities [rows, labels], float64; of both orders of a pair, the probabilities' mean."""
+        found = torch.log_softmax(scores.double(), dim=1)
+        return found if split.row_offsets is None else mean_over_sequences(found.exp(), split).log()
 
-    def measure(self, scores: Tensor, labels: Tensor) -> dict[str, float]:
+    def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
         """The chosen metrics. ROC-AUC is left out where a label has no rows, for it is not defined there."""
-        confusion = confusion_matrix(labels, scores.argmax(1), len(self.labels))
+        labels = row_labels(split)
+        confusion = confusion_matrix(labels, found.argmax(1), len(self.labels))
         f1 = class_scores(confusion).f1
-        values: dict[MetricName, float | None] = {
+        values: dict[str, float | None] = {
             "accuracy": accuracy(confusion),
             "f1": float(f1[-1]),
             "f1_macro": float(f1.mean()),
             "f1_micro": accuracy(confusion),  # equal when every row has exactly one label
             "mcc": matthews(confusion),
-            "roc_auc": mean_roc_auc(scores, labels) if "roc_auc" in self.metrics else None,
+            "roc_auc": mean_roc_auc(found, labels) if "roc_auc" in self.metrics else None,
         }
         return {name: value for name in self.metrics if (value := values[name]) is not None}
 
+    def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
+        """Each label's scores, and the confusion matrix."""
+        confusion = confusion_matrix(row_labels(split), found.argmax(1), len(self.labels))
+        return Breakdown(class_scores(confusion).rows(self.labels), cast("list[list[int]]", confusion.tolist()))
 
-def build_classification(labels: tuple[str, ...], section: EvaluateSection) -> Classification:
+    def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:  # noqa: ARG002
+        """The label that scores highest, and its probability."""
+        best = found.exp().max(1)
+        numbers, probabilities = cast("list[int]", best.indices.tolist()), cast("list[float]", best.values.tolist())
+        for number, probability in zip(numbers, probabilities, strict=True):
+            yield {"label": self.labels[number], "probability": round(probability, 6)}
+
+
+def build_classification(section: ClassificationTask, facts: LabelFacts, evaluate: EvaluateSection) -> Classification:
     """The task for these labels, with the metrics that the recipe chose or those that fit.
 
     Raises:
-        RecipeError: a metric for two labels was chosen, and there are more.
+        RecipeError: a metric for two labels was chosen, and there are more; or a weight is of no label.
     """
-    is_binary = len(labels) == 2
-    fitting: tuple[MetricName, ...] = (
-        ("accuracy", "f1", "f1_macro", "mcc", "roc_auc") if is_binary else ("accuracy", "f1_macro", "mcc", "roc_auc")
+    is_binary = len(facts.labels) == 2
+    fitting = tuple(name for name in METRICS["classification"] if name != "f1_micro" and (is_binary or name != "f1"))
+    chosen = fitting if evaluate.metrics == "auto" else evaluate.metrics
+    if not is_binary and "f1" in (*chosen, evaluate.best):
+        what = f"`f1` is of two labels, and the data has {len(facts.labels)}"
+        key = ("evaluate", "metrics" if "f1" in chosen else "best")
+        raise RecipeError(what, hint="use f1_macro or f1_micro", key=key)
+    return Classification(
+        labels=facts.labels,
+        metrics=chosen if evaluate.best in ("loss", "auto", *chosen) else (*chosen, evaluate.best),
+        criterion=LabelLoss(
+            weights=_weights(section, facts.labels),
+            smoothing=section.label_smoothing,
+            focal_gamma=None if section.focal_gamma == "off" else section.focal_gamma,
+            own=item_loss(section.loss),
+        ),
+        r_drop=None if section.r_drop == "off" else section.r_drop,
     )
-    chosen = fitting if section.metrics == "auto" else section.metrics
-    key: Literal["metrics", "best"] = "metrics" if "f1" in chosen else "best"
-    if not is_binary and ("f1" in chosen or section.best == "f1"):
-        what = f"`f1` is of two labels, and the data has {len(labels)}"
-        raise RecipeError(what, hint="use f1_macro or f1_micro", key=("evaluate", key))
-    if section.best != "loss" and section.best not in chosen:
-        chosen = (*chosen, section.best)
-    return Classification(labels, chosen)
 
 
-def _at_least_single(logits: Tensor) -> Tensor:
-    return logits if logits.dtype is torch.float64 else logits.float()
+def _weights(section: ClassificationTask, labels: tuple[str, ...]) -> tuple[float, ...] | None:
+    given = section.class_weights
+    if given == "off":
+        return None
+    assert given != "balanced"  # `balanced` has made numbers of it
+    if strange := sorted(set(given) - set(labels)):
+        what = f"`task.class_weights` has a weight for `{strange[0]}`; the labels are {', '.join(labels)}"
+        raise RecipeError(what, key=("task", "class_weights"))
+    return tuple(given.get(label, 1.0) for label in labels)
 
 
-def _summed_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    return cross_entropy(_at_least_single(logits), labels, reduction="sum")
+def balanced(section: ClassificationTask, label_counts: dict[str, int]) -> ClassificationTask:
+    """The section with "balanced" class weights as numbers: rows / (labels * the label's rows), as scikit-learn's."""
+    if section.class_weights != "balanced":
+        return section
+    rows = sum(label_counts.values())
+    weights = {label: rows / (len(label_counts) * max(1, count)) for label, count in label_counts.items()}
+    return section.model_copy(update={"class_weights": weights})

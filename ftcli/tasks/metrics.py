@@ -1,15 +1,18 @@
-"""Metrics of classification, computed once over all rows: from the confusion matrix, or from ranks of scores.
+"""Metrics, computed once over all rows: from counts of labels, from ranks of scores, or from numbers.
 
 Definitions follow scikit-learn's; a ratio with nothing below the line is 0.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor
+
+from ftcli.tasks.breakdown import ClassRow
 
 
 def confusion_matrix(labels: Tensor, predicted: Tensor, num_labels: int) -> Tensor:
@@ -17,7 +20,8 @@ def confusion_matrix(labels: Tensor, predicted: Tensor, num_labels: int) -> Tens
     return torch.bincount(labels * num_labels + predicted, minlength=num_labels**2).view(num_labels, num_labels)
 
 
-def _ratio(above: Tensor, below: Tensor) -> Tensor:
+def ratio(above: Tensor, below: Tensor) -> Tensor:
+    """Element by element; 0 where there is nothing below the line."""
     return torch.where(below > 0, above / below.clamp(min=1), torch.zeros_like(above))
 
 
@@ -30,13 +34,28 @@ class ClassScores:
     f1: Tensor
     support: Tensor
 
+    def rows(self, labels: Sequence[str]) -> list[ClassRow]:
+        """The same in plain values, a row for each label."""
+        return [
+            ClassRow(label, float(self.precision[n]), float(self.recall[n]), float(self.f1[n]), int(self.support[n]))
+            for n, label in enumerate(labels)
+        ]
+
 
 def class_scores(confusion: Tensor) -> ClassScores:
     """Precision, recall and F1 of each label."""
     right = confusion.diagonal().double()
     predicted, support = confusion.sum(0).double(), confusion.sum(1).double()
-    precision, recall = _ratio(right, predicted), _ratio(right, support)
-    return ClassScores(precision, recall, _ratio(2 * right, predicted + support), confusion.sum(1))
+    precision, recall = ratio(right, predicted), ratio(right, support)
+    return ClassScores(precision, recall, ratio(2 * right, predicted + support), confusion.sum(1))
+
+
+def label_scores(gold: Tensor, decided: Tensor) -> ClassScores:
+    """Precision, recall and F1 of each label where rows have any number of them: bool [rows, labels] each."""
+    right, predicted, support = (gold & decided).sum(0).double(), decided.sum(0).double(), gold.sum(0).double()
+    return ClassScores(
+        ratio(right, predicted), ratio(right, support), ratio(2 * right, predicted + support), gold.sum(0)
+    )
 
 
 def accuracy(confusion: Tensor) -> float:
@@ -88,3 +107,15 @@ def mean_roc_auc(scores: Tensor, labels: Tensor) -> float | None:
     areas = [roc_auc(probabilities[:, number], labels == number) for number in range(num_labels)]
     known = [area for area in areas if area is not None]
     return sum(known) / len(known) if len(known) == num_labels else None
+
+
+def pearson(first: Tensor, second: Tensor) -> float | None:
+    """Pearson's correlation of two lots of numbers [rows]; None where one of them is the same everywhere."""
+    left, right = (values.double() - values.double().mean() for values in (first, second))
+    spread = float((left @ left).sqrt() * (right @ right).sqrt())
+    return float(left @ right) / spread if spread > 0 else None
+
+
+def spearman(first: Tensor, second: Tensor) -> float | None:
+    """Spearman's rank correlation; equal numbers share the mean of their ranks."""
+    return pearson(_mean_ranks(first.double()), _mean_ranks(second.double()))

@@ -15,22 +15,31 @@ from torch import nn
 
 from ftcli.data.dataset import Prepared
 from ftcli.data.plan import num_groups
-from ftcli.data.tokens import TokenStore, tokenize
+from ftcli.data.targets import LabelFacts
+from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
 from ftcli.errors import RecipeError
 from ftcli.modeling.backbone import Loaded, load_model, longest_row, restore_model, tokenizer_path
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
+from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.code import describe_code
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.seeding import seed_for
 from ftcli.runtime.world import World
+from ftcli.spec.choices import TaskChoice, card_task
 from ftcli.spec.dump import dump_recipe
+from ftcli.spec.factories import MODEL_FACTORIES, factories_in
+from ftcli.spec.metrics import best_metric
 from ftcli.spec.run import RunSpec
 from ftcli.spec.sections import EvaluateSection, ModelSection
 from ftcli.tasks.base import Task
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
+from ftcli.tasks.build import settled
+from ftcli.train.code import head_builder, look_in
+from ftcli.train.encoding import RowEncoder, row_encoder
 from ftcli.train.feed import Feed, choose_cut
 from ftcli.train.meter import Meter
 from ftcli.train.optim import NamedOptimizer, ParameterRule, build_optimizer, rules_for
@@ -41,13 +50,16 @@ from ftcli.train.saving import Saver
 from ftcli.train.schedules import multiplier, warmup_steps
 from ftcli.train.snapshot import ModelCard, Writer, load_state, read_progress, read_step
 
-BuildTask = Callable[[tuple[str, ...], EvaluateSection], Task]
-"""Makes the task from the data's labels and the recipe's [evaluate]."""
+BuildTask = Callable[[TaskChoice, LabelFacts, EvaluateSection], Task]
+"""Makes the task from the recipe's [task], the data's labels and the recipe's [evaluate]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is built before the data is tokenised: model, optimizer, and every number that follows from row counts."""
+    """What is built before the data is tokenised: model, optimizer, and every number that follows from row counts.
+
+    `settled_task` and `evaluation` are the recipe's [task] and [evaluate] with what "balanced" and "auto" mean.
+    """
 
     spec: RunSpec
     world: World
@@ -55,6 +67,8 @@ class Parts:
     tokenizer: Tokenizer
     loaded: Loaded
     task: Task
+    settled_task: TaskChoice
+    evaluation: EvaluateSection
     rules: list[ParameterRule]
     optimizer: NamedOptimizer
     freezing: FreezePlan
@@ -70,7 +84,7 @@ def load_parts(
     world: World,
     prepared: Prepared,
     start: Path | None = None,
-    build_task: BuildTask = build_classification,
+    build_task: BuildTask = build_any_task,
 ) -> Parts:
     """Build all of a run but its batches.
 
@@ -84,8 +98,11 @@ def load_parts(
     Raises:
         RecipeError: the model can't be had, a pattern matches nothing, or numbers don't fit each other.
     """
-    labels = tuple(prepared.facts.labels)
-    loaded = _load_model(spec.model, labels, spec.run.seed, start)
+    look_in(spec.run.code)
+    section = settled(spec.task, prepared.facts.splits["train"].label_counts)
+    evaluation = _evaluation(spec)
+    task = build_task(section, label_facts(prepared), evaluation)
+    loaded = _load_model(spec.model, task.outputs, spec.run.seed, start)
     tokenizer = load_tokenizer(str(start) if start else tokenizer_path(spec.model))
     _check_length(spec, loaded.model, tokenizer)
     limits = limits_of(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
@@ -100,7 +117,9 @@ def load_parts(
         prepared=prepared,
         tokenizer=tokenizer,
         loaded=loaded,
-        task=build_task(labels, spec.evaluate),
+        task=task,
+        settled_task=section,
+        evaluation=evaluation,
         rules=rules,
         optimizer=build_optimizer(loaded.model, spec.optimizer, rules),
         freezing=freezing,
@@ -111,10 +130,23 @@ def load_parts(
     )
 
 
-def _load_model(section: ModelSection, labels: tuple[str, ...], seed: int, start: Path | None) -> Loaded:
+def _load_model(section: ModelSection, outputs: Outputs, seed: int, start: Path | None) -> Loaded:
+    build_head = head_builder(section.head_factory, section.head_options)
     if start is not None:
-        return Loaded(restore_model(start, head=section.head), ())
-    return load_model(section, labels=labels, seed=seed_for(seed, "head"))
+        return Loaded(restore_model(start, head=section.head, outputs=outputs, build_head=build_head), ())
+    return load_model(section, outputs=outputs, seed=seed_for(seed, "head"), build_head=build_head)
+
+
+def restored(parts: Parts, checkpoint: Path) -> nn.Module:
+    """The model of another checkpoint of the same run."""
+    section = parts.spec.model
+    build_head = head_builder(section.head_factory, section.head_options)
+    return restore_model(checkpoint, head=section.head, outputs=parts.task.outputs, build_head=build_head)
+
+
+def _evaluation(spec: RunSpec) -> EvaluateSection:
+    best = best_metric(spec.evaluate.best, card_task(spec.task))
+    return spec.evaluate.model_copy(update={"best": best})
 
 
 def _costs(spec: RunSpec, world: World) -> list[str]:
@@ -161,15 +193,20 @@ def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
     )
 
 
-def tokens_of(parts: Parts) -> Working[TokenStore]:
-    """The data as the model reads it; rank 0 makes it where it does not exist yet."""
-    make = partial(
-        tokenize,
-        parts.prepared,
-        encode=parts.tokenizer.encoder(parts.spec.data.max_length),
-        fingerprint=parts.tokenizer.fingerprint,
+def encoder_of(parts: Parts) -> RowEncoder:
+    """What makes token ids of the run's rows."""
+    return row_encoder(
+        parts.tokenizer,
+        task=parts.spec.task,
+        columns=parts.prepared.facts.columns,
         max_length=parts.spec.data.max_length,
     )
+
+
+def tokens_of(parts: Parts) -> Working[TokenStore]:
+    """The data as the model reads it; rank 0 makes it where it does not exist yet."""
+    encoder = encoder_of(parts)
+    make = partial(tokenize, parts.prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
     with parts.world.leading() as leads:
         if leads:
             yield from make()
@@ -201,7 +238,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         freezing=parts.freezing,
         schedule=lambda step: multiplier(spec.schedule, step, parts.limits.total_steps),
         limits=parts.limits,
-        evaluation=spec.evaluate,
+        evaluation=parts.evaluation,
         splits=store.splits,
         pad_id=parts.tokenizer.pad_id,
         seed=spec.run.seed,
@@ -226,14 +263,20 @@ def model_card(parts: Parts) -> ModelCard:
     """What predicting with the run's model needs to know."""
     spec, facts = parts.spec, parts.prepared.facts
     return ModelCard(
-        task=spec.task.kind,
+        task=parts.settled_task,
         labels=list(facts.labels),
+        scheme=label_facts(parts.prepared).scheme,
         columns=facts.columns,
         max_length=spec.data.max_length,
         head=spec.model.head,
         batch_size=spec.evaluate.batch_size,
-        best_metric=spec.evaluate.best,
+        best_metric=parts.evaluation.best,
         data=facts.name,
         data_folder=str(parts.prepared.folder.resolve()),
         rows_sha256=facts.rows_sha256,
+        head_factory=spec.model.head_factory,
+        head_options=spec.model.head_options,
+        code_folder=spec.run.code,
+        evaluate_factory=spec.evaluate.factory,
+        code=tuple(describe_code(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES))),
     )

@@ -26,9 +26,13 @@ SCORE_HINT = "lower evaluate.batch_size (of eval and predict: --batch-size)"
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A model's scores of a split, in row order: [rows, labels]. `loss` is the mean over rows, None without labels."""
+    """What a model says of a split: its scores [items, outputs], and `found`, what its task concludes from them.
+
+    `loss` is the mean over items, None without labels.
+    """
 
     scores: Tensor
+    found: Tensor
     loss: float | None
 
 
@@ -45,33 +49,33 @@ def score_split(
 ) -> Working[Scores]:
     """Score every row of a split, in batches of similar length dealt to the ranks in turn.
 
-    Row numbers travel with the scores, so nothing is padded or counted twice; every rank gets the whole result.
+    The numbers of items travel with their scores, so nothing is padded or counted twice; every rank gets the whole.
 
     Raises:
         StopAsked: on all ranks alike, when the `interrupt` of any was asked to stop.
     """
     model.eval()
-    batches = torch.split(by_length(torch.arange(split.num_rows), split.lengths).flip(0), batch_size)
+    batches = torch.split(by_length(torch.arange(split.num_sequences), split.lengths).flip(0), batch_size)
     mine = list(batches[world.rank :: world.size])
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
-    rows: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
-    scores: list[Tensor] = [torch.empty(0, len(task.labels))]
+    items: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
+    scores: list[Tensor] = [torch.empty(0, task.outputs.size)]
     done = 0
     with torch.inference_mode():
         for number, part in enumerate(mine):
             if interrupt is not None and number < len(batches) // world.size:
                 _heed(interrupt, world, number)
-            with out_of_memory_at(f"scoring {len(part)} rows at once", SCORE_HINT):
+            with out_of_memory_at(f"scoring {len(part)} sequences at once", SCORE_HINT):
                 batch = collate(split, part, pad_id=pad_id).to(world.device)
                 result = task.infer(model, batch, with_loss=split.is_labelled)
             losses += result.loss if result.loss is not None else 0
-            rows.append(part)
+            items.append(split.items_of(part))
             scores.append(result.scores)
-            done += len(part)
-            yield Activity(f"evaluate {name}", min(done * world.size, split.num_rows), split.num_rows)
-    loss = float(world.sum(losses)) / split.num_rows
-    ordered = _in_row_order(world.gather_rows(torch.cat(rows)), world.gather_rows(_joined(scores)))
-    return Scores(ordered, loss if split.is_labelled else None)
+            done += len(part) * world.size
+            yield Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences)
+        loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
+        ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores)))
+        return Scores(ordered, task.conclude(model, ordered, split), loss if split.is_labelled else None)
 
 
 def _heed(interrupt: Interrupt, world: World, number: int) -> None:
@@ -87,12 +91,7 @@ def _joined(scores: list[Tensor]) -> Tensor:
     return torch.cat([part.to(device="cpu", dtype=wanted) for part in scores])
 
 
-def _in_row_order(rows: Tensor, scores: Tensor) -> Tensor:
+def _in_order(items: Tensor, scores: Tensor) -> Tensor:
     ordered = torch.empty_like(scores)
-    ordered[rows] = scores
+    ordered[items] = scores
     return ordered
-
-
-def measure(task: Task, split: TokenizedSplit, scored: Scores) -> dict[str, float]:
-    """The task's metrics of a scored split."""
-    return task.measure(scored.scores, split.labels)

@@ -21,11 +21,14 @@ _AUTO_ROWS = {"cpu": 8, "cuda": 32}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows of one step. `batches` are this rank's; all counts are over the whole world."""
+    """The rows of one step. `batches` are this rank's; all counts are over the whole world.
+
+    `num_items` is what the step's summed loss is divided by; with class weights it is no whole number.
+    """
 
     batches: tuple[Batch, ...]
     num_rows: int
-    num_items: int
+    num_items: float
     num_tokens: int
     num_slots: int
 
@@ -69,7 +72,7 @@ class Feed:
         self.plan = lru_cache(maxsize=1)(self._plan)
 
     def _plan(self, epoch: int) -> EpochPlan:
-        return EpochPlan(self._lengths, self._batch.size, self._batch.window, self._seed, epoch)
+        return EpochPlan(self._split.row_lengths, self._batch.size, self._batch.window, self._seed, epoch)
 
     def rows(self, step: int) -> Tensor:
         """The row numbers of a step's group."""
@@ -79,12 +82,13 @@ class Feed:
     def group(self, step: int) -> Group:
         """The group of a step (from 0)."""
         rows = self.rows(step)
-        shares = deal(rows, self._lengths, self.cut, self._world.size)
+        sequences = self._split.sequences_of(rows)
+        shares = deal(sequences, self._lengths, self.cut, self._world.size)
         return Group(
             batches=tuple(self._collate(part, rows) for part in shares[self._world.rank]),
             num_rows=len(rows),
             num_items=self._task.count_items(self._split, rows),
-            num_tokens=int(self._lengths[rows].sum()),
+            num_tokens=int(self._lengths[sequences].sum()),
             num_slots=sum(padded_tokens(part, self._lengths) for share in shares for part in share),
         )
 
@@ -117,5 +121,6 @@ class Feed:
     def _collate(self, part: Tensor, rows: Tensor) -> Batch:
         """A batch, or for an empty share a dummy of weight zero: its rank must still take part in the step."""
         if len(part) == 0:
-            return collate(self._split, rows[:1], pad_id=self._pad_id, weight=0.0)
+            spare = self._split.sequences_of(rows[:1])[:1]
+            return collate(self._split, spare, pad_id=self._pad_id, weight=0.0)
         return collate(self._split, part, pad_id=self._pad_id)

@@ -18,7 +18,8 @@ from ftcli.errors import CheckpointError, NonFiniteError, OutOfMemoryError
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.runtime.interrupt import StopAsked, exit_code_for
 from ftcli.runtime.launch import may_restart
-from ftcli.train.evaluate import measure, score_split
+from ftcli.spec.metrics import LOWER_IS_BETTER
+from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, Noted, RunFinished, StageEntered
 from ftcli.train.feed import Group
 from ftcli.train.run import Run
@@ -170,13 +171,13 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     )
     if scored.loss is not None and not math.isfinite(scored.loss):
         raise NonFiniteError(f"the {name} loss is {scored.loss} after step {run.progress.step}", hint=NONFINITE_HINT)
-    metrics = measure(run.task, split, scored)
+    metrics = run.task.measure(scored.found, split)
     value = scored.loss if metric == "loss" else metrics.get(metric)
     progress = run.progress
     improved = False
     if name == "validation" and progress.step > 0:
         progress.metrics = metrics
-        improved = value is not None and progress.record_score(value, higher_is_better=metric != "loss")
+        improved = value is not None and progress.record_score(value, higher_is_better=metric not in LOWER_IS_BETTER)
     yield Evaluated(
         step=progress.step,
         epoch=run.limits.epoch_at(progress.step),

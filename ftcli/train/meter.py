@@ -51,8 +51,8 @@ class Meter:
         self._unread = zero.clone()
         self._last = zero.clone()
         self._norm: Tensor = zero.clone()
-        self._last_items = 1
-        self._past: deque[tuple[int, Tensor, int, Tensor]] = deque(maxlen=_MOST_PAST)
+        self._last_items = 1.0
+        self._past: deque[tuple[int, Tensor, float, Tensor]] = deque(maxlen=_MOST_PAST)
         self.start()
 
     def start(self) -> None:
@@ -62,8 +62,8 @@ class Meter:
         self._reset()
 
     def _reset(self) -> None:
-        self._loss = 0.0
-        self._items = self._rows = self._tokens = self._slots = 0
+        self._loss = self._items = 0.0
+        self._rows = self._tokens = self._slots = 0
         self._started = time.perf_counter()
 
     def add(self, outcome: Outcome, group: Group) -> None:
@@ -110,7 +110,7 @@ class Meter:
             step=progress.step,
             epoch=limits.epoch_at(progress.step),
             loss=loss,
-            mean_loss=self._loss / max(1, self._items),
+            mean_loss=self._loss / self._items if self._items else 0.0,
             rates=rates,
             grad_norm=float(self._norm),
             rows_per_second=self._rows / seconds,
@@ -141,8 +141,8 @@ class Meter:
         """The epoch's mean training loss and time; the sums start anew, but not where the run ends within it."""
         self.read()
         progress, epoch = self._progress, limits.epoch_at(self._progress.step)
-        mean = progress.epoch_loss / max(1, progress.epoch_items)
+        mean = progress.epoch_loss / progress.epoch_items if progress.epoch_items else 0.0
         event = EpochDone(step=progress.step, epoch=epoch, train_loss=mean, seconds=progress.epoch_seconds)
         if limits.epoch_ends(progress.step):
-            progress.epoch_loss, progress.epoch_items, progress.epoch_seconds = 0.0, 0, 0.0
+            progress.epoch_loss, progress.epoch_items, progress.epoch_seconds = 0.0, 0.0, 0.0
         return event

@@ -24,7 +24,7 @@ class Progress:
     stage: int = -1
     rows: int = 0
     epoch_loss: float = 0.0
-    epoch_items: int = 0
+    epoch_items: float = 0.0
     best: float | None = None
     best_step: int | None = None
     metrics: dict[str, float] = field(default_factory=dict[str, float])

@@ -16,7 +16,7 @@ from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World
 from ftcli.spec.recipe import anchored, load_recipe
 from ftcli.spec.run import RunSpec
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.run import Run
 
@@ -25,9 +25,7 @@ def spec_of(recipe: Path, *settings: str) -> RunSpec:
     return load_recipe(recipe, settings).spec
 
 
-def make_parts(
-    spec: RunSpec, *, dtype: torch.dtype = torch.float64, build_task: BuildTask = build_classification
-) -> Parts:
+def make_parts(spec: RunSpec, *, dtype: torch.dtype = torch.float64, build_task: BuildTask = build_any_task) -> Parts:
     """The parts of a run, its model in `dtype`."""
     prepared = finish(prepared_for(place_of(spec.data)))
     parts = load_parts(spec, world=World(), prepared=prepared, build_task=build_task)
@@ -40,7 +38,7 @@ def make_run(spec: RunSpec, folder: Path, *, dtype: torch.dtype = torch.float64)
     return finish(assemble(make_parts(spec, dtype=dtype), run_dir=RunDir(folder)))
 
 
-def make_bench(spec: RunSpec, folder: Path, *, build_task: BuildTask = build_classification) -> Bench:
+def make_bench(spec: RunSpec, folder: Path, *, build_task: BuildTask = build_any_task) -> Bench:
     """What `prove` holds its laws against."""
     spec = on_cpu(anchored(spec))
     prepared = finish(prepared_for(place_of(spec.data)))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch
-from ftcli.tasks.classification import Classification, build_classification
+from ftcli.tasks.classification import Classification
 from tests.conftest import run_torchrun, spawn
 from tests.laws.processes import launched
 from tests.laws.test_resume import assert_same_bytes
@@ -87,10 +87,10 @@ from ftcli.errors import FtcliError
 from ftcli.flows.train import train
 from ftcli.runtime.world import launched_rank
 from ftcli.spec.recipe import load_recipe
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from tests.laws.test_elastic import build_unwell
 
-build = build_unwell if launched_rank() == 1 else build_classification
+build = build_unwell if launched_rank() == 1 else build_any_task
 spec = load_recipe(Path("tiny.toml"), ["batch.accumulation=2"]).spec
 try:
     for event in train(spec, run_dir="run", build_task=build):

@@ -16,7 +16,7 @@ from ftcli.flows.laws.resume import check, differing, in_legs
 from ftcli.flows.train import resume, train
 from ftcli.runtime.activity import finish
 from ftcli.spec.run import RunSpec
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 from ftcli.train.events import CheckpointSaved, RunFinished, StepDone
 from tests.laws.rig import make_bench, spec_of, weights
@@ -71,9 +71,9 @@ def test_stopping_again_and_again_changes_no_bit(project: Path, whole: Path) -> 
 @pytest.mark.parametrize(
     ("settings", "build_task"),
     [
-        (("precision.kind=fp16",), build_classification),
-        (("optimizer.kind=sgd", "optimizer.momentum=0.9", "batch.window=3"), build_classification),
-        (("batch.max_tokens=48", "model.head=mean", "optimizer.layer_decay=0.8"), build_classification),
+        (("precision.kind=fp16",), build_any_task),
+        (("optimizer.kind=sgd", "optimizer.momentum=0.9", "batch.window=3"), build_any_task),
+        (("batch.max_tokens=48", "model.head=mean", "optimizer.layer_decay=0.8"), build_any_task),
         (("batch.size=11", HEADLESS, "optimizer.groups=[{match='layer', weight_decay=0.0}]"), build_even_tokens),
     ],
     ids=["fp16", "momentum and window", "tokens and mean", "uneven items"],

@@ -13,7 +13,7 @@ import torch
 from ftcli.flows.laws.measure import relative_distance
 from ftcli.flows.laws.world_size import check
 from ftcli.runtime.activity import finish
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 from tests.conftest import spawn
 from tests.laws.rig import make_bench, spec_of, weights
@@ -94,7 +94,7 @@ def test_from_one_rank_to_two_and_back_to_one(project: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "build_task"),
     [
-        (SETTINGS[3:], build_classification),
+        (SETTINGS[3:], build_any_task),
         (
             ("batch.size=13", "batch.max_tokens=64", "batch.window=2", "train.max_grad_norm=0.1", HEADLESS),
             build_even_tokens,

@@ -14,7 +14,7 @@ from ftcli.errors import NonFiniteError, OutOfMemoryError
 from ftcli.flows.train import resume, train
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch
-from ftcli.tasks.classification import Classification, build_classification
+from ftcli.tasks.classification import Classification
 from ftcli.train.events import Noted, StepDone
 from tests.conftest import run_torchrun
 from tests.laws.rig import spec_of, weights
@@ -119,10 +119,10 @@ from pathlib import Path
 from ftcli.flows.train import train
 from ftcli.spec.recipe import load_recipe
 from ftcli.runtime.world import launched_rank
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from tests.train.test_step import build_hungry
 
-build = build_hungry if launched_rank() == 1 else build_classification
+build = build_hungry if launched_rank() == 1 else build_any_task
 for event in train(load_recipe(Path("tiny.toml"), sys.argv[2:]).spec, run_dir=sys.argv[1], build_task=build):
     pass
 """

@@ -21,7 +21,7 @@ from ftcli.modeling.backbone import WEIGHTS
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.rundir import RunDir
 from ftcli.spec.run import RunSpec
-from ftcli.tasks.classification import build_classification
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 from ftcli.train.events import StepDone
 from ftcli.train.snapshot import OPTIMIZER, SCALER
@@ -38,7 +38,7 @@ def check(bench: Bench) -> Working[list[Check]]:
 
 
 def in_legs(
-    spec: RunSpec, folder: Path, *, legs: Sequence[int], build_task: BuildTask = build_classification
+    spec: RunSpec, folder: Path, *, legs: Sequence[int], build_task: BuildTask = build_any_task
 ) -> Working[None]:
     """Train into `folder`, stopping after each so many steps: through `train` first, through `resume` from then on."""
     first, *others = legs

@@ -17,7 +17,7 @@ from ftcli.flows.laws.measure import BOUNDS, DTYPES, raw, relative_distance
 from ftcli.flows.predictions import Fields
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.parity import plain_encoder, plain_scores
-from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.activity import Activity, Working, finish
 
 _ROWS = 16
 
@@ -56,7 +56,7 @@ def _compare(
 
 
 def _logits(predictor: Predictor, model: nn.Module, rows: Sequence[Fields], dtype: torch.dtype) -> Tensor:
-    return replace(predictor, model=model.to(dtype)).score(rows).scores
+    return finish(replace(predictor, model=model.to(dtype)).score(predictor.split(rows))).scores
 
 
 def plainly(predictor: Predictor, checkpoint: Path, rows: Sequence[Fields], dtype: torch.dtype) -> Tensor:

@@ -1,0 +1,20 @@
+"""The metrics that each task knows, by name; which one makes a checkpoint the best; and which are better when lower."""
+
+from __future__ import annotations
+
+METRICS: dict[str, tuple[str, ...]] = {
+    "classification": ("accuracy", "f1", "f1_macro", "f1_micro", "mcc", "roc_auc"),
+    "multilabel": ("f1_micro", "f1_macro", "f1_samples", "exact_match", "roc_auc"),
+    "regression": ("pearson", "spearman", "mse", "mae"),
+    "tagging": (
+        *("f1_strict", "precision_strict", "recall_strict", "f1_macro_strict"),
+        *("f1_lenient", "precision_lenient", "recall_lenient", "f1_macro_lenient", "accuracy"),
+    ),
+}
+DEFAULT_BEST = {"classification": "accuracy", "multilabel": "f1_micro", "regression": "pearson", "tagging": "f1_strict"}
+LOWER_IS_BETTER = frozenset({"loss", "mse", "mae"})
+
+
+def best_metric(named: str, task: str) -> str:
+    """The metric that makes a checkpoint the best: the one that is named, or for "auto" the task's own."""
+    return DEFAULT_BEST.get(task, "loss") if named == "auto" else named
