@@ -73,6 +73,8 @@ class DatasetFile(Section):
     licence: str
     homepage: str
     holdout: float
+    test_holdout: float = 0.0
+    holdout_seed: int = 0
     splits: dict[Split, SplitFacts]
     sources: tuple[SourceFacts, ...]
     bad_rows: BadRows

@@ -1,6 +1,6 @@
-"""From source files to a prepared folder: every row is read once, checked, written and counted.
+"""From source files to a prepared folder: every row is read once, checked, written, counted and examined.
 
-Nothing here grows with the number of rows.
+Nothing here grows with the rows; holding some of them out takes a few bytes a row.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -18,7 +17,10 @@ import orjson
 from ftcli.data.archives import Origin
 from ftcli.data.checks import BadRowTally, CheckedRow, RowCheck, check_columns, sort_labels
 from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_card, hash_rows
+from ftcli.data.dealing import dealer
 from ftcli.data.demo import demo_files
+from ftcli.data.doctor import examine
+from ftcli.data.findings import Finding
 from ftcli.data.profile import Profile, Profiler
 from ftcli.data.readers import BadRow, Row, file_kind, read_rows, shown
 from ftcli.data.report import REPORT_FILE, write_report
@@ -71,6 +73,12 @@ class _Work:
     downloads: Path
     labels: tuple[str, ...] | None
     writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    def keep(self, split: Split, row: CheckedRow) -> None:
+        """Write and count a row."""
+        self.writers[split].write(row.fields)
+        self.profiler.add(split, texts=row.texts, label=row.label)
 
 
 def prepare(
@@ -105,7 +113,7 @@ def prepare(
             work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), downloads, card.labels)
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
-            facts = _write_facts(work, origins=origins)
+            facts = yield from _write_facts(work, origins=origins)
     except OSError as error:
         raise DataError(f"{error.strerror or error}: {error.filename or folder}") from None
     return Prepared(folder, facts)
@@ -140,25 +148,38 @@ def _find_files(
 
 
 def _read_split(work: _Work, split: Split, *, file: _File) -> Working[None]:
-    """Read one file into one split, or into two where the card holds rows out of train for validation."""
+    """Read one file into one split, or into several where the card holds rows out of train."""
     check = RowCheck(split, work.card.columns, work.labels)
-    holdout = work.card.holdout if split == "train" else 0.0
-    splits: tuple[Split, ...] = (split, "validation") if holdout else (split,)
+    shares = work.card.held_out if split == "train" else {}
+    splits: tuple[Split, ...] = (split, *shares)
     with ExitStack() as stack:
         for name in splits:
             path = work.scratch / f"{name}.jsonl"
             work.writers[name] = stack.enter_context(split_writer(path, source=Path(file.name).name))
-        yield from _read_rows(work, check, file=file, choose=lambda number: splits[is_held_out(number, share=holdout)])
+        if shares:
+            yield from _read_and_deal(work, check, shares, file=file)
+        else:
+            yield from _read_rows(work, check, file=file, take=lambda row: work.keep(split, row))
     for name in splits:
         if not work.writers[name].rows:
-            held_out = f" (holdout = {holdout})" if holdout else ""
-            raise DataError(f"no row for the {name} split{held_out}", where=Location(file.name))
+            key = "holdout" if name == "validation" else "test_holdout"
+            why = f" ({key} = {shares[name]})" if name in shares else ""
+            raise DataError(f"no row for the {name} split{why}", where=Location(file.name))
     if split == "train":
         work.labels = work.labels or sort_labels(check.seen, column=work.card.columns.label)
         _check_variety(work, file=file)
 
 
-def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[int], Split]) -> Working[None]:
+def _read_and_deal(work: _Work, check: RowCheck, shares: Mapping[Split, float], *, file: _File) -> Working[None]:
+    with dealer(work.card, work.scratch) as aside:
+        yield from _read_rows(work, check, file=file, take=aside.add)
+        dealt = yield from aside.deal(shares)
+        for split, row in aside.rows(dealt):
+            work.keep(split, row)
+    work.findings += dealt.findings
+
+
+def _read_rows(work: _Work, check: RowCheck, *, file: _File, take: Callable[[CheckedRow], None]) -> Working[None]:
     columns_checked = False
     with file.open() as stream:
         for number, row in enumerate(read_rows(stream, work.card.format, name=file.name)):
@@ -169,9 +190,7 @@ def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[i
                 columns_checked = True
             result = check.check(row) if isinstance(row, Row) else row
             if isinstance(result, CheckedRow):
-                split = choose(number)
-                work.writers[split].write(result.fields)
-                work.profiler.add(split, texts=result.texts, label=result.label)
+                take(result)
             else:
                 download = file.path if file.path and file.path.is_relative_to(work.downloads) else None
                 work.bad_rows.add(_bad(row, result), split=check.split, file=file.name, download=download)
@@ -179,22 +198,13 @@ def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[i
 
 
 def _bad(row: Row | BadRow, result: str | Row | BadRow) -> BadRow:
-    if isinstance(row, BadRow):
-        return row
-    return BadRow(row.line, str(result), shown(orjson.dumps(row.fields).decode()))
-
-
-def is_held_out(number: int, *, share: float) -> bool:
-    """Whether row `number` (from 0) of train goes to validation: the same answer for ever, whatever the other rows."""
-    digest = blake2b(b"%d" % number, digest_size=8, key=b"ftcli holdout").digest()
-    return int.from_bytes(digest, "big") < share * 2**64
+    return row if isinstance(row, BadRow) else BadRow(row.line, str(result), shown(orjson.dumps(row.fields).decode()))
 
 
 def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: _File) -> None:
     # A table's columns are its header's, which stands above the first row.
     line = row.line if file_kind(card.format, name=file.name) == "jsonl" else 1
-    where = Location(file.name, line)
-    check_columns(row, columns=card.columns, labelled=check.split != "test", where=where)
+    check_columns(row, columns=card.columns, labelled=check.split != "test", where=Location(file.name, line))
 
 
 def _check_variety(work: _Work, *, file: _File) -> None:
@@ -204,7 +214,7 @@ def _check_variety(work: _Work, *, file: _File) -> None:
         raise DataError(what, where=Location(file.name), hint="is it the right column? columns.label names it")
 
 
-def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
+def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> Working[DatasetFile]:
     card, labels = work.card, work.labels or ()
     profile = work.profiler.finish(card.name, labels=labels)
     splits: dict[Split, SplitFacts] = {
@@ -224,6 +234,8 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
         licence=card.licence,
         homepage=card.homepage,
         holdout=card.holdout,
+        test_holdout=card.test_holdout,
+        holdout_seed=card.holdout_seed,
         splits=splits,
         sources=tuple(
             SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size, mtime_ns=o.mtime_ns) for o in origins
@@ -232,6 +244,7 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
         card_sha256=hash_card(card),
         rows_sha256=hash_rows(splits, labels=labels, columns=card.columns),
     )
+    profile = yield from examine(work.scratch, profile, facts=facts, before=tuple(work.findings))
     write_report(work.scratch, profile, facts=facts)
     write_json(work.scratch / DATASET_FILE, facts.model_dump(mode="json"))
     return facts

@@ -58,12 +58,14 @@ def read_rows(lines: Iterable[bytes] | BinaryIO, format: Format, *, name: str) -
     kind = file_kind(format, name=name)
     encoding = _encoding(format.encoding, name=name)
     raw = _without_bom(lines, name=name, encoding=encoding)
+    if kind == "conll":
+        raise DataError(f"`{name}` is in CoNLL columns, which can't be read yet", where=Location(name))
     if kind == "jsonl":
         return _read_jsonl(raw, encoding, name=name)
     return _read_table(Lines(raw, encoding), format, kind=kind, name=name)
 
 
-def file_kind(format: Format, *, name: str) -> Literal["jsonl", "csv", "tsv"]:
+def file_kind(format: Format, *, name: str) -> Literal["jsonl", "csv", "tsv", "conll"]:
     """Return the format's kind, or where it is "auto" the one that the file's ending stands for.
 
     Raises:
@@ -169,9 +171,11 @@ def _read_table(lines: Lines, format: Format, *, kind: str, name: str) -> Iterat
     records = quoted_records(lines, delimiter) if standard else plain_records(lines, delimiter)
     header: list[str] | None = None
     for number, cells in records:
+        if header is None and not format.header and not isinstance(cells, str):
+            header = [str(column) for column in range(len(cells))]
         reason = cells if isinstance(cells, str) else _row_reason(lines, cells, header)
         if reason is not None:
-            if header is None:
+            if header is None and format.header:
                 where = Location(name, number, text=shown(lines.first or b""))
                 raise DataError(f"the header of `{name}` can't be read: {reason}", where=where)
             yield BadRow(number, reason, shown(lines.first or b""))

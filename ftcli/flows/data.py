@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from ftcli.runtime.activity import Working
 from ftcli.spec.card import DataCard, Split
 from ftcli.spec.problems import load_section
 from ftcli.spec.sections import DataSection
+
+HOLDOUTS = ("holdout", "test_holdout", "holdout_seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def place_named(name: str, root: Path) -> DataPlace:
 def _card_of_files(data: DataSection) -> DataCard:
     if data.train is None or data.columns is None:
         raise RecipeError("[data] names no data", key=("data",))
-    files: dict[Split, str] = {"train": data.train}
+    files: dict[Split, str | tuple[str, ...]] = {"train": data.train}
     if data.validation != "off":
         files["validation"] = data.validation
     if data.test != "off":
@@ -95,13 +98,15 @@ def _card_of_files(data: DataSection) -> DataCard:
         format=data.format,
         files=files,
         holdout=data.holdout,
+        test_holdout=data.test_holdout,
+        holdout_seed=data.holdout_seed,
     )
 
 
-def _name_for(data: DataSection, train: str, files: dict[Split, str]) -> str:
+def _name_for(data: DataSection, train: str, files: Mapping[Split, str | tuple[str, ...]]) -> str:
     """A name that differs where files, or what is made of them, do, and reads like the training file's."""
-    made = data.model_dump_json(include={"columns", "format", "labels", "holdout"})
-    described = f"{sorted((split, _address(file)) for split, file in files.items())} {made}"
+    made = data.model_dump_json(include={"columns", "format", "labels", *HOLDOUTS})
+    described = f"{sorted((split, _address(str(file))) for split, file in files.items())} {made}"
     stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in Path(train).name.split(".")[0]).strip("._-")
     safe = stem if stem.isascii() and stem else "data"
     return f"{safe}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"

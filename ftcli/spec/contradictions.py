@@ -15,8 +15,8 @@ from ftcli.errors import Problem
 from ftcli.spec.metrics import METRICS, best_metric
 
 Table = dict[str, Any]
-OWN_FILES = ("train", "validation", "test", "columns", "labels", "format", "holdout")
-_PLAIN_FORMAT = {"kind": "auto", "delimiter": None, "quotes": "auto", "encoding": "utf-8"}
+OWN_FILES = ("train", "validation", "test", "columns", "labels", "format", "holdout", "test_holdout")
+_PLAIN_FORMAT = {"kind": "auto", "delimiter": None, "quotes": "auto", "encoding": "utf-8", "header": True}
 
 
 def contradictions(data: Table) -> list[Problem]:
@@ -48,9 +48,17 @@ def _data_named_or_given(data: Table) -> Iterator[Problem]:
     if "train" in table and "columns" not in table:
         hint = 'write columns = { text = "...", label = "..." }'
         yield Problem("`data.columns` is needed to read files of your own", hint=hint, key=("data", "train"))
-    if _number(table.get("holdout")) and table.get("validation", "off") != "off":
-        what = "`data.holdout` makes a validation split, but `data.validation` names one already"
-        yield Problem(what, key=("data", "holdout"))
+    yield from _holdouts_fit(table)
+
+
+def _holdouts_fit(table: Table) -> Iterator[Problem]:
+    for key, split in (("holdout", "validation"), ("test_holdout", "test")):
+        if _number(table.get(key)) and table.get(split, "off") != "off":
+            what = f"`data.{key}` makes a {split} split, but `data.{split}` names one already"
+            yield Problem(what, key=("data", key))
+    if (_number(table.get("holdout")) or 0) + (_number(table.get("test_holdout")) or 0) >= 1:
+        what = "`data.holdout` and `data.test_holdout` together leave nothing in train"
+        yield Problem(what, key=("data", "test_holdout" if "test_holdout" in table else "holdout"))
 
 
 def _says_nothing(key: str, value: object) -> bool:

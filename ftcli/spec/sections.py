@@ -34,7 +34,10 @@ class RunSection(Section):
 
 
 class DataSection(Section):
-    """The data: a built-in name (or a card's path), or files of one's own with their columns."""
+    """The data: a built-in name (or a card's path), or files of one's own with their columns.
+
+    `holdout` and `test_holdout` are shares of the rows of `train` that are made a validation and a test split.
+    """
 
     name: str | None = None
     train: str | None = None
@@ -44,6 +47,8 @@ class DataSection(Section):
     format: Format = Format()
     labels: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    holdout_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     root: str = "data"
     max_length: Annotated[int, Field(ge=4)] = 128
 
