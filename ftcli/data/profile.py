@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
@@ -62,8 +62,9 @@ class SplitProfile(Section):
 
     @property
     def label_shares(self) -> dict[str, float]:
-        """Each label's share of the labelled rows."""
-        return {label: count / max(self.labelled, 1) for label, count in self.label_counts.items()}
+        """Each label's share of all labels."""
+        total = max(sum(self.label_counts.values()), 1)
+        return {label: count / total for label, count in self.label_counts.items()}
 
 
 class Profile(Section):
@@ -139,12 +140,13 @@ class Profiler:
         self._database.close()
         self._scratch.unlink(missing_ok=True)
 
-    def add(self, split: Split, *, texts: tuple[str, ...], label: str | None) -> None:
-        """Count one row."""
+    def add(self, split: Split, *, texts: tuple[str, ...], labels: Sequence[str] | None) -> None:
+        """Count one row; `labels` is None where it isn't labelled."""
         count = self._splits.setdefault(split, _SplitCount())
         count.lengths[sum(map(len, texts))] += 1
-        if label is not None:
-            count.labels[label] += 1
+        if labels is not None:
+            count.labelled += 1
+            count.labels.update(labels)
         stripped = tuple(text.strip() for text in texts)
         swapped = stripped[::-1]
         self._pending.append((split, _hash(stripped), None if swapped == stripped else _hash(swapped)))
@@ -152,7 +154,7 @@ class Profiler:
             self._flush()
 
     def label_counts(self, split: Split) -> dict[str, int]:
-        """How many rows of a split bear each label, as far as they have passed."""
+        """How often each label comes up in a split, as far as its rows have passed."""
         return dict(self._splits.get(split, _SplitCount()).labels)
 
     def finish(self, name: str, *, labels: tuple[str, ...]) -> Profile:
@@ -163,17 +165,16 @@ class Profiler:
 
     def _profile(self, split: Split, *, labels: tuple[str, ...]) -> SplitProfile:
         count = self._splits[split]
-        counts = {label: count.labels[label] for label in labels} if count.labels else {}
-        labelled = sum(counts.values())
+        counts = {label: count.labels[label] for label in labels} if count.labelled else {}
         majority = max(counts, key=lambda label: counts[label]) if counts else None
         distinct = self._number("SELECT COUNT(DISTINCT hash) FROM seen WHERE split = ?", split)
         rows = sum(count.lengths.values())
         return SplitProfile(
             rows=rows,
-            labelled=labelled,
+            labelled=count.labelled,
             label_counts=counts,
             majority_label=majority,
-            majority_share=None if majority is None else counts[majority] / labelled,
+            majority_share=None if majority is None else counts[majority] / max(sum(counts.values()), 1),
             lengths=measure_lengths(count.lengths, unit="characters"),
             duplicates=rows - distinct,
             overlap={other: self._overlap(split, other) for other in self._splits if other != split},
@@ -201,6 +202,7 @@ class Profiler:
 
 class _SplitCount:
     def __init__(self) -> None:
+        self.labelled = 0
         self.lengths: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Literal
 
 Scheme = Literal["bio", "iob1", "bioes", "bmes"]
 
@@ -175,7 +175,7 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
     for tags in sentences:
         for scheme in PREFIXES:
             counts[scheme] += len(problems_of(tags, scheme))
-    return cast("Scheme", min(counts, key=lambda scheme: counts[scheme]))
+    return min(counts, key=lambda scheme: counts[scheme])
 
 
 def tag_list(types: Iterable[str], scheme: Scheme) -> tuple[str, ...]:
