@@ -5,23 +5,21 @@ Nothing here grows with the number of rows.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from ftcli.data.archives import Origin
 from ftcli.data.checks import CheckedRow, RowCheck, Rules, check_columns
 from ftcli.data.conll import field_columns
 from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_card, hash_rows
-from ftcli.data.demo import demo_files
+from ftcli.data.files import DataFile, find_files
 from ftcli.data.profile import Profile, Profiler
 from ftcli.data.readers import TABLES, BadRow, Row, file_kind, read_rows
 from ftcli.data.report import REPORT_FILE, write_report
-from ftcli.data.sources import collect
 from ftcli.data.tagging import find_scheme
 from ftcli.data.tags import tag_list
 from ftcli.data.tally import BadRowTally, Tally
@@ -32,34 +30,6 @@ from ftcli.runtime.files import write_json
 from ftcli.spec.card import SPLITS, Columns, DataCard, Split
 
 ROWS_PER_ACTIVITY = 2000
-
-
-class _File(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> Path | None: ...
-    @property
-    def size(self) -> int | None: ...
-    def open(self) -> AbstractContextManager[BinaryIO]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _MadeFile:
-    """A file that was generated rather than found."""
-
-    name: str
-    content: bytes
-    path: None = None
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    @contextmanager
-    def open(self) -> Generator[BinaryIO]:
-        with io.BytesIO(self.content) as stream:
-            yield stream
 
 
 @dataclass(slots=True)
@@ -75,7 +45,7 @@ class _Work:
     repairs: Tally = field(default_factory=Tally)
     writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
 
-    def columns_of(self, file: _File) -> Columns:
+    def columns_of(self, file: DataFile) -> Columns:
         """What the fields of a file's rows are called that hold text and label."""
         columns = self.card.columns
         return field_columns(columns) if file_kind(self.card.format, name=file.name) == "conll" else columns
@@ -108,7 +78,7 @@ def prepare(
         raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("data", "columns", "label"))
     try:
         check_replaceable(folder.resolve())
-        files, origins = yield from _find_files(card, card_folder=card_folder, source=source, downloads=downloads)
+        files, origins = yield from find_files(card, card_folder=card_folder, source=source, downloads=downloads)
         with new_folder(folder) as scratch, Profiler(scratch / "seen.sqlite") as profiler:
             work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), downloads, Rules.of(card))
             for split in sorted(files, key=SPLITS.index):
@@ -134,21 +104,7 @@ def read_profile(prepared: Prepared) -> Profile:
         raise DataError(f"{path} can't be read: {str(error).splitlines()[0]}", hint=hint) from None
 
 
-def _find_files(
-    card: DataCard, *, card_folder: Path, source: str | None, downloads: Path
-) -> Working[tuple[Mapping[Split, _File], tuple[Origin, ...]]]:
-    if card.generator is None:
-        found = yield from collect(card, card_folder=card_folder, source=source, downloads=downloads)
-        return found.files, found.origins
-    if source is not None:
-        raise DataError(f"the data set `{card.name}` is generated; it takes no --source")
-    made: dict[Split, _File] = {
-        split: _MadeFile(f"{card.generator}-{split}.jsonl", content) for split, content in demo_files().items()
-    }
-    return made, ()
-
-
-def _read_split(work: _Work, split: Split, *, file: _File) -> Working[None]:
+def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:
     """Read one file into one split, or into two where the card holds rows out of train for validation."""
     if split == "train":
         _settle_scheme(work, file=file)
@@ -169,7 +125,7 @@ def _read_split(work: _Work, split: Split, *, file: _File) -> Working[None]:
         _check_variety(work, file=file)
 
 
-def _settle_scheme(work: _Work, *, file: _File) -> None:
+def _settle_scheme(work: _Work, *, file: DataFile) -> None:
     """Find out in which scheme tags are written, where the card leaves it open."""
     card = work.card
     if card.task == "tagging" and card.tags.scheme == "auto":
@@ -177,7 +133,7 @@ def _settle_scheme(work: _Work, *, file: _File) -> None:
             work.rules.scheme = find_scheme(_rows_of(work, stream, file=file), work.columns_of(file))
 
 
-def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[int], Split]) -> Working[None]:
+def _read_rows(work: _Work, check: RowCheck, *, file: DataFile, choose: Callable[[int], Split]) -> Working[None]:
     columns_checked = False
     with file.open() as stream:
         for number, row in enumerate(_rows_of(work, stream, file=file)):
@@ -195,11 +151,11 @@ def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[i
         yield Activity(f"read {check.split}", stream.tell(), file.size, "bytes")
 
 
-def _rows_of(work: _Work, stream: BinaryIO, *, file: _File) -> Iterator[Row | BadRow]:
+def _rows_of(work: _Work, stream: BinaryIO, *, file: DataFile) -> Iterator[Row | BadRow]:
     return read_rows(stream, work.card.format, name=file.name, columns=work.card.columns)
 
 
-def _keep(work: _Work, split: Split, row: CheckedRow, *, file: _File) -> None:
+def _keep(work: _Work, split: Split, row: CheckedRow, *, file: DataFile) -> None:
     work.writers[split].write(row.fields)
     work.profiler.add(split, texts=row.texts, labels=row.labels)
     if row.mended is not None:
@@ -212,14 +168,14 @@ def is_held_out(number: int, *, share: float) -> bool:
     return int.from_bytes(digest, "big") < share * 2**64
 
 
-def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: _File) -> None:
+def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: DataFile) -> None:
     # A table's columns are its header's, which stands above the first row.
     where = Location(file.name, 1 if file_kind(card.format, name=file.name) in TABLES else row.line)
     labelled = check.split != "test" and card.task != "custom"
     check_columns(row, columns=check.columns, labelled=labelled, where=where)
 
 
-def _check_variety(work: _Work, *, file: _File) -> None:
+def _check_variety(work: _Work, *, file: DataFile) -> None:
     found, task = list(work.profiler.label_counts("train")), work.card.task
     what: str | None = None
     if task == "tagging" and not found:
@@ -238,7 +194,7 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
     is_tagged = card.task == "tagging"
     labels, scheme = (tag_list(names, card.tags.to), card.tags.to) if is_tagged else (names, None)
     columns = rules.written or card.columns
-    profile = work.profiler.finish(card.name, labels=names)
+    profile = work.profiler.finish(card.name, labels=names, one_each=card.task == "classification")
     splits: dict[Split, SplitFacts] = {
         split: writer.facts(
             file=f"{split}.jsonl",

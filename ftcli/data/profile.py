@@ -157,16 +157,21 @@ class Profiler:
         """How often each label comes up in a split, as far as its rows have passed."""
         return dict(self._splits.get(split, _SplitCount()).labels)
 
-    def finish(self, name: str, *, labels: tuple[str, ...]) -> Profile:
-        """Return the profile of the rows that have passed; labels without a row count 0."""
+    def finish(self, name: str, *, labels: tuple[str, ...], one_each: bool = True) -> Profile:
+        """Return the profile of the rows that have passed; labels without a row count 0.
+
+        Only where rows have `one_each` is there a label that most of them have.
+        """
         self._flush()
         self._database.execute("CREATE INDEX seen_by_hash ON seen (split, hash)")
-        return Profile(name=name, splits={split: self._profile(split, labels=labels) for split in self._splits})
+        return Profile(
+            name=name, splits={split: self._profile(split, labels, one_each=one_each) for split in self._splits}
+        )
 
-    def _profile(self, split: Split, *, labels: tuple[str, ...]) -> SplitProfile:
+    def _profile(self, split: Split, labels: tuple[str, ...], *, one_each: bool) -> SplitProfile:
         count = self._splits[split]
         counts = {label: count.labels[label] for label in labels} if count.labelled else {}
-        majority = max(counts, key=lambda label: counts[label]) if counts else None
+        majority = max(counts, key=lambda label: counts[label]) if counts and one_each else None
         distinct = self._number("SELECT COUNT(DISTINCT hash) FROM seen WHERE split = ?", split)
         rows = sum(count.lengths.values())
         return SplitProfile(
@@ -174,7 +179,7 @@ class Profiler:
             labelled=count.labelled,
             label_counts=counts,
             majority_label=majority,
-            majority_share=None if majority is None else counts[majority] / max(sum(counts.values()), 1),
+            majority_share=None if majority is None else counts[majority] / count.labelled,
             lengths=measure_lengths(count.lengths, unit="characters"),
             duplicates=rows - distinct,
             overlap={other: self._overlap(split, other) for other in self._splits if other != split},
