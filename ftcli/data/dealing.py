@@ -12,8 +12,9 @@ import orjson
 from ftcli.data.checks import CheckedRow
 from ftcli.data.content import content_of
 from ftcli.data.split import Dealt, Splitter
+from ftcli.data.tagging import Mended
 from ftcli.runtime.activity import Working
-from ftcli.spec.card import DataCard, Split
+from ftcli.spec.card import Columns, DataCard, Split
 
 
 class Dealer:
@@ -25,10 +26,10 @@ class Dealer:
         self._file = file
         self._splitter = splitter
 
-    def add(self, row: CheckedRow) -> None:
-        """Take one more row."""
+    def add(self, row: CheckedRow, columns: Columns) -> None:
+        """Take one more row, whose fields have the names of `columns`."""
         self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-        self._splitter.add(content_of(row.fields, self._card.columns, task=self._card.task))
+        self._splitter.add(content_of(row.fields, columns, task=self._card.task))
 
     def deal(self, shares: Mapping[Split, float]) -> Working[Dealt]:
         """Decide where each row goes."""
@@ -39,8 +40,16 @@ class Dealer:
         self._file.seek(0)
         for number, line in enumerate(self._file):
             row: dict[str, Any] = orjson.loads(line)
-            row["texts"] = tuple(row["texts"])
-            yield dealt.split(number), CheckedRow(**row)
+            labels, mended = row["labels"], row["mended"]
+            yield (
+                dealt.split(number),
+                CheckedRow(
+                    fields=row["fields"],
+                    texts=tuple(row["texts"]),
+                    labels=None if labels is None else tuple(labels),
+                    mended=None if mended is None else Mended(**mended),
+                ),
+            )
 
 
 @contextmanager

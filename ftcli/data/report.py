@@ -31,10 +31,10 @@ def to_markdown(profile: Profile, *, facts: DatasetFile) -> str:
         f"# {facts.title or facts.name}",
         f"Data set `{facts.name}`. Licence: {facts.licence}.",
         _findings(profile),
-        _tags(profile) if facts.task == "tagging" else _labels(profile, facts.labels),
+        _tags(profile) if facts.task == "tagging" else _labels(profile),
         _lengths(profile),
         _repeats(profile),
-        f"Rows left out: {facts.bad_rows.count}.",
+        f"Rows left out: {facts.bad_rows.count}. Rows repaired: {facts.repairs.count}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -62,12 +62,17 @@ def _tags(profile: Profile) -> str:
     return "## Entities\n\n" + _table(["split", "sentences", "words", "entities", *types], rows)
 
 
-def _labels(profile: Profile, labels: Sequence[str]) -> str:
+def _labels(profile: Profile) -> str:
+    labels = list(dict.fromkeys(label for facts in profile.splits.values() for label in facts.label_counts))
     shown = labels[:SHOWN_LABELS]
     rows: list[list[object]] = []
     for split, facts in profile.splits.items():
-        shares = [f"{facts.label_counts[label]} ({facts.label_shares[label]:.1%})" for label in shown if facts.labelled]
-        majority = f"{facts.majority_label} ({facts.majority_share:.1%})" if facts.labelled else "unlabelled"
+        shares = [
+            f"{facts.label_counts[label]} ({facts.label_shares[label]:.1%})" for label in shown if facts.label_counts
+        ]
+        majority = "labelled" if facts.labelled else "unlabelled"
+        if facts.majority_label is not None:
+            majority = f"{facts.majority_label} ({facts.majority_share:.1%})"
         rows.append([split, facts.rows, majority, *(shares or ["–"] * len(shown))])
     more = f"\n\n{len(labels) - len(shown)} more labels are in report.json." if len(labels) > len(shown) else ""
     return "## Labels\n\n" + _table(["split", "rows", "majority", *shown], rows) + more
