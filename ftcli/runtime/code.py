@@ -59,13 +59,10 @@ def make_importable(folder: Path) -> None:
     place, last = CodeFolder(folder.resolve()), code_folder()
     if not folder.is_dir():
         hint = "say where it is now: --code DIR"
-        raise RecipeError(
-            f"there is no folder {folder} to look for the recipe's code in", hint=hint, key=("run", "code")
-        )
+        what = f"there is no folder {folder} to look for the recipe's code in"
+        raise RecipeError(what, hint=hint, key=("run", "code"))
     if last is not None:
-        if last == place and all(
-            getattr(module, _DIGEST, None) in (None, digest(p)) for _, module, p in last.modules()
-        ):
+        if last == place and all(digest_of(module, path) == digest(path) for _, module, path in last.modules()):
             return
         for name, _, _ in list(last.modules()):
             del sys.modules[name]
