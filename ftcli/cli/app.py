@@ -23,7 +23,7 @@ from ftcli.cli.options import (
     RunFolder,
     Settings,
 )
-from ftcli.cli.starting import format_of, print_plan, recipe_for, with_code
+from ftcli.cli.starting import existing, format_of, print_plan, recipe_for, with_code
 from ftcli.errors import UsageError
 from ftcli.spec.recipe import load_recipe
 
@@ -116,6 +116,7 @@ def prove(
     recipe: RecipePath,
     settings: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
+    code: Code = None,
     debug: Debug = False,
 ) -> None:
     """Check that ftcli's arithmetic holds on a recipe: cuts, ranks, restarts, freezing, checkpoints.
@@ -126,7 +127,7 @@ def prove(
     from ftcli.cli.results import print_json
     from ftcli.flows.prove import prove as flow
 
-    loaded = load_recipe(recipe, settings or ())
+    loaded = load_recipe(recipe, with_code(settings, code))
     with pointing_at(loaded), open_screen(is_main=not is_silent_rank()) as screen:
         found = follow(flow(loaded.spec), screen)
     if as_json:
@@ -162,7 +163,14 @@ def evaluate(
     chosen = format_of(format, delimiter)
     with open_screen(is_main=True) as screen:
         work = flow(
-            ckpt, split=split, data=data, file=file, format=chosen, device=device, batch_size=batch_size, code=code
+            ckpt,
+            split=split,
+            data=data,
+            file=file,
+            format=chosen,
+            device=device,
+            batch_size=batch_size,
+            code=existing(code),
         )
         report = follow(work, screen)
     if as_json:
@@ -216,7 +224,7 @@ def predict(
             output_format=output_format,
             device=device,
             batch_size=batch_size,
-            code=code,
+            code=existing(code),
         )
         done = follow(work, screen)
     if done.num_errors:

@@ -15,6 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from ftcli.errors import FtcliError, Location, Problem
+from ftcli.runtime.code import place_in
 
 GUTTER_CELLS = 2
 LEAST_SOURCE_CELLS = 20
@@ -33,8 +34,9 @@ def show_error(error: FtcliError, console: Console) -> None:
 
 
 def show_bug(exception: BaseException, console: Console, debug: bool) -> None:  # noqa: FBT001 - a flag handed through
-    """Print an error only we can mend: one line, after the traceback if `debug`."""
-    advice = "this is a bug in ftcli"
+    """Print an error only we can mend, or whose code it is: one line, after the traceback if `debug`."""
+    where = place_in(exception)
+    advice = f"in code of your own, {where}" if where else "this is a bug in ftcli"
     if debug:
         lines = traceback.format_exception(exception)
         console.print(Text("".join(lines).rstrip()), soft_wrap=True, highlight=False)

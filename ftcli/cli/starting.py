@@ -12,6 +12,7 @@ from ftcli.cli.live import open_screen
 from ftcli.errors import UsageError
 from ftcli.flows.recipes import open_recipe
 from ftcli.spec.card import Format
+from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe, load_recipe, starting_from
 
 
@@ -28,9 +29,21 @@ def format_of(kind: str, delimiter: str | None) -> Format:
     return Format(kind=kind, delimiter=delimiter)
 
 
+def existing(code: Path | None) -> Path | None:
+    """The folder that `--code` names, if it does.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if code is not None and not code.is_dir():
+        raise UsageError(f"--code {code}: there is no such folder")
+    return code
+
+
 def with_code(settings: Sequence[str] | None, code: Path | None) -> list[str]:
     """The `--set` options, and the folder that `--code` names as one of them."""
-    return [*(settings or ()), *([f"run.code={code.resolve()}"] if code is not None else [])]
+    folder = existing(code)
+    return [*(settings or ()), *([f"run.code={toml_value(str(folder.resolve()))}"] if folder is not None else [])]
 
 
 def recipe_for(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:

@@ -19,7 +19,7 @@ from ftcli.spec.recipe import load_recipe, resolve_layers
 from tests.conftest import make_rows
 from tests.laws.rig import make_bench, spec_of
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.toml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
