@@ -43,7 +43,8 @@ def show_bug(exception: BaseException, console: Console, debug: bool) -> None:  
     else:
         advice += "; run again with --debug for the traceback"
     name, what = type(exception).__name__, " ".join(str(exception).split())
-    line = Text.assemble(("bug", "bold red"), (f": {name}: {what}" if what else f": {name}", "bold"), f" ({advice})")
+    head = "error" if where else "bug"
+    line = Text.assemble((head, "bold red"), (f": {name}: {what}" if what else f": {name}", "bold"), f" ({advice})")
     console.print(line, soft_wrap=True, highlight=False)
     for each in _notes(exception):
         console.print(each, soft_wrap=True, highlight=False)

@@ -16,6 +16,7 @@ from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.checkpoint import MANIFEST, verify
+from ftcli.runtime.code import leave_code_folder
 from ftcli.runtime.codefiles import absent_code, changed_code
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.world import World, choose_device, launched_size
@@ -136,7 +137,9 @@ def _find_code(card: ModelCard, folder: Path, code: Path | None) -> None:
     """
     if not card.code:
         return
-    if code is not None or Path(card.code_folder).is_dir():
+    if code is None and not Path(card.code_folder).is_dir():
+        leave_code_folder()
+    else:
         look_in(str(code or card.code_folder))
     if missing := absent_code(card.code):
         what = f"{folder} needs code of its own, `{missing[0].module}`, which was in {missing[0].file}"

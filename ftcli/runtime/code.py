@@ -30,16 +30,19 @@ class CodeFolder(str):
 
     before: frozenset[str]
 
+    def _places_of(self, module: str) -> tuple[Path, Path]:
+        base = Path(self).joinpath(*module.split("."))
+        return base.with_name(f"{base.name}.py"), base / "__init__.py"
+
     def file_of(self, module: str) -> Path | None:
         """The file in this folder that a module of this name has, if there is one."""
-        base = Path(self).joinpath(*module.split("."))
-        return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+        return next((path for path in self._places_of(module) if path.is_file()), None)
 
     def modules(self) -> Iterator[tuple[str, ModuleType, Path]]:
-        """What has been imported from here, each with its file."""
+        """What has been imported from here, each with its file, which may be gone by now."""
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if file is not None and name.partition(".")[0] not in self.before and self.file_of(name) == Path(file):
+            if file is not None and name.partition(".")[0] not in self.before and Path(file) in self._places_of(name):
                 yield name, module, Path(file)
 
 
@@ -62,14 +65,24 @@ def make_importable(folder: Path) -> None:
         what = f"there is no folder {folder} to look for the recipe's code in"
         raise RecipeError(what, hint=hint, key=("run", "code"))
     if last is not None:
-        if last == place and all(digest_of(module, path) == digest(path) for _, module, path in last.modules()):
+        if last == place and not any(_is_stale(module, path) for _, module, path in last.modules()):
             return
-        for name, _, _ in list(last.modules()):
-            del sys.modules[name]
-        sys.path[:] = [entry for entry in sys.path if not isinstance(entry, CodeFolder)]
+        leave_code_folder()
     place.before = frozenset(name.partition(".")[0] for name in sys.modules)
     sys.path.insert(0, place)
     importlib.invalidate_caches()
+
+
+def leave_code_folder() -> None:
+    """Have nothing found, nor taken as found, that came from a recipe's folder."""
+    last = code_folder()
+    for name, _, _ in list(last.modules()) if last is not None else ():
+        del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if not isinstance(entry, CodeFolder)]
+
+
+def _is_stale(module: ModuleType, path: Path) -> bool:
+    return not path.is_file() or digest_of(module, path) != digest(path)
 
 
 def digest(path: Path) -> str:

@@ -78,4 +78,5 @@ def _origin(module: str) -> Path | None:
         found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return None
-    return Path(found.origin) if found is not None and found.has_location and found.origin else None
+    file = Path(found.origin) if found is not None and found.has_location and found.origin else None
+    return file if file is not None and file.is_file() else None

@@ -41,8 +41,8 @@ def code_is_named_well(recipe: dict[str, Any]) -> Iterator[Problem]:
             hint = 'write "module:name", as in "heads:BiLSTM" for BiLSTM in heads.py'
             yield Problem(f'`{".".join(key)}` = "{address}" names no code', hint=hint, key=key)
     model = _value_at(recipe, ("model",))
-    if isinstance(model, dict) and model.get("head_factory", "off") != "off" and "head" not in model:
-        hint = 'set model.head = "custom"'
+    if isinstance(model, dict) and model.get("head_factory", "off") != "off" and model.get("head", "auto") == "auto":
+        hint = 'set model.head = "custom", or head_factory = "off"'
         what = "`model.head_factory` makes a head of your own, and it is not asked for"
         yield Problem(what, hint=hint, key=("model", "head_factory"))
     task = _value_at(recipe, ("task",))

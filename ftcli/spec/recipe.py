@@ -48,7 +48,10 @@ class Recipe:
 
     def pinpoint(self, error: FtcliError) -> FtcliError:
         """The same error with its problems shown where the recipe caused them."""
-        return type(error)(located(error.problems, self.locate))
+        pinned = type(error)(located(error.problems, self.locate))
+        for note in getattr(error, "__notes__", ()):
+            pinned.add_note(note)
+        return pinned
 
 
 def load_recipe(path: Path, settings: Sequence[str] = (), *, check: Check | None = None) -> Recipe:
