@@ -18,7 +18,7 @@ from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
 from ftcli.flows.recipes import open_recipe
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import Split
-from ftcli.spec.choices import TaggingTask, card_task
+from ftcli.spec.choices import card_task
 from ftcli.spec.document import read_document
 from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
@@ -117,7 +117,7 @@ def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[P
     store = yield from tokenize(prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
     lengths: dict[Split, dict[int, int]] = {split: store.splits[split].length_counts for split in prepared.facts.splits}
     profile = with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)
-    if isinstance(spec.task, TaggingTask):
+    if card_task(spec.task) == "tagging":
         whole = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=_UNCUT)
         cuts = find_lost_entities(prepared, encode=whole.encode, max_length=length)
     else:
