@@ -8,9 +8,10 @@ from typing import BinaryIO, Protocol, cast
 
 from ftcli.data.archives import Origin, describe_origin
 from ftcli.data.rows import BadRow, Row, shown
-from ftcli.errors import DataError, Location
 from ftcli.runtime.activity import Working
-from ftcli.runtime.code import describe_code, find_factory
+from ftcli.runtime.calling import failing_as
+from ftcli.runtime.code import find_factory
+from ftcli.runtime.codefiles import describe_code
 from ftcli.spec.card import Format
 
 _KEY = ("data", "format", "factory")
@@ -33,22 +34,16 @@ def read_with(format: Format, stream: BinaryIO, *, name: str) -> Iterator[Row | 
     """Read rows with the user's own code; a row's line is its number, from 1.
 
     Raises:
-        RecipeError: there is no such code.
-        DataError: the code fails, or gives something else than rows.
+        RecipeError: there is no such code, or it fails.
     """
     reader = cast("Reader", find_factory(format.factory, key=_KEY))
-    number = 0
-    try:
+    with failing_as(format.factory, key=_KEY):
         for number, fields in enumerate(cast("Iterable[object]", reader(stream, name)), start=1):
             if isinstance(fields, dict):
                 yield Row(number, cast("dict[str, object]", fields))
             else:
-                yield BadRow(
-                    number, f"`{format.factory}` gives {type(fields).__name__}, not a dict", shown(str(fields))
-                )
-    except Exception as error:
-        what = f"`{format.factory}` fails after row {number}: {type(error).__name__}: {error}"
-        raise DataError(what, where=Location(name)) from error
+                reason = f"`{format.factory}` gives {type(fields).__name__}, not a dict"
+                yield BadRow(number, reason, shown(str(fields)))
 
 
 def origins_of(format: Format) -> Working[tuple[Origin, ...]]:
@@ -56,7 +51,5 @@ def origins_of(format: Format) -> Working[tuple[Origin, ...]]:
     if format.kind != "custom":
         return ()
     find_factory(format.factory, key=_KEY)
-    origins: list[Origin] = []
-    for each in describe_code([format.factory]):
-        origins.append((yield from describe_origin(Path(each.file), location=each.file)))
-    return tuple(origins)
+    (code,) = describe_code([format.factory])
+    return ((yield from describe_origin(Path(code.file), location=code.file)),)

@@ -111,10 +111,8 @@ class CustomHeadModel(EncoderModel):
         shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         wanted = [*hidden.shape[: 1 if self.outputs.per == "row" else 2], self.outputs.size]
         if shape != wanted:
-            of = f"{wanted[0]} rows" if self.outputs.per == "row" else f"{wanted[0]} rows of {wanted[1]} tokens"
-            what = f"the head gives {shape} for {of}, where {wanted} is wanted"
-            hint = (
-                f"logits [rows, {'' if self.outputs.per == 'row' else 'length, '}outputs]; outputs.size is {wanted[-1]}"
-            )
+            axes = "rows, outputs" if self.outputs.per == "row" else "rows, length, outputs"
+            what = f"the head gives {shape} of hidden {list(hidden.shape)}, where {wanted} is wanted: [{axes}]"
+            hint = "its builder is told how many: outputs.size"
             raise RecipeError(what, hint=hint, key=("model", "head_factory"))
         return SequenceClassifierOutput(logits=logits)

@@ -63,11 +63,11 @@ def _misfits(
         parameters = list(inspect.signature(factory).parameters.values())
     except ValueError:  # written in C, and without a signature
         return
-    positional = [
-        each for each in parameters if each.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    taken = {each.name for each in positional[:num_given]} | set(named)
-    by_name = [each for each in parameters if each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
+    places, names = {Parameter.POSITIONAL_ONLY}, {Parameter.KEYWORD_ONLY}
+    either = {Parameter.POSITIONAL_OR_KEYWORD}
+    positional = [each.name for each in parameters if each.kind in places | either]
+    taken = {*positional[:num_given], *named}
+    by_name = [each for each in parameters if each.kind in names | either]
     free = {each.name: each for each in by_name if each.name not in taken}
     takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
     for name in options:

@@ -21,6 +21,8 @@ from ftcli.errors import Location, RecipeError
 
 Factory = Callable[..., Any]
 Key = tuple[str | int, ...]
+NOWHERE = "auto"
+"""What stands for the folder of a recipe that names no code."""
 _DIGEST = "__ftcli_sha256__"
 """What of a module of the user's own says which source it was made from; the file may have changed since."""
 
@@ -48,16 +50,6 @@ def code_folder() -> CodeFolder | None:
     return next((entry for entry in sys.path if isinstance(entry, CodeFolder)), None)
 
 
-def look_in(folder: str) -> None:
-    """Have a recipe's own code found from here on.
-
-    Raises:
-        RecipeError: there is no such folder.
-    """
-    if folder != NOWHERE:
-        make_importable(Path(folder))
-
-
 def make_importable(folder: Path) -> None:
     """Have modules of a folder found before all others, in place of those of the folder before it.
 
@@ -69,13 +61,10 @@ def make_importable(folder: Path) -> None:
     place, last = CodeFolder(folder.resolve()), code_folder()
     if not folder.is_dir():
         hint = "say where it is now: --code DIR"
-        raise RecipeError(
-            f"there is no folder {folder} to look for the recipe's code in", hint=hint, key=("run", "code")
-        )
+        what = f"there is no folder {folder} to look for the recipe's code in"
+        raise RecipeError(what, hint=hint, key=("run", "code"))
     if last is not None:
-        if last == place and all(
-            getattr(module, _DIGEST, None) in (None, digest(p)) for _, module, p in last.modules()
-        ):
+        if last == place and all(digest_of(module, path) == digest(path) for _, module, path in last.modules()):
             return
         for name, _, _ in list(last.modules()):
             del sys.modules[name]
@@ -93,6 +82,16 @@ def digest(path: Path) -> str:
 def digest_of(module: ModuleType, path: Path) -> str:
     """The SHA-256 of the source that a module was made from, which is in `path` unless it was edited since."""
     return getattr(module, _DIGEST, None) or digest(path)
+
+
+def look_in(folder: str) -> None:
+    """Have a recipe's own code found from here on.
+
+    Raises:
+        RecipeError: there is no such folder.
+    """
+    if folder != NOWHERE:
+        make_importable(Path(folder))
 
 
 def find_factory(address: str, *, key: Key) -> Factory:

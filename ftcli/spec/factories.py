@@ -43,11 +43,8 @@ def code_is_named_well(recipe: dict[str, Any]) -> Iterator[Problem]:
     model = _value_at(recipe, ("model",))
     if isinstance(model, dict) and model.get("head_factory", "off") != "off" and "head" not in model:
         hint = 'set model.head = "custom"'
-        yield Problem(
-            "`model.head_factory` makes a head of your own, and it is not asked for",
-            hint=hint,
-            key=("model", "head_factory"),
-        )
+        what = "`model.head_factory` makes a head of your own, and it is not asked for"
+        yield Problem(what, hint=hint, key=("model", "head_factory"))
     task = _value_at(recipe, ("task",))
     if isinstance(task, dict) and task.get("loss", "auto") != "auto":
         for name, default in (("label_smoothing", 0.0), ("focal_gamma", "off")):

@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from ftcli import __version__
 from ftcli.errors import CheckpointError, FtcliError, NonFiniteError, OutOfMemoryError, RecipeError
 from ftcli.modeling.freezing import apply_stage, frozen_modules
-from ftcli.runtime.interrupt import StopAsked, exit_code_for
-from ftcli.runtime.launch import may_restart
+from ftcli.runtime.interrupt import StopAsked
 from ftcli.spec.metrics import LOWER_IS_BETTER
+from ftcli.train.ending import finished
 from ftcli.train.evaluate import score_split
-from ftcli.train.events import Evaluated, Event, Noted, RunFinished, StageEntered
+from ftcli.train.events import Evaluated, Event, Noted, StageEntered
 from ftcli.train.feed import Group
 from ftcli.train.run import Run
 from ftcli.train.snapshot import take_snapshot
@@ -229,27 +228,3 @@ def _manifest_facts(run: Run) -> dict[str, Any]:
         "has_test": "test" in run.splits,
         "versions": {"ftcli": __version__} | {name: version(name) for name in _LIBRARIES},
     }
-
-
-def finished(run: Run, signal: int = 0) -> RunFinished:
-    """Why and where the run ends, and how to go on."""
-    progress, limits = run.progress, run.limits
-    is_done = progress.step >= limits.total_steps and not progress.owes_evaluation
-    event = RunFinished(
-        step=progress.step,
-        total_steps=limits.total_steps,
-        reason="finished" if is_done else "stop_after",
-        seconds=progress.seconds,
-        best_metric=run.evaluation.best,
-        best=progress.best,
-        best_step=progress.best_step,
-        run_dir=str(run.run_dir.path),
-        resume=None if is_done else run.run_dir.resume_command,
-    )
-    return stopped(run, event, signal) if signal and not is_done else event
-
-
-def stopped(run: Run, event: RunFinished, signal: int) -> RunFinished:
-    """The same end, brought about by a signal."""
-    code = 0 if may_restart() else exit_code_for(signal)
-    return replace(event, reason="signal", exit_code=code, resume=run.run_dir.resume_command)

@@ -1,4 +1,4 @@
-"""The user's own code, tried before a run begins: on a few rows that are made up, and on a parameter that is no model's.
+"""The user's own code, tried before a run begins: on a few made-up rows, and on a parameter of no model.
 
 What goes wrong in it then costs no training. That it does well here does not mean that it will on real rows.
 """
@@ -69,7 +69,7 @@ def _check_head_is_used(head: nn.Module, loss: Tensor) -> None:
     """DDP waits for the gradient of every parameter, and would wait for ever."""
     named = [(name, each) for name, each in head.named_parameters() if each.requires_grad]
     gradients = torch.autograd.grad(loss, [each for _, each in named], allow_unused=True)
-    unused = [name for (name, _), gradient in zip(named, gradients, strict=True) if gradient is None]
+    unused = [name for (name, _), each in zip(named, gradients, strict=True) if cast("Tensor | None", each) is None]
     if unused:
         what = f"the loss does not depend on the head's parameter `{unused[0]}`"
         hint = "leave it out: several processes could not train it"
