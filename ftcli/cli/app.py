@@ -14,6 +14,7 @@ from ftcli.cli.live import open_screen
 from ftcli.cli.options import (
     BatchSize,
     Checkpoint,
+    Code,
     Debug,
     Delimiter,
     Device,
@@ -22,7 +23,7 @@ from ftcli.cli.options import (
     RunFolder,
     Settings,
 )
-from ftcli.cli.starting import format_of, print_plan, recipe_for
+from ftcli.cli.starting import format_of, print_plan, recipe_for, with_code
 from ftcli.errors import UsageError
 from ftcli.spec.recipe import load_recipe
 
@@ -83,13 +84,14 @@ def train(
         typer.Option(metavar="CKPT", help="Start from a checkpoint's weights: a new optimizer, step 0, the same head."),
     ] = None,
     new_head: Annotated[bool, typer.Option("--new-head", help="With --init-from: for other labels.")] = False,
+    code: Code = None,
     debug: Debug = False,
 ) -> None:
     """Train a model as a recipe says.
 
     On several processes: torchrun --nproc-per-node N -m ftcli train RECIPE
     """
-    loaded = recipe_for(recipe, settings or (), init_from, new_head=new_head)
+    loaded = recipe_for(recipe, with_code(settings, code), init_from, new_head=new_head)
     if dry_run:
         print_plan(loaded)
         return
@@ -101,12 +103,12 @@ def train(
 
 
 @app.command()
-def resume(run_dir: RunFolder, settings: Settings = None, debug: Debug = False) -> None:
+def resume(run_dir: RunFolder, settings: Settings = None, code: Code = None, debug: Debug = False) -> None:
     """Go on with a run from its newest sound checkpoint, as if it had never stopped."""
     with loading():
         from ftcli.flows.train import resume as flow
 
-    drive(lambda answer: flow(run_dir, changes=settings or (), answer=answer))
+    drive(lambda answer: flow(run_dir, changes=with_code(settings, code), answer=answer))
 
 
 @app.command()
@@ -149,6 +151,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     device: Device = "auto",
     batch_size: BatchSize = None,
+    code: Code = None,
     debug: Debug = False,
 ) -> None:
     """Score a checkpoint: loss, metrics, per-class scores and the confusion matrix."""
@@ -158,7 +161,9 @@ def evaluate(
 
     chosen = format_of(format, delimiter)
     with open_screen(is_main=True) as screen:
-        work = flow(ckpt, split=split, data=data, file=file, format=chosen, device=device, batch_size=batch_size)
+        work = flow(
+            ckpt, split=split, data=data, file=file, format=chosen, device=device, batch_size=batch_size, code=code
+        )
         report = follow(work, screen)
     if as_json:
         print_json(report)
@@ -183,7 +188,7 @@ def predict(
         str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output, .gz compresses.")
     ] = "-",
     output_format: Annotated[
-        str | None, typer.Option(metavar="jsonl|csv", help="The output's form; by its ending otherwise.")
+        str | None, typer.Option(metavar="jsonl|csv|conll", help="The output's form; by its ending otherwise.")
     ] = None,
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
@@ -192,6 +197,7 @@ def predict(
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Give bad rows an `error` field and go on.")] = False,
     device: Device = "auto",
     batch_size: BatchSize = None,
+    code: Code = None,
     debug: Debug = False,
 ) -> None:
     """Label rows: the same rows in the same order, with `label` and `probability`."""
@@ -199,11 +205,19 @@ def predict(
         from ftcli.flows.predict import Input
         from ftcli.flows.predict import predict as flow
 
-    if output_format not in (None, "jsonl", "csv"):
+    if output_format not in (None, "jsonl", "csv", "conll"):
         raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl or csv")
     rows = Input(source, format_of(format, delimiter), text=text, pair=pair, keep_going=keep_going)
     with open_screen(is_main=True) as screen:
-        work = flow(ckpt, source=rows, output=output, output_format=output_format, device=device, batch_size=batch_size)
+        work = flow(
+            ckpt,
+            source=rows,
+            output=output,
+            output_format=output_format,
+            device=device,
+            batch_size=batch_size,
+            code=code,
+        )
         done = follow(work, screen)
     if done.num_errors:
         Console(stderr=True).print(f"{done.num_errors} of {done.num_rows + done.num_errors} rows could not be read")

@@ -16,6 +16,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder."
 Checkpoint = Annotated[Path, typer.Option("--ckpt", metavar="DIR", help="A checkpoint, such as run/best or run/last.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows scored at once; the recipe's otherwise.")]
+Code = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the recipe's own Python files are.")]
 FileFormat = Annotated[
     str,
     typer.Option("--format", metavar="auto|jsonl|csv|tsv", help="How the input is cut into rows."),

@@ -28,6 +28,11 @@ def format_of(kind: str, delimiter: str | None) -> Format:
     return Format(kind=kind, delimiter=delimiter)
 
 
+def with_code(settings: Sequence[str] | None, code: Path | None) -> list[str]:
+    """The `--set` options, and the folder that `--code` names as one of them."""
+    return [*(settings or ()), *([f"run.code={code.resolve()}"] if code is not None else [])]
+
+
 def recipe_for(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:
     """The recipe, with a checkpoint's weights where `--init-from` names one.
 

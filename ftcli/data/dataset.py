@@ -11,6 +11,7 @@ from typing import cast
 import orjson
 from pydantic import ValidationError
 
+from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Location
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns, DataCard, Split
@@ -68,6 +69,7 @@ class DatasetFile(Section):
     task: str
     columns: Columns
     labels: tuple[str, ...]
+    tag_scheme: Scheme | None = None
     licence: str
     homepage: str
     holdout: float

@@ -33,6 +33,7 @@ _RULES = (
     Rule(("run", "name"), "free", "a name"),
     Rule(("run", "device"), "layout", "the same steps on another device"),
     Rule(("run", "seed"), None, "every later step would have other rows and other dropout"),
+    Rule(("run", "code"), "free", "where the recipe's own code is looked for"),
     Rule(("run", "dir"), None, "a run stays in its folder"),
     Rule(("data",), None, "the rows, and so the steps, would be others"),
     Rule(("task",), None, "the model's outputs would mean something else"),

@@ -41,6 +41,7 @@ def evaluate(
     format: Format | None = None,
     device: str = "auto",
     batch_size: int | None = None,
+    code: Path | None = None,
 ) -> Working[Report]:
     """Score a checkpoint.
 
@@ -52,6 +53,7 @@ def evaluate(
         format: How the file is cut into rows.
         device: "auto", "cpu" or "cuda".
         batch_size: Rows that are scored at once.
+        code: Where code of the user's own is, if not where it was.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged, of another task, or knows other labels.
@@ -60,7 +62,7 @@ def evaluate(
     given = None if file is None else RowFile(str(file), format or Format())
     if given is not None:
         given.check()
-    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size)
+    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
     total = None
     if given is not None:
         name, rows = given.name, _file_rows(given, predictor)

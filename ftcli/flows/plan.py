@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -18,7 +19,7 @@ from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mo
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import open_world
-from ftcli.spec.choices import AdamW, card_task
+from ftcli.spec.choices import SGD, OptimizerChoice, card_task
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
@@ -173,6 +174,11 @@ def _pattern_rows(parts: Parts) -> Iterator[PatternRow]:
         yield PatternRow(pattern, effect, len(matched), sum(p.numel() for p in matched), num_bytes)
 
 
+def _num_moments(choice: OptimizerChoice) -> int:
+    """Tensors of a parameter's size that the optimizer keeps for each; of one of the user's own, two are supposed."""
+    return int(choice.momentum > 0) if isinstance(choice, SGD) else 2
+
+
 def _bytes(parts: Parts) -> tuple[int, int]:
     """fp32 weights, and for what is ever trained gradients and moments; and the size of a checkpoint."""
     parameters = dict(parts.loaded.model.named_parameters())
@@ -180,7 +186,7 @@ def _bytes(parts: Parts) -> tuple[int, int]:
     trained = sum(
         p.numel() * p.element_size() for name, p in parameters.items() if parts.freezing.first_step(name) is not None
     )
-    moments = 2 if isinstance(parts.spec.optimizer, AdamW) else int(parts.spec.optimizer.momentum > 0)
+    moments = _num_moments(parts.spec.optimizer)
     return weights + trained * (1 + moments), weights + trained * moments
 
 
@@ -188,7 +194,7 @@ def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) 
     """Pass the rows of the first micro-batch of rank 0 through the model, in training's arithmetic."""
     device, task = parts.world.device, parts.task
     first = deal(split.sequences_of(epoch.rows(0)), split.lengths, cut, parts.world.size)[0][0]
-    rows = split.rows_of(first).unique()
+    rows = torch.tensor(sorted(set(cast("list[int]", split.rows_of(first).tolist()))))
     batch = collate(split, split.sequences_of(rows), pad_id=parts.tokenizer.pad_id).to(device)
     apply_stage(parts.loaded.model, parts.freezing.stages[0])
     set_training_mode(parts.loaded.model, frozen_modules(parts.loaded.model))

@@ -16,12 +16,14 @@ from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.checkpoint import MANIFEST, verify
+from ftcli.runtime.code import absent_code, changed_code
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.world import World, choose_device, launched_size
 from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task
+from ftcli.train.code import head_builder, look_in
 from ftcli.train.encoding import row_encoder
 from ftcli.train.evaluate import Scores, score_split
 from ftcli.train.snapshot import ModelCard, read_card
@@ -84,11 +86,19 @@ class Predictor:
 
 def label_facts_of(card: ModelCard) -> LabelFacts:
     """What a checkpoint knows of labels."""
-    return LabelFacts(card_task(card.task), card.columns.label, tuple(card.labels), card.scheme)
+    return LabelFacts(card_task(card.task), card.columns.label, tuple(card.labels), card.scheme, card.columns.text)
 
 
-def open_predictor(folder: Path, *, device: str = "auto", batch_size: int | None = None) -> Predictor:
+def open_predictor(
+    folder: Path, *, device: str = "auto", batch_size: int | None = None, code: Path | None = None
+) -> Predictor:
     """Load a checkpoint, or a folder that `ftcli export` wrote, for scoring rows.
+
+    Args:
+        folder: The checkpoint.
+        device: "auto", "cpu" or "cuda".
+        batch_size: Sequences that are scored at once.
+        code: Where code of the user's own is, if not where it was.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -97,19 +107,42 @@ def open_predictor(folder: Path, *, device: str = "auto", batch_size: int | None
     if launched_size() > 1:
         raise UsageError("this command runs in one process; start it without torchrun")
     card = open_card(folder)
+    _find_code(card, folder, code)
     chosen = choose_device(device)
-    task = build_task(card.task, label_facts_of(card), EvaluateSection())
+    task = build_task(card.task, label_facts_of(card), EvaluateSection(factory=card.evaluate_factory))
     tokenizer = _tokenizer_of(folder)
     encoder = row_encoder(tokenizer, task=card.task, columns=card.columns, max_length=card.max_length)
     return Predictor(
         card=card,
-        model=restore_model(folder, head=card.head, outputs=task.outputs).to(chosen),
+        model=_model_of(folder, card, task).to(chosen),
         tokenizer=tokenizer,
         encode=encoder.encode,
         task=task,
         world=World(device=chosen),
         batch_size=batch_size or card.batch_size,
     )
+
+
+def _model_of(folder: Path, card: ModelCard, task: Task) -> nn.Module:
+    build_head = head_builder(card.head_factory, card.head_options)
+    return restore_model(folder, head=card.head, outputs=task.outputs, build_head=build_head)
+
+
+def _find_code(card: ModelCard, folder: Path, code: Path | None) -> None:
+    """Have the code that a checkpoint needs found, and make sure that it is there; in `code`, whatever it holds.
+
+    Raises:
+        CheckpointError: it is missing, or no longer what it was.
+    """
+    if not card.code:
+        return
+    look_in(str(code or card.code_folder))
+    if missing := absent_code(card.code):
+        what = f"{folder} needs code of its own, `{missing[0].module}`, which was in {missing[0].file}"
+        raise CheckpointError(what, hint="say where it is now: --code DIR")
+    if code is None and (changed := changed_code(card.code)):
+        what = f"the code that {folder} needs has changed since it was trained: {changed[0].file}"
+        raise CheckpointError(what, hint="say where it is as it was, or that it will do as it is: --code DIR")
 
 
 def _tokenizer_of(folder: Path) -> Tokenizer:

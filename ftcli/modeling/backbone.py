@@ -12,27 +12,25 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from ftcli.errors import CheckpointError, RecipeError
-from ftcli.modeling.dropout import set_dropout
-from ftcli.modeling.heads import MeanPoolClassifier, empty_mean_head, mean_head_on
+from ftcli.modeling.building import HeadPlan, class_name, empty_model, pretrained_model
+from ftcli.modeling.heads import BuildHead
+from ftcli.modeling.origin import UNREADABLE, Origin, brief, read_config
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.places import resolve_path
-from ftcli.spec.sections import ModelSection
+from ftcli.modeling.tagger import CrfTagger
+from ftcli.spec.sections import HeadName, ModelSection
 
 WEIGHTS = "model.safetensors"
-_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
-"""What transformers raises for files that are missing, damaged, or not what it takes them for."""
-Head = Literal["auto", "mean"]
 
 # What they have to say reaches the user as our errors and notes; their own lines would tear the live screen.
 transformers_logging.set_verbosity_error()
@@ -48,14 +46,6 @@ class Loaded:
     new: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What a model's file was made with: its labels, and the classes that its config names."""
-
-    labels: tuple[str, ...]
-    classes: tuple[str, ...]
-
-
 def tokenizer_path(section: ModelSection) -> str:
     """Where the section's tokenizer is: beside the model, or at a path of its own."""
     if section.tokenizer == "auto":
@@ -63,85 +53,64 @@ def tokenizer_path(section: ModelSection) -> str:
     return resolve_path(section.tokenizer, key=("model", "tokenizer"))
 
 
-def load_model(section: ModelSection, *, outputs: Outputs, seed: int) -> Loaded:
-    """Load an encoder and put the section's head on it, with one output for each label.
+def load_model(section: ModelSection, *, outputs: Outputs, seed: int, build_head: BuildHead | None = None) -> Loaded:
+    """Load an encoder and put the section's head on it.
 
     A task checkpoint works as well: its head is kept if it is of the same kind and its labels are these, else new.
 
+    Args:
+        section: The recipe's [model].
+        outputs: What the head has to give.
+        seed: What a new head's weights depend on.
+        build_head: What makes the head if it is the user's own.
+
     Raises:
-        RecipeError: the model can't be had, or its file lacks parts of the encoder.
+        RecipeError: the model can't be had, its file lacks parts of the encoder, or the head does not fit the task.
     """
-    path, labels = resolve_path(section.path), outputs.labels
-    config, made = _config(path, outputs, section)
+    plan = HeadPlan(section.head, outputs, build_head)
+    if problem := plan.problem():
+        raise RecipeError([problem])
+    path = resolve_path(section.path)
+    config, origin = read_config(path, outputs, section)
     torch.manual_seed(seed)
     try:
-        if section.head == "mean":
-            model, report = mean_head_on(path, config, num_labels=len(labels))
-        else:
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                path,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-            )
-    except _UNREADABLE as error:
-        raise RecipeError(f"can't load {section.path}: {_brief(error)}", key=("model", "path")) from error
+        model, fresh = pretrained_model(path, config, plan)
+    except UNREADABLE as error:
+        raise RecipeError(f"can't load {section.path}: {brief(error)}", key=("model", "path")) from error
     prefix = cast("PreTrainedModel", model).base_model_prefix
-    fresh = _missing(report) if section.head == "auto" else {f"{prefix}.{name}" for name in _missing(report)}
     _check_encoder(fresh, prefix, section.path)
-    heads = {name for name, _ in model.named_parameters() if not name.startswith(f"{prefix}.")}
-    kind = type(getattr(model, prefix) if section.head == "mean" else model).__name__
-    keeps = _keeps_head(section, made, labels, kind)
-    if section.head == "mean":
-        fresh |= set[str]() if keeps and _take_head(model, Path(path), heads) else heads
-    elif not keeps:
-        _renew_head(model, config, heads)
+    heads = {name for name in model.state_dict() if not name.startswith(f"{prefix}.")}
+    if _keeps_head(section, origin, outputs, class_name(model)):
+        if section.head != "auto" and not _take_head(model, Path(path), heads):
+            _refuse_head(section)
+            fresh |= heads
+    else:
+        if plan.is_native:
+            _renew_head(model, config, plan, heads)
         fresh |= heads
     names = {name for name, _ in model.named_parameters()}
     return Loaded(model, tuple(sorted(fresh & names)))
 
 
-def _keeps_head(section: ModelSection, made: _Made, labels: tuple[str, ...], kind: str) -> bool:
+def _keeps_head(section: ModelSection, origin: Origin, outputs: Outputs, kind: str) -> bool:
     """Whether the file's own head is to be used."""
-    if section.weights == "all" and made.labels != labels:
-        what = f"{section.path} knows the labels {', '.join(made.labels)}; the data has {', '.join(labels)}"
+    if section.weights == "all" and not origin.has_labels(outputs):
+        what = f"{section.path} knows the labels {', '.join(origin.labels)}; "
+        wanted = f"the data has {', '.join(outputs.labels)}" if outputs.labels else "this task has a number instead"
         hint = 'a new head for these: --new-head (model.weights = "encoder")'
-        raise RecipeError(what, hint=hint, key=("model", "path"))
-    if section.weights == "all" and kind not in made.classes:
+        raise RecipeError(what + wanted, hint=hint, key=("model", "path"))
+    fits = origin.has_head(section.head, kind) and origin.has_problem(outputs)
+    if not fits:
+        _refuse_head(section)
+    return section.weights != "encoder" and origin.has_labels(outputs) and fits
+
+
+def _refuse_head(section: ModelSection) -> None:
+    """An error where the file's own head, which is not the one asked for, is to be used all the same."""
+    if section.weights == "all":
         what = f'{section.path} has another head than `model.head` = "{section.head}" asks for'
         hint = 'the head it was trained with, or a new one: --new-head (model.weights = "encoder")'
         raise RecipeError(what, hint=hint, key=("model", "head"))
-    return section.weights != "encoder" and made.labels == labels and kind in made.classes
-
-
-def _config(path: str, outputs: Outputs, section: ModelSection) -> tuple[PreTrainedConfig, _Made]:
-    """The architecture with our labels and dropout, and what the file was made with."""
-    try:
-        config: Any = AutoConfig.from_pretrained(path)
-    except _UNREADABLE as error:
-        hint = "without a network, name a folder that holds config.json and model.safetensors"
-        raise RecipeError(f"can't load {path}: {_brief(error)}", hint=hint, key=("model", "path")) from error
-    known = tuple(config.id2label[number] for number in sorted(config.id2label))
-    made = _Made(known, tuple(config.architectures or ()))
-    labels = outputs.labels
-    config.num_labels = len(labels)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: number for number, label in enumerate(labels)}
-    config.problem_type = outputs.problem
-    set_dropout(config, section)
-    return config, made
-
-
-def _brief(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return " ".join(line.strip() for line in lines[: 2 if lines[0].endswith(":") else 1])
-
-
-def _missing(report: dict[str, Any]) -> set[str]:
-    mismatched = {item[0] if isinstance(item, tuple) else item for item in report.get("mismatched_keys", ())}
-    return cast("set[str]", {*report.get("missing_keys", ()), *mismatched})
 
 
 def _check_encoder(fresh: set[str], prefix: str, path: str) -> None:
@@ -151,8 +120,8 @@ def _check_encoder(fresh: set[str], prefix: str, path: str) -> None:
         raise RecipeError(what, hint="is its config.json that of another model?", key=("model", "path"))
 
 
-def _renew_head(model: nn.Module, config: PreTrainedConfig, heads: set[str]) -> None:
-    fresh = AutoModelForSequenceClassification.from_config(config)
+def _renew_head(model: nn.Module, config: PreTrainedConfig, plan: HeadPlan, heads: set[str]) -> None:
+    fresh = empty_model(config, plan)
     with torch.no_grad():
         for name, value in fresh.named_parameters():
             if name in heads:
@@ -160,13 +129,19 @@ def _renew_head(model: nn.Module, config: PreTrainedConfig, heads: set[str]) -> 
 
 
 def _take_head(model: nn.Module, folder: Path, heads: set[str]) -> bool:
-    """Take a mean head from a checkpoint's file; False if it holds none."""
-    weights = load_file(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else {}
-    if not heads <= set(weights):
+    """Take a head that is not of transformers from a checkpoint's file; False if it holds none that fits."""
+    state = model.state_dict()
+    if isinstance(model, CrfTagger):  # what may follow what is the task's to say
+        heads = {name for name in heads if not name.startswith("crf.may_")}
+    if not (folder / WEIGHTS).is_file():
+        return False
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        held: dict[str, Tensor] = {name: file.get_tensor(name) for name in heads & set(file.keys())}
+    if any(name not in held or held[name].shape != state[name].shape for name in heads):
         return False
     with torch.no_grad():
-        for name in heads:
-            model.get_parameter(name).copy_(weights[name])
+        for name, value in held.items():
+            state[name].copy_(value)
     return True
 
 
@@ -185,27 +160,26 @@ def save_model(model: nn.Module, folder: Path, *, weights: dict[str, Tensor]) ->
     if isinstance(model, PreTrainedModel):
         model.save_pretrained(folder, state_dict=dict(weights))
         return
-    mean = cast("MeanPoolClassifier", model)
-    config: Any = mean.config
-    config.architectures = [type(mean.encoder).__name__]
-    mean.config.save_pretrained(folder)
+    config: Any = model.config
+    config.architectures = [class_name(model)]
+    config.save_pretrained(folder)
     save_file({n: w.contiguous() for n, w in weights.items()}, folder / WEIGHTS, metadata={"format": "pt"})
 
 
-def restore_model(folder: Path, *, head: Head, outputs: Outputs) -> nn.Module:
-    """The model of a checkpoint, in fp32.
+def restore_model(folder: Path, *, head: HeadName, outputs: Outputs, build_head: BuildHead | None = None) -> nn.Module:
+    """The model of a checkpoint, in fp32. A CRF's constraints come with its weights, whatever `outputs` says of them.
 
     Raises:
         CheckpointError: a file is missing or damaged, or the weights don't fit the checkpoint's own config.
     """
+    plan = HeadPlan(head, outputs, build_head)
+    if problem := plan.problem():
+        raise CheckpointError(f"can't restore {folder}: {problem.what}")
     try:
         config: Any = AutoConfig.from_pretrained(folder)
-    except _UNREADABLE as error:
-        raise CheckpointError(f"can't load {folder}: {_brief(error)}") from error
-    if head == "mean":
-        model = empty_mean_head(config, num_labels=config.num_labels)
-    else:
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    except UNREADABLE as error:
+        raise CheckpointError(f"can't load {folder}: {brief(error)}") from error
+    model = empty_model(config, plan)
     load_weights(model, folder)
     return model
 
@@ -219,7 +193,7 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     try:
         weights = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"can't read {folder / WEIGHTS}: {_brief(error)}") from error
+        raise CheckpointError(f"can't read {folder / WEIGHTS}: {brief(error)}") from error
     try:
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:

@@ -1,73 +1,100 @@
-"""Heads that no architecture brings along. Parameter names of the encoder stay those of transformers under each."""
+"""Heads that no architecture brings along. Parameter names of the encoder stay those of transformers under each.
+
+The encoder hangs under its architecture's own prefix (`bert`, say), so patterns and checkpoints read alike under every
+head.
+"""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # transformers is typed in part; its objects stop here.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from ftcli.modeling.dropout import dropout_of
+from ftcli.modeling.outputs import Outputs
 
-class MeanPoolClassifier(nn.Module):
-    """Mean over the tokens of the last layer -> dropout -> linear.
+Pooling = Literal["cls", "mean", "max"]
 
-    The encoder hangs under its architecture's own prefix (`bert`, say), so patterns and checkpoints read alike under
-    every head.
-    """
 
-    def __init__(self, encoder: PreTrainedModel, *, num_labels: int) -> None:
+class Head(Protocol):
+    """What a head of the user's own computes: scores of the last layer's vectors. It is an `nn.Module`."""
+
+    def __call__(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits [rows, outputs], or [rows, length, outputs] for tokens, of hidden [rows, length, size]."""
+        ...
+
+
+BuildHead = Callable[[PreTrainedConfig, Outputs], nn.Module]
+"""Makes a head of the user's own, with new weights, for an encoder and what is asked of it; the module is a `Head`."""
+
+
+class EncoderModel(nn.Module):
+    """An encoder under its own prefix, for a head that takes the last layer's vectors."""
+
+    def __init__(self, encoder: PreTrainedModel) -> None:
         super().__init__()
-        config: Any = encoder.config
-        self.config = cast("PreTrainedConfig", config)
+        self.config = encoder.config
         self.base_model_prefix = encoder.base_model_prefix
         if isinstance(getattr(encoder, "pooler", None), nn.Module):
-            # It is unused under this head, and DDP waits for the gradient of every parameter it knows.
+            # It is unused under such a head, and DDP waits for the gradient of every parameter it knows.
             encoder.register_module("pooler", None)
         setattr(self, self.base_model_prefix, encoder)
-        self.dropout = nn.Dropout(_dropout_of(config))
-        self.classifier = nn.Linear(config.hidden_size, num_labels)
-        nn.init.normal_(self.classifier.weight, std=getattr(config, "initializer_range", 0.02))
-        nn.init.zeros_(self.classifier.bias)
 
     @property
     def encoder(self) -> PreTrainedModel:
         """The pretrained encoder."""
         return getattr(self, self.base_model_prefix)
 
+
+class PooledClassifier(EncoderModel):
+    """One vector of a row's last layer -> dropout -> linear.
+
+    The vector is the first token's ("cls"), or the mean or the maximum over the row's tokens.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, *, pooling: Pooling, num_labels: int) -> None:
+        super().__init__(encoder)
+        config: Any = encoder.config
+        self.pooling: Pooling = pooling
+        self.dropout = nn.Dropout(dropout_of(config))
+        self.classifier = nn.Linear(config.hidden_size, num_labels)
+        nn.init.normal_(self.classifier.weight, std=getattr(config, "initializer_range", 0.02))
+        nn.init.zeros_(self.classifier.bias)
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
         """Logits [rows, labels] of token ids [rows, length]."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **inputs).last_hidden_state
-        weights = attention_mask[..., None].to(hidden.dtype)
-        mean = (hidden * weights).sum(1) / weights.sum(1)
-        return SequenceClassifierOutput(logits=self.classifier(self.dropout(mean)))
+        vector = pooled(hidden, attention_mask, self.pooling)
+        return SequenceClassifierOutput(logits=self.classifier(self.dropout(vector)))
 
 
-def _dropout_of(config: Any) -> float:
-    for name in ("classifier_dropout", "classifier_dropout_prob", "hidden_dropout_prob", "dropout"):
-        rate = getattr(config, name, None)
-        if isinstance(rate, float):
-            return rate
-    return 0.1
+def pooled(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
+    """One vector for each row, [rows, size], of its tokens' [rows, length, size]; padding counts for nothing."""
+    match pooling:
+        case "cls":
+            return hidden[:, 0]
+        case "mean":
+            weights = attention_mask[..., None].to(hidden.dtype)
+            return (hidden * weights).sum(1) / weights.sum(1)
+        case "max":
+            return hidden.masked_fill(attention_mask[..., None] == 0, torch.finfo(hidden.dtype).min).amax(1)
 
 
-def mean_head_on(path: str, config: PreTrainedConfig, *, num_labels: int) -> tuple[nn.Module, dict[str, Any]]:
-    """A pretrained encoder under a new mean head, and what loading it reported."""
-    encoder, report = AutoModel.from_pretrained(
-        path,
-        config=config,
-        dtype=torch.float32,
-        use_safetensors=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-    )
-    return MeanPoolClassifier(encoder, num_labels=num_labels), report
+class CustomHeadModel(EncoderModel):
+    """An encoder with a head of the user's own as its attribute `head`."""
 
+    def __init__(self, encoder: PreTrainedModel, head: nn.Module) -> None:
+        super().__init__(encoder)
+        self.head = head
 
-def empty_mean_head(config: PreTrainedConfig, *, num_labels: int) -> nn.Module:
-    """The same structure with random weights, to load a checkpoint into."""
-    return MeanPoolClassifier(AutoModel.from_config(config), num_labels=num_labels)
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
+        """What the head makes of the last layer's vectors, as `logits`."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **inputs).last_hidden_state
+        return SequenceClassifierOutput(logits=self.head(hidden, attention_mask))

@@ -15,7 +15,8 @@ import orjson
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ftcli.errors import RecipeError
-from ftcli.runtime.encoding import Encode, Encoded
+from ftcli.modeling.words import WordEncoder
+from ftcli.runtime.encoding import Encode, Encoded, EncodeWords
 
 _NO_LIMIT = 1_000_000
 """Tokenizers that know no limit report 1e30."""
@@ -41,10 +42,13 @@ class Tokenizer:
 
     def encoder(self, max_length: int) -> Encode:
         """A function from texts (and second texts) to token ids, cut to `max_length` tokens, the longer text first."""
+        unknown = cast("int", self.inner.unk_token_id)  # None, where there is none, is counted nowhere
 
         def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
             ids, types = self._encode(texts, pairs)
             lengths = [len(row) for row in ids]
+            num_unknown = sum(row.count(unknown) for row in ids)
+            num_pieces = sum(lengths) - len(ids) * self.inner.num_special_tokens_to_add(pairs is not None)
             long = [number for number, length in enumerate(lengths) if length > max_length]
             if long:
                 cut_pairs = [pairs[n] for n in long] if pairs else None
@@ -53,9 +57,17 @@ class Tokenizer:
                     ids[number] = cut_ids[place]
                     if types is not None and cut_types is not None:
                         types[number] = cut_types[place]
-            return Encoded(ids, types, lengths)
+            return Encoded(ids, types, lengths, num_unknown=num_unknown, num_pieces=num_pieces)
 
         return encode
+
+    def word_encoder(self, max_length: int, stride: int | None = None) -> EncodeWords:
+        """A function from rows of words to token ids, in windows of `max_length` tokens where rows are longer.
+
+        Raises:
+            RecipeError: no word fits, or windows that overlap by `stride` pieces would not move on.
+        """
+        return WordEncoder(self.inner, max_length=max_length, stride=stride)
 
     def _encode(
         self, texts: Sequence[str], pairs: Sequence[str] | None, *, max_length: int | None = None

@@ -18,6 +18,7 @@ class ClassificationTask(Section):
     `symmetric` pairs are trained on in both orders, and what is predicted is the mean of both. `class_weights` multiply
     the loss of a label's rows ("balanced": inversely to how many there are). `focal_gamma` (Lin et al., 2017) holds the
     easy rows down; `r_drop` (Liang et al., 2021) is the weight of the distance between two passes with other dropout.
+    `loss` is code of one's own ("module:name"), see `ftcli.tasks.losses.ItemLoss`.
     """
 
     kind: Literal["classification"] = "classification"
@@ -28,25 +29,45 @@ class ClassificationTask(Section):
     label_smoothing: Rate = 0.0
     focal_gamma: Annotated[float, Field(gt=0)] | Literal["off"] = "off"
     r_drop: Annotated[float, Field(gt=0)] | Literal["off"] = "off"
+    loss: str = "auto"
 
 
 class RegressionTask(Section):
-    """A number for each row, of a text or a pair of texts."""
+    """A number for each row, of a text or a pair of texts. `loss` is code of one's own ("module:name")."""
 
     kind: Literal["regression"] = "regression"
     symmetric: bool = False
+    loss: str = "auto"
 
 
 class TaggingTask(Section):
-    """A tag for each word. A sentence that is too long is read in windows that share `overlap` of their tokens."""
+    """A tag for each word.
+
+    A sentence that is too long is read in windows. `stride` is by how many pieces neighbours overlap ("auto": by a
+    quarter of a window).
+    """
 
     kind: Literal["tagging"] = "tagging"
-    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+    stride: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     label_smoothing: Rate = 0.0
+
+
+class CustomTask(Section):
+    """A task of the user's own, which `factory` ("module:name") makes; see `ftcli.tasks.base.Task` for what it does.
+
+    `labels` says what its rows' labels are like, and `options` are passed on to the factory.
+    """
+
+    kind: Literal["custom"] = "custom"
+    factory: str
+    labels: Literal["classification", "multilabel", "regression", "tagging"] = "classification"
+    options: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 def card_task(task: TaskChoice) -> str:
     """What a data card calls the task: what the labels of its rows are like."""
+    if isinstance(task, CustomTask):
+        return task.labels
     return "multilabel" if isinstance(task, ClassificationTask) and task.multi_label else task.kind
 
 
@@ -96,11 +117,24 @@ class SGD(OptimizerBase):
 TaskChoice = Annotated[
     Annotated[ClassificationTask, Tag("classification")]
     | Annotated[RegressionTask, Tag("regression")]
-    | Annotated[TaggingTask, Tag("tagging")],
+    | Annotated[TaggingTask, Tag("tagging")]
+    | Annotated[CustomTask, Tag("custom")],
     _kind_or("classification"),
 ]
 
-OptimizerChoice = Annotated[Annotated[AdamW, Tag("adamw")] | Annotated[SGD, Tag("sgd")], _kind_or("adamw")]
+
+class CustomOptimizer(OptimizerBase):
+    """What `factory` ("module:name") makes of groups of parameters; see `ftcli.train.optim.OptimizerFactory`."""
+
+    kind: Literal["custom"] = "custom"
+    factory: str
+    options: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
+OptimizerChoice = Annotated[
+    Annotated[AdamW, Tag("adamw")] | Annotated[SGD, Tag("sgd")] | Annotated[CustomOptimizer, Tag("custom")],
+    _kind_or("adamw"),
+]
 
 
 class ScheduleBase(Section):

@@ -85,12 +85,12 @@ def one_cut(layer: Table) -> Iterator[Problem]:
 
 def _metrics_fit(data: Table) -> Iterator[Problem]:
     evaluate, task = _table(data, "evaluate"), _task_name(data)
-    known = METRICS.get(task)
+    known, own = METRICS.get(task), evaluate.get("factory", "off") != "off"  # which metrics it has shows when it runs
     metrics, best = evaluate.get("metrics", "auto"), evaluate.get("best", "auto")
     listed = [str(name) for name in cast("list[object]", metrics)] if isinstance(metrics, list | tuple) else []
     given = [(name, ("evaluate", "metrics", number)) for number, name in enumerate(listed)]
     for name, key in [*given, (best, ("evaluate", "best"))]:
-        if known is not None and isinstance(name, str) and name not in (*known, "auto", "loss"):
+        if known is not None and not own and isinstance(name, str) and name not in (*known, "auto", "loss"):
             yield Problem(f"there is no metric `{name}` for {task}", hint=_nearest_metric(name, known), key=key)
     wanted = best_metric(best, task) if isinstance(best, str) else best
     if listed and wanted != "loss" and wanted not in listed:

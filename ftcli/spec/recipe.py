@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ftcli.errors import FtcliError, Location, Problem, RecipeError
 from ftcli.spec.contradictions import OWN_FILES, contradictions, one_cut
 from ftcli.spec.document import Document, Key, contains, parse_setting, read_document
+from ftcli.spec.factories import factories_in
 from ftcli.spec.problems import located, problems_of
 from ftcli.spec.run import RunSpec
 
@@ -86,7 +87,7 @@ def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *,
     merged = _stacked(layers)
     problems = [*found, *_layer_problems(layers), *_misplaced_extends(layers), *(check(merged) if check else ())]
     try:
-        spec = RunSpec.model_validate(merged)
+        spec = RunSpec.model_validate(_with_code(merged, layers))
     except ValidationError as error:
         problems += [p for p in problems_of(error, RunSpec, merged) if p.key]
         problems += contradictions(merged)
@@ -94,6 +95,14 @@ def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *,
     if problems or spec is None:
         raise RecipeError(located(problems, lambda key, of_key: _locate(layers, key, of_key=of_key)))
     return Recipe(spec, tuple(layers))
+
+
+def _with_code(merged: dict[str, Any], layers: Sequence[Document]) -> dict[str, Any]:
+    """Where a recipe names code of the user's own, and not where it is, it is looked for beside the recipe."""
+    recipes, run = [layer.name for layer in layers if not layer.flag], merged.get("run", {})
+    if not recipes or not isinstance(run, dict) or "code" in run or not any(factories_in(merged)):
+        return merged
+    return {**merged, "run": {**cast("dict[str, Any]", run), "code": str(Path(recipes[-1]).parent.resolve())}}
 
 
 def _layer_problems(layers: Sequence[Document]) -> Iterator[Problem]:

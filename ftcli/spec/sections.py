@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -24,10 +24,11 @@ Cadence = Positive | EpochCadence | Literal["never"]
 
 
 class RunSection(Section):
-    """Where a run lives and what its randomness comes from."""
+    """Where a run lives, what its randomness comes from, and where the user's code is ("auto": beside the recipe)."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "run"
     dir: str = "run"
+    code: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -47,20 +48,27 @@ class DataSection(Section):
     max_length: Annotated[int, Field(ge=4)] = 128
 
 
+HeadName = Literal["auto", "cls", "mean", "max", "crf", "custom"]
+"""What stands on the encoder: the architecture's own, a pooling, a CRF over each word's scores, or the user's own."""
+
+
 class ModelSection(Section):
     """The pretrained encoder and the head on it.
 
     `path` is a hub id, a folder, or `package:NAME/FOLDER` for weights inside an installed package. Of a task's
     checkpoint, `weights` takes the encoder, and the head where it fits ("auto"), always ("all") or never ("encoder").
     `dropout` overrides all of the file's rates, `head_dropout` then the one before the last layer.
+    `head_factory` ("module:name") makes a custom head, with `head_options`; see `ftcli.modeling.heads.BuildHead`.
     """
 
     path: str
     weights: Literal["auto", "all", "encoder"] = "auto"
     tokenizer: str | Literal["auto"] = "auto"
-    head: Literal["auto", "mean"] = "auto"
+    head: HeadName = "auto"
     dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
     head_dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    head_factory: str = "off"
+    head_options: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 class StagePoint(Section):
@@ -122,11 +130,15 @@ class TrainSection(Section):
 
 
 class EvaluateSection(Section):
-    """When to evaluate, by which metrics, and which of them makes a checkpoint the best ("auto": the task's own)."""
+    """When to evaluate, by which metrics, and which of them makes a checkpoint the best ("auto": the task's own).
+
+    `factory` ("module:name") makes further metrics; see `ftcli.tasks.custom.Metric`.
+    """
 
     every: Cadence = EpochCadence(epochs=1.0)
     metrics: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
     best: str = "auto"
+    factory: str = "off"
     batch_size: Positive = 64
     at_start: bool = False
     train_metrics: bool = False

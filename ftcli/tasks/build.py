@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Any, Protocol, assert_never
 
 from ftcli.data.targets import LabelFacts
-from ftcli.spec.choices import ClassificationTask, RegressionTask, TaggingTask, TaskChoice
+from ftcli.runtime.code import find_factory
+from ftcli.spec.choices import ClassificationTask, CustomTask, RegressionTask, TaggingTask, TaskChoice
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.classification import balanced, build_classification
+from ftcli.tasks.custom import with_metric
 from ftcli.tasks.multilabel import build_multi_label
 from ftcli.tasks.regression import build_regression
 from ftcli.tasks.tagging import build_tagging
 
 
+class TaskFactory(Protocol):
+    """What `task.factory` names: makes a task for the data's labels. `options` are the recipe's `task.options`."""
+
+    def __call__(self, facts: LabelFacts, evaluate: EvaluateSection, **options: Any) -> Task:
+        """The task."""
+        ...
+
+
 def build_task(section: TaskChoice, facts: LabelFacts, evaluate: EvaluateSection) -> Task:
-    """The task that a recipe asks for, on these labels.
+    """The task that a recipe asks for, on these labels, with the metrics that it asks for.
 
     Raises:
-        RecipeError: the recipe says something of labels that there aren't, or names a metric that doesn't fit them.
+        RecipeError: the recipe says something of labels that there aren't, names a metric that doesn't fit them, or
+            code that can't be found.
     """
+    task = _build(section, facts, evaluate)
+    return task if evaluate.factory == "off" else with_metric(task, evaluate.factory)
+
+
+def _build(section: TaskChoice, facts: LabelFacts, evaluate: EvaluateSection) -> Task:
     match section:
         case ClassificationTask():
             build = build_multi_label if section.multi_label else build_classification
@@ -28,6 +44,9 @@ def build_task(section: TaskChoice, facts: LabelFacts, evaluate: EvaluateSection
             return build_regression(section, facts, evaluate)
         case TaggingTask():
             return build_tagging(section, facts, evaluate)
+        case CustomTask():
+            factory: TaskFactory = find_factory(section.factory, key=("task", "factory"))
+            return factory(facts, evaluate, **section.options)
         case _:
             assert_never(section)
 

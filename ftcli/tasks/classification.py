@@ -19,7 +19,7 @@ from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
-from ftcli.tasks.losses import LabelLoss, divergence
+from ftcli.tasks.losses import LabelLoss, divergence, item_loss
 from ftcli.tasks.metrics import accuracy, class_scores, confusion_matrix, matthews, mean_roc_auc
 
 
@@ -117,6 +117,7 @@ def build_classification(section: ClassificationTask, facts: LabelFacts, evaluat
             weights=_weights(section, facts.labels),
             smoothing=section.label_smoothing,
             focal_gamma=None if section.focal_gamma == "off" else section.focal_gamma,
+            own=item_loss(section.loss),
         ),
         r_drop=None if section.r_drop == "off" else section.r_drop,
     )

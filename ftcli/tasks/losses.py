@@ -4,11 +4,53 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
+from ftcli.errors import RecipeError
+from ftcli.runtime.code import find_factory
 from ftcli.tasks.base import at_least_single
+
+_KEY = ("task", "loss")
+
+
+class ItemLoss(Protocol):
+    """What `task.loss` names: a loss of the user's own."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each item, [items]; never a sum or a mean.
+
+        Args:
+            logits: The model's outputs [items, outputs], in fp32 or better.
+            labels: Label numbers [items]; 0 or 1 for each label [items, labels] (multi-label); numbers (regression).
+        """
+        ...
+
+
+def item_loss(address: str) -> ItemLoss | None:
+    """The loss that `task.loss` names; None for "auto".
+
+    Raises:
+        RecipeError: there is no such code.
+    """
+    return None if address == "auto" else cast("ItemLoss", find_factory(address, key=_KEY))
+
+
+def each_item(own: ItemLoss, logits: Tensor, labels: Tensor) -> Tensor:
+    """The losses [items] that the user's own code gives.
+
+    Raises:
+        RecipeError: it gives something else.
+    """
+    found = cast("object", own(at_least_single(logits), labels))
+    shape = list(found.shape) if isinstance(found, Tensor) else None
+    if not isinstance(found, Tensor) or shape != [len(labels)]:
+        given = f"shape {shape}" if shape is not None else type(found).__name__
+        what = f"`task.loss` gives {given}, where one loss for each of {len(labels)} items is wanted"
+        raise RecipeError(what, hint="leave out the sum or the mean: the step divides once, by all items", key=_KEY)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +59,20 @@ class LabelLoss:
 
     `weights` [labels] multiply the loss of each row by its label's. `smoothing` gives that share of a row's label to
     all labels alike (Szegedy et al., 2016). `focal_gamma` multiplies by (1 - p) ** gamma, where p is the probability
-    of the right label (Lin et al., 2017).
+    of the right label (Lin et al., 2017). `own` stands in for all that.
     """
 
     weights: tuple[float, ...] | None = None
     smoothing: float = 0.0
     focal_gamma: float | None = None
+    own: ItemLoss | None = None
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits [items, labels] against label numbers [items], summed, in fp32 or better."""
+        loss = self._cross_entropy(logits, labels) if self.own is None else each_item(self.own, logits, labels)
+        return (loss if self.weights is None else loss * self.weights_of(labels)).sum()
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         log_probabilities = torch.log_softmax(at_least_single(logits), dim=-1)
         right = log_probabilities.gather(-1, labels[:, None])[:, 0]
         loss = -right
@@ -34,7 +81,7 @@ class LabelLoss:
         if self.focal_gamma is not None:
             # 1 - p as -expm1(log p), which is right also where p is nearly 1; the clamp keeps its gradient finite.
             loss = loss * (-torch.expm1(right)).clamp(min=math.ulp(1.0)) ** self.focal_gamma
-        return (loss if self.weights is None else loss * self.weights_of(labels)).sum()
+        return loss
 
     def weights_of(self, labels: Tensor) -> Tensor:
         """Each item's weight [items]."""

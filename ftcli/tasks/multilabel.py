@@ -20,6 +20,7 @@ from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
+from ftcli.tasks.losses import ItemLoss, each_item, item_loss
 from ftcli.tasks.metrics import label_scores, ratio, roc_auc
 
 
@@ -34,6 +35,7 @@ class MultiLabel:
     metrics: tuple[str, ...]
     thresholds: tuple[float, ...]
     weights: tuple[float, ...] | None = None
+    own: ItemLoss | None = None
     results: tuple[str, ...] = ("labels", "probabilities")
 
     @property
@@ -50,6 +52,8 @@ class MultiLabel:
         return self._summed(model(**batch.inputs).logits, batch.labels)
 
     def _summed(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.own is not None:
+            return each_item(self.own, logits, labels).sum()
         logits = at_least_single(logits)
         weights = None if self.weights is None else torch.tensor(self.weights, device=logits.device)
         return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weights, reduction="sum")
@@ -115,4 +119,5 @@ def build_multi_label(section: ClassificationTask, facts: LabelFacts, evaluate: 
         metrics=METRICS["multilabel"] if evaluate.metrics == "auto" else evaluate.metrics,
         thresholds=tuple(given.get(label, common) for label in facts.labels),
         weights=tuple(weights.get(label, 1.0) for label in facts.labels) if weights else None,
+        own=item_loss(section.loss),
     )

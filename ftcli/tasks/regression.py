@@ -18,6 +18,7 @@ from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
+from ftcli.tasks.losses import ItemLoss, each_item, item_loss
 from ftcli.tasks.metrics import pearson, spearman
 
 
@@ -25,14 +26,14 @@ from ftcli.tasks.metrics import pearson, spearman
 class Regression:
     """Squared error; an item is a row, or each order of a symmetric pair. It concludes numbers [rows]."""
 
-    column: str
     metrics: tuple[str, ...]
+    own: ItemLoss | None = None
     results: tuple[str, ...] = ("value",)
 
     @property
     def outputs(self) -> Outputs:
-        """One number, named like the column it stands in."""
-        return Outputs((self.column,), problem="regression")
+        """One number."""
+        return Outputs((), problem="regression")
 
     def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
         """Every sequence is an item."""
@@ -40,12 +41,18 @@ class Regression:
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Squared errors summed over rows."""
-        return _summed(model(**batch.inputs).logits, batch.labels)
+        return self._summed(model(**batch.inputs).logits, batch.labels)
+
+    def _summed(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.own is not None:
+            return each_item(self.own, logits, labels).sum()
+        numbers = at_least_single(logits)[:, 0]
+        return mse_loss(numbers, labels.to(numbers.dtype), reduction="sum")
 
     def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
         """Numbers [sequences, 1] and, if asked for, the summed loss."""
         logits = model(**batch.inputs).logits
-        return Inference(at_least_single(logits), _summed(logits, batch.labels) if with_loss else None)
+        return Inference(at_least_single(logits), self._summed(logits, batch.labels) if with_loss else None)
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
         """Numbers [rows], float64."""
@@ -72,13 +79,7 @@ class Regression:
             yield {"value": round(value, 6)}
 
 
-def _summed(logits: Tensor, labels: Tensor) -> Tensor:
-    numbers = at_least_single(logits)[:, 0]
-    return mse_loss(numbers, labels.to(numbers.dtype), reduction="sum")
-
-
 def build_regression(section: RegressionTask, facts: LabelFacts, evaluate: EvaluateSection) -> Regression:  # noqa: ARG001
     """The task for this column of numbers."""
-    return Regression(
-        facts.column or "value", METRICS["regression"] if evaluate.metrics == "auto" else evaluate.metrics
-    )
+    metrics = METRICS["regression"] if evaluate.metrics == "auto" else evaluate.metrics
+    return Regression(metrics, item_loss(section.loss))

@@ -1,5 +1,156 @@
-from ftcli.tasks.base import Task
+"""A tag for each word of a row, such as the entities of a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from ftcli.data.tags import Entity, Scheme, allowed_transitions, entities_of
+from ftcli.data.targets import LabelFacts
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.modeling.crf import AllowedSteps, LinearChainCRF
+from ftcli.modeling.outputs import Outputs
+from ftcli.modeling.tagger import crf_of, word_logits
+from ftcli.runtime.encoding import Fields
+from ftcli.spec.choices import TaggingTask
+from ftcli.spec.metrics import METRICS
+from ftcli.spec.sections import EvaluateSection
+from ftcli.tasks.base import Batch, Inference, Words, at_least_single
+from ftcli.tasks.breakdown import Breakdown
+from ftcli.tasks.entities import EntityCounts
+from ftcli.tasks.losses import LabelLoss
+
+_ROWS_AT_ONCE = 256
 
 
-def build_tagging(section, facts, evaluate) -> Task:
-    raise NotImplementedError
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """Softmax over tags, or a CRF where the model has one; an item is a word.
+
+    Of a long sentence's windows each word counts in one, and a CRF sees each window's own words as a chain, which
+    begins or ends the sentence only where the window does. What is predicted is the best chain of the whole sentence.
+    What it concludes are each word's tag and the tag's probability [words, 2], float64.
+    """
+
+    words: str
+    labels: tuple[str, ...]
+    scheme: Scheme
+    metrics: tuple[str, ...]
+    criterion: LabelLoss = field(default_factory=LabelLoss)
+    results: tuple[str, ...] = ("tags", "entities")
+
+    @property
+    def outputs(self) -> Outputs:
+        """A score for each tag at each token, and which tags may follow which."""
+        allowed = allowed_transitions(self.labels, self.scheme)
+        return Outputs(self.labels, per="token", allowed=AllowedSteps(allowed.starts, allowed.ends, allowed.steps))
+
+    def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
+        """Every word is an item."""
+        return int(split.row_item_counts()[rows].sum())
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """The negative log-likelihood of the tags, summed over words."""
+        return self._scored(model, batch, with_loss=True)[1]
+
+    def _scored(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> tuple[Tensor, Tensor]:
+        """Scores [sequences, words, tags] in single precision or better, and the summed loss."""
+        words = cast("Words", batch.words)
+        zero = torch.zeros((), device=batch.labels.device)
+        if crf_of(model) is not None:
+            tags = batch.labels.clamp(min=0) if with_loss else None
+            found = model(**batch.inputs, positions=words.positions, mask=words.mask, tags=tags, **_borders(words))
+            return at_least_single(found.logits), -found.log_likelihood.sum() if with_loss else zero
+        logits = at_least_single(word_logits(model(**batch.inputs).logits, words.positions))
+        loss = self.criterion(logits[words.mask], batch.labels[words.mask]) if with_loss else zero
+        return logits, loss
+
+    def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
+        """Scores [words, tags] and, if asked for, the summed loss."""
+        logits, loss = self._scored(model, batch, with_loss=with_loss)
+        return Inference(logits[cast("Words", batch.words).mask], loss if with_loss else None)
+
+    def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:
+        """Each word's tag and its probability [words, 2]: with a CRF the best chain's, and the marginal."""
+        crf = crf_of(model)
+        if crf is None:
+            best = scores.double().softmax(1).max(1)
+            return torch.stack((best.indices.double(), best.values), 1)
+        sentences = torch.split(scores, cast("list[int]", split.row_item_counts().tolist()))
+        return torch.cat(
+            [_decoded(crf, sentences[n : n + _ROWS_AT_ONCE]) for n in range(0, len(sentences), _ROWS_AT_ONCE)]
+        )
+
+    def _tags(self, numbers: Tensor, split: TokenizedSplit) -> Iterator[list[str]]:
+        """Each row's tags."""
+        for part in torch.split(numbers, cast("list[int]", split.row_item_counts().tolist())):
+            yield [self.labels[number] for number in cast("list[int]", part.long().tolist())]
+
+    def _counts(self, found: Tensor, split: TokenizedSplit) -> EntityCounts:
+        counts = EntityCounts(self.scheme)
+        for gold, predicted in zip(self._tags(split.labels, split), self._tags(found[:, 0], split), strict=True):
+            counts.add(gold, predicted)
+        return counts
+
+    def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
+        """Entity scores, strict and lenient, and the share of words whose tag is right."""
+        right = found[:, 0].long() == split.labels
+        values = {**self._counts(found, split).metrics(), "accuracy": float(right.double().mean())}
+        return {name: values[name] for name in self.metrics}
+
+    def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
+        """The scores of each type of entity, and of all."""
+        return Breakdown(self._counts(found, split).rows())
+
+    def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:
+        """One tag for each word, and the entities with their type, place and text; of a text its words, too."""
+        for tags, row in zip(self._tags(found[:, 0], split), rows, strict=True):
+            entities = entities_of(tags, self.scheme, lenient=True)
+            words = cast("list[str]", row[self.words])
+            split_by_us = {self.words: words} if "offsets" in row else {}  # else the input's own fields tell
+            yield {**split_by_us, "tags": tags, "entities": [_described(each, row, words) for each in entities]}
+
+
+def _borders(words: Words) -> dict[str, Tensor]:
+    return {"begins": words.begins, "finishes": words.finishes}
+
+
+def _decoded(crf: LinearChainCRF, sentences: tuple[Tensor, ...]) -> Tensor:
+    device = crf.steps.device
+    emissions = pad_sequence(list(sentences), batch_first=True).to(device)
+    lengths = torch.tensor([len(sentence) for sentence in sentences], device=device)
+    mask = torch.arange(emissions.shape[1], device=device) < lengths[:, None]
+    tags = crf.decode(emissions, mask)
+    probabilities = crf.marginals(emissions, mask).gather(2, tags[..., None])[..., 0]
+    return torch.stack((tags[mask].double(), probabilities[mask].double()), 1).cpu()
+
+
+def _described(entity: Entity, row: Fields, words: list[str]) -> Fields:
+    """An entity, from `start` up to `end`: in characters where the row is a text, else in words."""
+    kind, start, end = entity.type, entity.start, entity.end
+    text, offsets = row.get("text"), cast("list[list[int]] | None", row.get("offsets"))
+    if isinstance(text, str) and offsets is not None:
+        start, end = offsets[start][0], offsets[end - 1][1]
+        return {"type": kind, "start": start, "end": end, "text": text[start:end]}
+    return {"type": kind, "start": start, "end": end, "text": _joined(words[start:end])}
+
+
+def _joined(words: list[str]) -> str:
+    """Words as a text; characters of a script without spaces stand together."""
+    return ("" if all(len(word) == 1 and not word.isascii() for word in words) else " ").join(words)
+
+
+def build_tagging(section: TaggingTask, facts: LabelFacts, evaluate: EvaluateSection) -> Tagging:
+    """The task for these tags."""
+    return Tagging(
+        words=facts.text,
+        labels=facts.labels,
+        scheme=cast("Scheme", facts.scheme),
+        metrics=METRICS["tagging"] if evaluate.metrics == "auto" else evaluate.metrics,
+        criterion=LabelLoss(smoothing=section.label_smoothing),
+    )

@@ -24,18 +24,21 @@ from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.code import describe_code
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.seeding import seed_for
 from ftcli.runtime.world import World
 from ftcli.spec.choices import TaskChoice, card_task
 from ftcli.spec.dump import dump_recipe
+from ftcli.spec.factories import MODEL_FACTORIES, factories_in
 from ftcli.spec.metrics import best_metric
 from ftcli.spec.run import RunSpec
 from ftcli.spec.sections import EvaluateSection, ModelSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.tasks.build import settled
+from ftcli.train.code import head_builder, look_in
 from ftcli.train.encoding import RowEncoder, row_encoder
 from ftcli.train.feed import Feed, choose_cut
 from ftcli.train.meter import Meter
@@ -95,6 +98,7 @@ def load_parts(
     Raises:
         RecipeError: the model can't be had, a pattern matches nothing, or numbers don't fit each other.
     """
+    look_in(spec.run.code)
     section = settled(spec.task, prepared.facts.splits["train"].label_counts)
     evaluation = _evaluation(spec)
     task = build_task(section, label_facts(prepared), evaluation)
@@ -127,9 +131,17 @@ def load_parts(
 
 
 def _load_model(section: ModelSection, outputs: Outputs, seed: int, start: Path | None) -> Loaded:
+    build_head = head_builder(section.head_factory, section.head_options)
     if start is not None:
-        return Loaded(restore_model(start, head=section.head, outputs=outputs), ())
-    return load_model(section, outputs=outputs, seed=seed_for(seed, "head"))
+        return Loaded(restore_model(start, head=section.head, outputs=outputs, build_head=build_head), ())
+    return load_model(section, outputs=outputs, seed=seed_for(seed, "head"), build_head=build_head)
+
+
+def restored(parts: Parts, checkpoint: Path) -> nn.Module:
+    """The model of another checkpoint of the same run."""
+    section = parts.spec.model
+    build_head = head_builder(section.head_factory, section.head_options)
+    return restore_model(checkpoint, head=section.head, outputs=parts.task.outputs, build_head=build_head)
 
 
 def _evaluation(spec: RunSpec) -> EvaluateSection:
@@ -262,4 +274,9 @@ def model_card(parts: Parts) -> ModelCard:
         data=facts.name,
         data_folder=str(parts.prepared.folder.resolve()),
         rows_sha256=facts.rows_sha256,
+        head_factory=spec.model.head_factory,
+        head_options=spec.model.head_options,
+        code_folder=spec.run.code,
+        evaluate_factory=spec.evaluate.factory,
+        code=tuple(describe_code(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES))),
     )

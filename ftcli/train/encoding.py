@@ -23,12 +23,12 @@ class RowEncoder:
 def row_encoder(tokenizer: Tokenizer, *, task: TaskChoice, columns: Columns, max_length: int) -> RowEncoder:
     """The encoder of a task's rows."""
     if isinstance(task, TaggingTask):
-        words = tokenizer.word_encoder(max_length, overlap=task.overlap)
+        words = tokenizer.word_encoder(max_length, None if task.stride == "auto" else task.stride)
 
         def encode_words(rows: Sequence[Fields]) -> Encoded:
             return words([cast("list[str]", row[columns.text]) for row in rows])
 
-        return RowEncoder(encode_words, f"{tokenizer.fingerprint} words {max_length} {task.overlap}")
+        return RowEncoder(encode_words, f"{tokenizer.fingerprint} words {max_length} {task.stride}")
     texts = tokenizer.encoder(max_length)
     symmetric = getattr(task, "symmetric", False) and columns.pair is not None
 

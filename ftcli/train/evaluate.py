@@ -59,7 +59,7 @@ def score_split(
     mine = list(batches[world.rank :: world.size])
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
     items: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
-    scores: list[Tensor] = [torch.empty(0, max(1, len(task.outputs.labels)))]
+    scores: list[Tensor] = [torch.empty(0, task.outputs.size)]
     done = 0
     with torch.inference_mode():
         for number, part in enumerate(mine):

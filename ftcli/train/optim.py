@@ -10,14 +10,15 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.freezing import check_pattern
-from ftcli.spec.choices import SGD, AdamW, OptimizerChoice
+from ftcli.runtime.code import find_factory
+from ftcli.spec.choices import SGD, AdamW, CustomOptimizer, OptimizerChoice
 
 _LAYER = re.compile(r"\.(?:layer|layers|h)\.(\d+)\.")
 BASE = "base"
@@ -113,13 +114,21 @@ class NamedOptimizer:
             del self.inner.state[parameter]
 
     def state(self) -> dict[str, Tensor]:
-        """The optimizer's tensors, keyed `exp_avg/bert.encoder...`."""
-        return {
-            f"{key}/{self._names[index]}": value.detach().contiguous()
-            for index, values in self.inner.state_dict()["state"].items()
-            for key, value in values.items()
-            if isinstance(value, Tensor)
-        }
+        """The optimizer's tensors, keyed `exp_avg/bert.encoder...`.
+
+        Raises:
+            CheckpointError: it keeps something else than tensors, which a checkpoint can't hold.
+        """
+        found: dict[str, Tensor] = {}
+        for index, values in self.inner.state_dict()["state"].items():
+            for key, value in values.items():
+                if value is None:
+                    continue
+                if not isinstance(value, Tensor):
+                    what = f"the optimizer keeps `{key}`, which is {type(value).__name__} and no tensor"
+                    raise CheckpointError(what, hint="keep it as a tensor: a checkpoint holds nothing else")
+                found[f"{key}/{self._names[index]}"] = value.detach().contiguous()
+        return found
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what `state` gave, by name.
@@ -136,6 +145,20 @@ class NamedOptimizer:
             state[places[name]][kind] = value
         whole: dict[str, Any] = self.inner.state_dict()
         self.inner.load_state_dict({"state": dict(state), "param_groups": whole["param_groups"]})
+
+
+class OptimizerFactory(Protocol):
+    """What `optimizer.factory` names: makes an optimizer of torch's kind, all of whose state must be tensors."""
+
+    def __call__(self, groups: list[dict[str, Any]], *, lr: float, **options: Any) -> torch.optim.Optimizer:
+        """The optimizer.
+
+        Args:
+            groups: `params`, `lr` and `weight_decay` of each group; the schedule sets the groups' `lr` in every step.
+            lr: The recipe's `optimizer.lr`.
+            options: The recipe's `optimizer.options`.
+        """
+        ...
 
 
 def build_optimizer(model: nn.Module, choice: OptimizerChoice, rules: Sequence[ParameterRule]) -> NamedOptimizer:
@@ -160,3 +183,6 @@ def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim
         case SGD():
             # Fused, it can't take parameters whose momentum begins later than that of others: those of a later stage.
             return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=choice.momentum == 0)
+        case CustomOptimizer():
+            factory: OptimizerFactory = find_factory(choice.factory, key=("optimizer", "factory"))
+            return factory(groups, lr=choice.lr, **choice.options)

@@ -11,22 +11,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
+from ftcli.data.tags import Scheme
 from ftcli.errors import CheckpointError
-from ftcli.modeling.backbone import Head, save_model
+from ftcli.modeling.backbone import save_model
 from ftcli.modeling.tokenizer import Tokenizer
+from ftcli.runtime.code import CodeFile
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
 from ftcli.spec.choices import TaskChoice
+from ftcli.spec.sections import HeadName
 from ftcli.train.progress import Progress
 from ftcli.train.run import Run
 from ftcli.train.saving import Snapshot
@@ -39,20 +42,28 @@ RECIPE = "recipe.toml"
 
 
 class ModelCard(Section):
-    """ftcli.json: all that evaluating and predicting need besides the weights; `scheme` is that of tags."""
+    """ftcli.json: all that evaluating and predicting need besides the weights; `scheme` is that of tags.
+
+    `code` are the files of the user's own that it needs, which were in `code_folder`.
+    """
 
     format_version: int = 2
     task: TaskChoice
     labels: list[str]
-    scheme: str | None = None
+    scheme: Scheme | None = None
     columns: Columns
     max_length: int
-    head: Head
+    head: HeadName
     batch_size: int
     best_metric: str
     data: str
     data_folder: str
     rows_sha256: str
+    head_factory: str = "off"
+    head_options: Annotated[dict[str, Any], Field(default_factory=dict)]
+    evaluate_factory: str = "off"
+    code_folder: str = "auto"
+    code: tuple[CodeFile, ...] = ()
     step: int = 0
 
 

@@ -20,17 +20,18 @@ from ftcli.modeling.backbone import (
     restore_model,
     save_model,
 )
+from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.places import resolve_path
 from ftcli.spec.sections import ModelSection
 from tests.modeling.encoders import ARCHITECTURES, make_encoder, make_inputs
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
-every_head = pytest.mark.parametrize("head", ["auto", "mean"])
+every_head = pytest.mark.parametrize("head", ["auto", "cls", "mean", "max"])
 LABELS = ("no", "yes")
 
 
 def load(path: Path | str, *, labels: tuple[str, ...] = LABELS, seed: int = 1, **section: object) -> Loaded:
-    return load_model(ModelSection.model_validate({"path": str(path), **section}), labels=labels, seed=seed)
+    return load_model(ModelSection.model_validate({"path": str(path), **section}), outputs=Outputs(labels), seed=seed)
 
 
 def logits(model: nn.Module) -> torch.Tensor:
@@ -118,7 +119,7 @@ def test_a_task_checkpoint_with_other_labels_gets_a_new_head(
 
 
 @every_architecture
-@pytest.mark.parametrize(("saved", "wanted"), [("auto", "mean"), ("mean", "auto")])
+@pytest.mark.parametrize(("saved", "wanted"), [("auto", "mean"), ("mean", "auto"), ("mean", "max"), ("cls", "mean")])
 def test_a_head_of_another_kind_is_not_kept(tmp_path: Path, architecture: str, saved: str, wanted: str) -> None:
     old = dict(trained(tmp_path, architecture, saved).named_parameters())
     loaded = load(tmp_path / "trained", head=wanted)
@@ -210,7 +211,7 @@ def test_the_longest_row_runs_and_a_longer_one_does_not(tmp_path: Path, architec
 @every_head
 def test_what_was_saved_comes_back_with_the_same_logits(tmp_path: Path, architecture: str, head: str) -> None:
     model = trained(tmp_path, architecture, head)
-    assert torch.equal(logits(restore_model(tmp_path / "trained", head=head)), logits(model))
+    assert torch.equal(logits(restore_model(tmp_path / "trained", head=head, outputs=Outputs(LABELS))), logits(model))
 
 
 @every_architecture

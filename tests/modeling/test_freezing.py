@@ -182,9 +182,10 @@ def test_a_module_that_is_frozen_in_part_only_freezes_its_frozen_children() -> N
 
 def test_the_dropout_of_a_frozen_encoder_is_off_and_that_of_its_head_is_on(model_folder: Path) -> None:
     from ftcli.modeling.backbone import load_model
+    from ftcli.modeling.outputs import Outputs
     from ftcli.spec.sections import ModelSection
 
-    model = load_model(ModelSection(path=str(model_folder)), labels=("a", "b"), seed=1).model
+    model = load_model(ModelSection(path=str(model_folder)), outputs=Outputs(("a", "b")), seed=1).model
     apply_stage(model, Stage(0, frozenset({"classifier.weight", "classifier.bias"}), ""))
     set_training_mode(model, frozen_modules(model))
     modes = {name: module.training for name, module in model.named_modules()}
