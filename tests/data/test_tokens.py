@@ -56,7 +56,9 @@ def test_rows_sequences_and_items_are_counted_apart() -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(shaped_rows(), st.data())
-def test_what_belongs_to_a_row_is_found_from_either_side(case: tuple[list[TokenRow], Shape], data: st.DataObject) -> None:
+def test_what_belongs_to_a_row_is_found_from_either_side(
+    case: tuple[list[TokenRow], Shape], data: st.DataObject
+) -> None:
     rows, shape = case
     split = TokenizedSplit.of(encoded(rows, shape), None)
     chosen = torch.tensor(data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6)), dtype=torch.int64)

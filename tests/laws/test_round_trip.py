@@ -29,7 +29,8 @@ def test_every_recipe_of_the_project_loads_dumps_and_reloads_to_an_equal_spec(pa
 
 
 def logits(folder: Path, rows: list[dict[str, str]]) -> torch.Tensor:
-    return open_predictor(folder).score(rows).scores
+    predictor = open_predictor(folder)
+    return finish(predictor.score(predictor.split(rows))).scores
 
 
 def test_a_checkpoint_with_the_auto_head_gives_the_same_logits_in_plain_transformers(project: Path) -> None:
@@ -40,7 +41,7 @@ def test_a_checkpoint_with_the_auto_head_gives_the_same_logits_in_plain_transfor
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     assert model.config.id2label == {0: "no", 1: "yes"}
-    ours = predictor.score(rows).scores
+    ours = logits(Path("run/best"), rows)
     inputs = predictor.tokenizer.inner(
         [r["a"] for r in rows], [r["b"] for r in rows], padding=True, return_tensors="pt"
     )

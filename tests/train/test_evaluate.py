@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ftcli.data.tokens import UNLABELLED, TokenizedSplit
+from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.activity import Activity, finish
 from ftcli.runtime.encoding import Encoded
 from ftcli.runtime.world import World
 from ftcli.tasks.classification import Classification
-from ftcli.train.evaluate import Scores, measure, score_split
+from ftcli.train.evaluate import Scores, score_split
 
 TASK = Classification(("no", "yes"), ("accuracy", "f1"))
 
@@ -46,7 +46,7 @@ def logits_of(first: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 def make_split(rows: int, *, labelled: bool = True) -> TokenizedSplit:
     rng = random.Random(rows)
     ids = [[number + 1] * rng.randint(1, 9) for number in range(rows)]
-    labels = [rng.randint(0, 1) if labelled else UNLABELLED for _ in range(rows)]
+    labels = torch.tensor([rng.randint(0, 1) for _ in range(rows)]) if labelled else None
     return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), labels)
 
 
@@ -123,6 +123,6 @@ def test_metrics_are_of_the_whole_split() -> None:
     split = make_split(30)
     found = score(Counting(), split)
     right = found.scores.argmax(1) == split.labels
-    metrics = measure(TASK, split, found)
+    metrics = TASK.measure(found.found, split)
     assert set(metrics) == {"accuracy", "f1"}
     assert metrics["accuracy"] == pytest.approx(float(right.double().mean()))

@@ -24,7 +24,7 @@ def make_split(rows: int, *, longest: int = 12, seed: int = 0) -> TokenizedSplit
     """Row n is the token n + 1, so many times; its label is n % 2."""
     rng = random.Random(seed)
     ids = [[number + 1] * rng.randint(1, longest) for number in range(rows)]
-    return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), [number % 2 for number in range(rows)])
+    return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), torch.arange(rows) % 2)
 
 
 def make_feed(split: TokenizedSplit, cut: Cut, *, rank: int = 0, ranks: int = 1, seed: int = 1, **batch: int) -> Feed:
