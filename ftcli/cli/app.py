@@ -60,7 +60,7 @@ def prepare(
 ) -> None:
     """Get a data set, check every row, and say what it looks like."""
     with loading():
-        from ftcli.cli.results import show_profile
+        from ftcli.cli.profile import show_profile
         from ftcli.flows.prepare import prepare_target, resolve_target
 
     resolved = resolve_target(target, tuple(settings or ()), root=root)

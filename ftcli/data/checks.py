@@ -3,84 +3,147 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import cast
 
-from ftcli.data.dataset import BadRowFacts, BadRows
-from ftcli.data.readers import BadRow, Row, label_text, shown
+import orjson
+
+from ftcli.data.labels import Answer, LabelNames, kind_of, label_names, listed, read_label, read_labels, read_number
+from ftcli.data.rows import BadRow, Row
+from ftcli.data.tagging import Mended, read_tagged, sentence_of, written_columns
+from ftcli.data.tags import Scheme, types_of
 from ftcli.errors import DataError, Location, Problem
 from ftcli.runtime.encoding import Fields
-from ftcli.spec.card import Columns, Split
-
-MAX_LABELS = 10_000
-SHOWN_NAMES = 20
-SHOWN_PROBLEMS = 10
-KEPT_EXAMPLES = 100
+from ftcli.spec.card import CardTask, Columns, DataCard, Split, Tags
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A row that can be used: its fields as they will be written, its texts, and its label if it has one."""
+    """A row that can be used: its fields as they will be written, its texts, and the labels that it counts for.
+
+    Those are its label, its labels, or the types of its entities, and None where it is not labelled.
+    """
 
     fields: dict[str, object]
     texts: tuple[str, ...]
-    label: str | None
+    labels: tuple[str, ...] | None
+    mended: Mended | None = None
+
+
+@dataclass(slots=True)
+class Rules:
+    """What is asked of rows, and what the first of them have settled: labels, and what their columns are called."""
+
+    task: CardTask
+    names: LabelNames
+    separator: str = ","
+    tags: Tags = field(default_factory=Tags)
+    scheme: Scheme = "bio"
+    written: Columns | None = None
+
+    @classmethod
+    def of(cls, card: DataCard) -> Rules:
+        """The rules of a data card; tags whose scheme it leaves open are bio."""
+        scheme: Scheme = "bio" if card.tags.scheme == "auto" else card.tags.scheme
+        return cls(card.task, label_names(card), card.label_separator, card.tags, scheme)
+
+    @classmethod
+    def of_known(cls, task: CardTask, labels: Iterable[str], *, scheme: str | None, columns: Columns) -> Rules:
+        """The rules of rows for labels that are known, in their own scheme where they are tags."""
+        if scheme is None:
+            return cls(task, LabelNames(tuple(labels), {}))
+        known = cast("Scheme", scheme)
+        names = LabelNames(types_of(labels), {}, "entity type")
+        return cls(task, names, tags=Tags(to=known), scheme=known, written=columns)
 
 
 @dataclass(slots=True)
 class RowCheck:
-    """Checks the rows of one split.
+    """Checks the rows of one file, whose columns are called `columns`.
 
-    `labels` are the labels known; None means that every label is taken, and found afterwards in `seen`. Where
-    labels are optional the first row decides for all, so that a split is labelled wholly or not at all.
+    Where labels are optional the first row decides for all, so that a split is labelled wholly or not at all.
     """
 
     split: Split
     columns: Columns
-    labels: tuple[str, ...] | None
-    seen: set[str] = field(default_factory=set[str])
+    rules: Rules
     labelled: bool | None = None
 
     def __post_init__(self) -> None:
         if self.split != "test":
             self.labelled = True
 
-    def check(self, row: Row) -> CheckedRow | str:
+    def check(self, row: Row) -> CheckedRow | BadRow:
         """Return the row as it will be written, or the reason why it can't be used."""
+        match self.rules.task:
+            case "tagging":
+                return self._tagged(row)
+            case "custom":
+                result = self._custom(row)
+            case _:
+                result = self._answered(row)
+        return BadRow(row.line, result, row.text) if isinstance(result, str) else result
+
+    def _tagged(self, row: Row) -> CheckedRow | BadRow:
+        rules = self.rules
+        found = read_tagged(row, columns=self.columns, tags=rules.tags, scheme=rules.scheme, names=rules.names)
+        if isinstance(found, BadRow):
+            return found
+        reason = self._unlike_the_others(is_labelled=found.tags is not None)
+        if reason is not None:
+            return BadRow(row.line, reason, row.text)
+        if rules.written is None:
+            rules.written = written_columns(self.columns, is_text=found.sentence.text is not None)
+        fields = found.fields(row, self.columns, written=rules.written)
+        types = found.types if found.tags is not None else None
+        return CheckedRow(fields, (" ".join(found.sentence.words),), types, found.mended)
+
+    def _custom(self, row: Row) -> CheckedRow | str:
+        texts: list[str] = []
+        for column in self.columns.texts:
+            value = row.fields.get(column)
+            if value is None:
+                return f"column `{column}` is missing"
+            texts.append(value if isinstance(value, str) else orjson.dumps(value).decode())
+        return CheckedRow(row.fields, tuple(texts), None)
+
+    def _answered(self, row: Row) -> CheckedRow | str:
         texts = row_texts(row.fields, self.columns.texts)
         if isinstance(texts, str):
             return texts
-        label, reason = self._label(row.fields)
+        answer = self._answer(row.fields.get(self.columns.label or ""))
+        if isinstance(answer, str):
+            return answer
+        reason = self._unlike_the_others(is_labelled=answer is not None)
         if reason is not None:
             return reason
         fields = row.fields | dict(zip(self.columns.texts, texts, strict=True))
-        if label is not None and self.columns.label is not None:
-            fields[self.columns.label] = label
-        return CheckedRow(fields, texts, label)
+        if answer is None:
+            return CheckedRow(fields, texts, None)
+        return CheckedRow(fields | {self.columns.label or "": answer.value}, texts, answer.labels)
 
-    def _label(self, fields: dict[str, object]) -> tuple[str | None, str | None]:
-        value = fields.get(self.columns.label or "")
-        label = label_text(value)
+    def _answer(self, value: object) -> Answer | str | None:
+        column, names = self.columns.label or "", self.rules.names
+        match self.rules.task:
+            case "regression":
+                return read_number(value, column=column)
+            case "multilabel":
+                return read_labels(value, names=names, column=column, separator=self.rules.separator)
+            case _:
+                return read_label(value, names=names, column=column)
+
+    def _unlike_the_others(self, *, is_labelled: bool) -> str | None:
         if self.labelled is None:
-            self.labelled = label is not None
-        reason = self._refusal(value, label)
-        if reason is None and label is not None:
-            self.seen.add(label)
-        return label, reason
-
-    def _refusal(self, value: object, label: str | None) -> str | None:
-        if label is None:
-            others = ", but the rows before it have one: label all or none" if self.split == "test" else ""
-            return f"it has no label in column `{self.columns.label}`{others}" if self.labelled else None
-        if not self.labelled:
-            return f"it has a label (`{shown(label)}`), but the rows before it have none: label all or none"
-        if not isinstance(value, str | int | float):
-            return f"column `{self.columns.label}` holds {_kind(value)}, not a label"
-        if self.labels is not None and label not in self.labels:
-            return f"unknown label `{shown(label)}`; the labels known are {listed(self.labels)}"
-        return None
+            self.labelled = is_labelled
+        if self.labelled == is_labelled:
+            return None
+        if is_labelled:
+            return (
+                f"it has a label (column `{self.columns.label}`), but the rows before it have none: label all or none"
+            )
+        others = ", but the rows before it have one: label all or none" if self.split == "test" else ""
+        return f"it has no label in column `{self.columns.label}`{others}"
 
 
 def row_texts(fields: Mapping[str, object], columns: Iterable[str]) -> tuple[str, ...] | str:
@@ -94,8 +157,12 @@ def row_texts(fields: Mapping[str, object], columns: Iterable[str]) -> tuple[str
     return tuple(texts)
 
 
-def row_inputs(fields: Fields, names: Iterable[str], *, columns: Columns, task: str) -> Fields | str:  # noqa: ARG001
+def row_inputs(fields: Fields, names: Iterable[str], *, columns: Columns, task: str) -> Fields | str:
     """Return what the model reads of a row, under the columns' names, or the reason why it can't be used."""
+    names = tuple(names)
+    if task == "tagging":
+        sentence = sentence_of(fields.get(names[0]), names[0])
+        return sentence if isinstance(sentence, str) else {columns.text: sentence.words, **sentence.origin}
     texts = row_texts(fields, names)
     return texts if isinstance(texts, str) else dict(zip(columns.texts, texts, strict=True))
 
@@ -111,17 +178,7 @@ def _text(fields: Mapping[str, object], column: str) -> tuple[str, str | None]:
         case int() | float() as number if not isinstance(number, bool):
             return repr(number), None
         case other:
-            return "", f"column `{column}` holds {_kind(other)}, not text"
-
-
-def _kind(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
+            return "", f"column `{column}` holds {kind_of(other)}, not text"
 
 
 def check_columns(row: Row, *, columns: Columns, labelled: bool, where: Location) -> None:
@@ -146,61 +203,3 @@ def _nearest(name: str, there: Iterable[str]) -> str | None:
     by_folded = {other.casefold().strip(): other for other in there}
     near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[near[0]] if near else None
-
-
-def sort_labels(labels: Iterable[str], *, column: str | None) -> tuple[str, ...]:
-    """Return labels in their order: by number if all are whole numbers, otherwise by text.
-
-    Raises:
-        DataError: There are so many that the column can't be one of labels.
-    """
-    found = sorted(labels)
-    if len(found) > MAX_LABELS:
-        what = f"column `{column}` has more than {MAX_LABELS} different values, too many for labels"
-        raise DataError(what, hint="is it the right column? columns.label names it")
-    if all(re.fullmatch(r"-?[0-9]+", label) for label in found):
-        found.sort(key=int)
-    return tuple(found)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return names as a list for a message, cut off where it gets long."""
-    every = list(names)
-    more = f" and {len(every) - SHOWN_NAMES} more" if len(every) > SHOWN_NAMES else ""
-    return ", ".join(every[:SHOWN_NAMES]) + more
-
-
-class BadRowTally:
-    """Counts the rows that are left out, and stops when there are more than `limit`."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count = 0
-        self._examples: list[BadRowFacts] = []
-        self._problems: list[Problem] = []
-
-    def add(self, row: BadRow, *, split: Split, file: str, download: Path | None = None) -> None:
-        """Leave a row out. `download` is the downloaded file that it comes from, if it does.
-
-        Raises:
-            DataError: It is one too many.
-        """
-        where = Location(file, row.line, text=row.text)
-        self._count += 1
-        if len(self._examples) < KEPT_EXAMPLES:
-            self._examples.append(BadRowFacts(split=split, location=str(where), reason=row.reason))
-        if len(self._problems) < SHOWN_PROBLEMS or self._count > self._limit:
-            self._problems.append(Problem(f"a row can't be used: {row.reason}", where))
-        if self._count > self._limit:
-            raise self._too_many(download)
-
-    def facts(self) -> BadRows:
-        """Return the count and the first rows, for the record."""
-        return BadRows(count=self._count, examples=tuple(self._examples))
-
-    def _too_many(self, download: Path | None) -> DataError:
-        last = self._problems.pop()
-        mend = "mend the row" if download is None else f"delete {download} to download it again"
-        allowed = f" (so far {self._limit} were left out)" if self._limit else ""
-        hint = f"{mend}, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N{allowed}"
-        return DataError([*self._problems, Problem(last.what, last.where, hint)])

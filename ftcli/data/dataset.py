@@ -16,12 +16,15 @@ from ftcli.errors import DataError, Location
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns, DataCard, Split
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 DATASET_FILE = "dataset.json"
 
 
 class SplitFacts(Section):
-    """One split: its file here, what it counts, and the name of the file it came from."""
+    """One split: its file here, what it counts, and the name of the file it came from.
+
+    `label_counts` are of rows, or of the entities of each type.
+    """
 
     file: str
     rows: int
@@ -42,7 +45,7 @@ class SourceFacts(Section):
 
 
 class BadRowFacts(Section):
-    """A row that was left out."""
+    """A row that was left out or repaired."""
 
     split: Split
     location: str
@@ -50,7 +53,7 @@ class BadRowFacts(Section):
 
 
 class BadRows(Section):
-    """How many rows were left out, and the first hundred of them."""
+    """How many rows were left out or repaired, and the first hundred of them."""
 
     count: int = 0
     examples: tuple[BadRowFacts, ...] = ()
@@ -60,7 +63,8 @@ class DatasetFile(Section):
     """The content of `dataset.json`.
 
     `rows_sha256` changes if and only if the rows, the columns or the labels do: what is computed from rows alone
-    is stored under it. `card_sha256` is that of the card it was asked for with (see `hash_card`).
+    is stored under it. `card_sha256` is that of the card it was asked for with (see `hash_card`). Of tagged words,
+    `labels` are the tags, in the scheme `tag_scheme`; the files wrote them in `source_scheme`.
     """
 
     format_version: int = FORMAT_VERSION
@@ -70,12 +74,16 @@ class DatasetFile(Section):
     columns: Columns
     labels: tuple[str, ...]
     tag_scheme: Scheme | None = None
+    source_scheme: Scheme | None = None
     licence: str
     homepage: str
     holdout: float
+    test_holdout: float = 0.0
+    holdout_seed: int = 0
     splits: dict[Split, SplitFacts]
     sources: tuple[SourceFacts, ...]
     bad_rows: BadRows
+    repairs: BadRows = BadRows()
     card_sha256: str
     rows_sha256: str
 
@@ -88,7 +96,9 @@ class Prepared:
     facts: DatasetFile
 
     def rows(self, split: str) -> Generator[dict[str, object]]:
-        """Stream the rows of a split, in file order; texts and labels are text.
+        """Stream the rows of a split, in file order.
+
+        Texts are text. A label is text, a list of texts, a number, or a list with a tag for each word, by the task.
 
         Raises:
             DataError: There is no such split.
@@ -108,9 +118,13 @@ def _stream(path: Path) -> Generator[dict[str, object]]:
             yield cast("dict[str, object]", orjson.loads(line))
 
 
-def hash_rows(splits: Mapping[Split, SplitFacts], *, labels: tuple[str, ...], columns: Columns) -> str:
+def hash_rows(
+    splits: Mapping[Split, SplitFacts], *, task: str, labels: tuple[str, ...], tag_scheme: str | None, columns: Columns
+) -> str:
     """Return one SHA-256 over everything that tokens and batches are made from."""
     content = {
+        "task": task,
+        "tag_scheme": tag_scheme,
         "splits": {split: facts.sha256 for split, facts in splits.items()},
         "labels": labels,
         "columns": columns.model_dump(),
@@ -122,6 +136,15 @@ def hash_card(card: DataCard) -> str:
     """Return one SHA-256 over all that a card says of its rows: their files, how they are read, what is kept."""
     content = card.model_dump_json(exclude={"title", "licence", "homepage"})
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def is_outdated(folder: Path) -> bool:
+    """Whether a data set was prepared in an older format, from which it can only be prepared anew."""
+    try:
+        found = _version(cast("object", orjson.loads((folder / DATASET_FILE).read_bytes())))
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    return isinstance(found, int) and found < FORMAT_VERSION
 
 
 def open_prepared(folder: Path) -> Prepared:
@@ -165,7 +188,11 @@ def _read_facts(folder: Path) -> DatasetFile:
 
 
 def _check_version(content: object, *, where: Location, folder: Path) -> None:
-    found = cast("dict[str, object]", content).get("format_version") if isinstance(content, dict) else None
+    found = _version(content)
     if found != FORMAT_VERSION:
         what = f"this data set was prepared in format {found}; format {FORMAT_VERSION} is needed"
         raise DataError(what, where=where, hint=_again(folder))
+
+
+def _version(content: object) -> object:
+    return cast("dict[str, object]", content).get("format_version") if isinstance(content, dict) else None

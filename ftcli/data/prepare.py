@@ -1,63 +1,37 @@
-"""From source files to a prepared folder: every row is read once, checked, written and counted.
+"""From source files to a prepared folder: every row is read once, checked, written, counted and examined.
 
-Nothing here grows with the number of rows.
+Nothing here grows with the rows; holding some of them out takes a few bytes a row.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Protocol
-
-import orjson
+from typing import BinaryIO
 
 from ftcli.data.archives import Origin
-from ftcli.data.checks import BadRowTally, CheckedRow, RowCheck, check_columns, sort_labels
+from ftcli.data.checks import CheckedRow, RowCheck, Rules, check_columns
+from ftcli.data.conll import field_columns
 from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_card, hash_rows
-from ftcli.data.demo import demo_files
+from ftcli.data.dealing import dealer
+from ftcli.data.doctor import examine
+from ftcli.data.files import DataFile, find_files
+from ftcli.data.findings import Finding
 from ftcli.data.profile import Profile, Profiler
-from ftcli.data.readers import BadRow, Row, file_kind, read_rows, shown
+from ftcli.data.readers import TABLES, BadRow, Row, file_kind, read_rows
 from ftcli.data.report import REPORT_FILE, write_report
-from ftcli.data.sources import collect
+from ftcli.data.tagging import find_scheme
+from ftcli.data.tags import tag_list
+from ftcli.data.tally import BadRowTally, Tally
 from ftcli.data.writing import SplitWriter, check_replaceable, new_folder, split_writer
 from ftcli.errors import DataError, Location, RecipeError
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
-from ftcli.spec.card import SPLITS, DataCard, Split
+from ftcli.spec.card import SPLITS, Columns, DataCard, Split
 
 ROWS_PER_ACTIVITY = 2000
-
-
-class _File(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> Path | None: ...
-    @property
-    def size(self) -> int | None: ...
-    def open(self) -> AbstractContextManager[BinaryIO]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _MadeFile:
-    """A file that was generated rather than found."""
-
-    name: str
-    content: bytes
-    path: None = None
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    @contextmanager
-    def open(self) -> Generator[BinaryIO]:
-        with io.BytesIO(self.content) as stream:
-            yield stream
 
 
 @dataclass(slots=True)
@@ -69,8 +43,22 @@ class _Work:
     profiler: Profiler
     bad_rows: BadRowTally
     downloads: Path
-    labels: tuple[str, ...] | None
+    rules: Rules
+    repairs: Tally = field(default_factory=Tally)
     writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    def keep(self, split: Split, row: CheckedRow, *, file: DataFile) -> None:
+        """Write and count a row."""
+        self.writers[split].write(row.fields)
+        self.profiler.add(split, texts=row.texts, labels=row.labels)
+        if row.mended is not None:
+            self.repairs.add(Location(file.name, row.mended.line), row.mended.reason, split=split)
+
+    def columns_of(self, file: DataFile) -> Columns:
+        """What the fields of a file's rows are called that hold text and label."""
+        columns = self.card.columns
+        return field_columns(columns) if file_kind(self.card.format, name=file.name) == "conll" else columns
 
 
 def prepare(
@@ -96,16 +84,17 @@ def prepare(
         DataError: A file can't be had or read, or a row can't be used, with file and line.
         RecipeError: The card doesn't say which column is the label.
     """
-    if card.columns.label is None:
+    if card.columns.label is None and card.task != "custom":
         raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("data", "columns", "label"))
     try:
         check_replaceable(folder.resolve())
-        files, origins = yield from _find_files(card, card_folder=card_folder, source=source, downloads=downloads)
+        files, origins = yield from find_files(card, card_folder=card_folder, source=source, downloads=downloads)
         with new_folder(folder) as scratch, Profiler(scratch / "seen.sqlite") as profiler:
-            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), downloads, card.labels)
+            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), downloads, Rules.of(card))
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
-            facts = _write_facts(work, origins=origins)
+            work.rules.names.check_replaced()
+            facts = yield from _write_facts(work, origins=origins)
     except OSError as error:
         raise DataError(f"{error.strerror or error}: {error.filename or folder}") from None
     return Prepared(folder, facts)
@@ -125,43 +114,56 @@ def read_profile(prepared: Prepared) -> Profile:
         raise DataError(f"{path} can't be read: {str(error).splitlines()[0]}", hint=hint) from None
 
 
-def _find_files(
-    card: DataCard, *, card_folder: Path, source: str | None, downloads: Path
-) -> Working[tuple[Mapping[Split, _File], tuple[Origin, ...]]]:
-    if card.generator is None:
-        found = yield from collect(card, card_folder=card_folder, source=source, downloads=downloads)
-        return found.files, found.origins
-    if source is not None:
-        raise DataError(f"the data set `{card.name}` is generated; it takes no --source")
-    made: dict[Split, _File] = {
-        split: _MadeFile(f"{card.generator}-{split}.jsonl", content) for split, content in demo_files().items()
-    }
-    return made, ()
-
-
-def _read_split(work: _Work, split: Split, *, file: _File) -> Working[None]:
-    """Read one file into one split, or into two where the card holds rows out of train for validation."""
-    check = RowCheck(split, work.card.columns, work.labels)
-    holdout = work.card.holdout if split == "train" else 0.0
-    splits: tuple[Split, ...] = (split, "validation") if holdout else (split,)
+def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:
+    """Read one file into one split, or into several where the card holds rows out of train."""
+    if split == "train":
+        _settle_scheme(work, file=file)
+    check = RowCheck(split, work.columns_of(file), work.rules)
+    shares = work.card.held_out if split == "train" else {}
+    splits: tuple[Split, ...] = (split, *shares)
     with ExitStack() as stack:
         for name in splits:
             path = work.scratch / f"{name}.jsonl"
             work.writers[name] = stack.enter_context(split_writer(path, source=Path(file.name).name))
-        yield from _read_rows(work, check, file=file, choose=lambda number: splits[is_held_out(number, share=holdout)])
+        if shares:
+            yield from _read_and_deal(work, check, shares, file=file)
+        else:
+            yield from _read_rows(work, check, file=file, take=lambda row: work.keep(split, row, file=file))
     for name in splits:
         if not work.writers[name].rows:
-            held_out = f" (holdout = {holdout})" if holdout else ""
-            raise DataError(f"no row for the {name} split{held_out}", where=Location(file.name))
+            key = "holdout" if name == "validation" else "test_holdout"
+            why = f" ({key} = {shares[name]})" if name in shares else ""
+            raise DataError(f"no row for the {name} split{why}", where=Location(file.name))
     if split == "train":
-        work.labels = work.labels or sort_labels(check.seen, column=work.card.columns.label)
+        work.rules.names.settle(column=work.card.columns.label)
         _check_variety(work, file=file)
 
 
-def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[int], Split]) -> Working[None]:
+def _read_and_deal(work: _Work, check: RowCheck, shares: Mapping[Split, float], *, file: DataFile) -> Working[None]:
+    with dealer(work.card, work.scratch) as aside:
+
+        def put_aside(row: CheckedRow) -> None:
+            aside.add(row, work.rules.written or check.columns)
+
+        yield from _read_rows(work, check, file=file, take=put_aside)
+        dealt = yield from aside.deal(shares)
+        for split, row in aside.rows(dealt):
+            work.keep(split, row, file=file)
+    work.findings += dealt.findings
+
+
+def _settle_scheme(work: _Work, *, file: DataFile) -> None:
+    """Find out in which scheme tags are written, where the card leaves it open."""
+    card = work.card
+    if card.task == "tagging" and card.tags.scheme == "auto":
+        with file.open() as stream:
+            work.rules.scheme = find_scheme(_rows_of(work, stream, file=file), work.columns_of(file))
+
+
+def _read_rows(work: _Work, check: RowCheck, *, file: DataFile, take: Callable[[CheckedRow], None]) -> Working[None]:
     columns_checked = False
     with file.open() as stream:
-        for number, row in enumerate(read_rows(stream, work.card.format, name=file.name)):
+        for number, row in enumerate(_rows_of(work, stream, file=file)):
             if number % ROWS_PER_ACTIVITY == 0:
                 yield Activity(f"read {check.split}", stream.tell(), file.size, "bytes")
             if isinstance(row, Row) and not columns_checked:
@@ -169,44 +171,44 @@ def _read_rows(work: _Work, check: RowCheck, *, file: _File, choose: Callable[[i
                 columns_checked = True
             result = check.check(row) if isinstance(row, Row) else row
             if isinstance(result, CheckedRow):
-                split = choose(number)
-                work.writers[split].write(result.fields)
-                work.profiler.add(split, texts=result.texts, label=result.label)
+                take(result)
             else:
                 download = file.path if file.path and file.path.is_relative_to(work.downloads) else None
-                work.bad_rows.add(_bad(row, result), split=check.split, file=file.name, download=download)
+                work.bad_rows.add(result, split=check.split, file=file.name, download=download)
         yield Activity(f"read {check.split}", stream.tell(), file.size, "bytes")
 
 
-def _bad(row: Row | BadRow, result: str | Row | BadRow) -> BadRow:
-    if isinstance(row, BadRow):
-        return row
-    return BadRow(row.line, str(result), shown(orjson.dumps(row.fields).decode()))
+def _rows_of(work: _Work, stream: BinaryIO, *, file: DataFile) -> Iterator[Row | BadRow]:
+    return read_rows(stream, work.card.format, name=file.name, columns=work.card.columns)
 
 
-def is_held_out(number: int, *, share: float) -> bool:
-    """Whether row `number` (from 0) of train goes to validation: the same answer for ever, whatever the other rows."""
-    digest = blake2b(b"%d" % number, digest_size=8, key=b"ftcli holdout").digest()
-    return int.from_bytes(digest, "big") < share * 2**64
-
-
-def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: _File) -> None:
+def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: DataFile) -> None:
     # A table's columns are its header's, which stands above the first row.
-    line = row.line if file_kind(card.format, name=file.name) == "jsonl" else 1
-    where = Location(file.name, line)
-    check_columns(row, columns=card.columns, labelled=check.split != "test", where=where)
+    where = Location(file.name, 1 if file_kind(card.format, name=file.name) in TABLES else row.line)
+    labelled = check.split != "test" and card.task != "custom"
+    check_columns(row, columns=check.columns, labelled=labelled, where=where)
 
 
-def _check_variety(work: _Work, *, file: _File) -> None:
-    found = work.profiler.label_counts("train")
-    if len(found) < 2:
-        what = f"every row of train has the label `{next(iter(found))}`: there is nothing to learn"
+def _check_variety(work: _Work, *, file: DataFile) -> None:
+    found, task = list(work.profiler.label_counts("train")), work.card.task
+    what: str | None = None
+    if task == "tagging" and not found:
+        what = "no word of train is in an entity: there is nothing to learn"
+    elif task == "multilabel" and not found:
+        what = "no row of train has a label: there is nothing to learn"
+    elif task == "classification" and len(found) < 2:
+        what = f"every row of train has the label `{found[0]}`: there is nothing to learn"
+    if what is not None:
         raise DataError(what, where=Location(file.name), hint="is it the right column? columns.label names it")
 
 
-def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
-    card, labels = work.card, work.labels or ()
-    profile = work.profiler.finish(card.name, labels=labels)
+def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> Working[DatasetFile]:
+    card, rules = work.card, work.rules
+    names = rules.names.known or ()
+    is_tagged = card.task == "tagging"
+    labels, scheme = (tag_list(names, card.tags.to), card.tags.to) if is_tagged else (names, None)
+    columns = rules.written or card.columns
+    profile = work.profiler.finish(card.name, labels=names, one_each=card.task == "classification")
     splits: dict[Split, SplitFacts] = {
         split: writer.facts(
             file=f"{split}.jsonl",
@@ -219,19 +221,25 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
         name=card.name,
         title=card.title,
         task=card.task,
-        columns=card.columns,
+        columns=columns,
         labels=labels,
+        tag_scheme=scheme,
+        source_scheme=rules.scheme if is_tagged else None,
         licence=card.licence,
         homepage=card.homepage,
         holdout=card.holdout,
+        test_holdout=card.test_holdout,
+        holdout_seed=card.holdout_seed,
         splits=splits,
         sources=tuple(
             SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size, mtime_ns=o.mtime_ns) for o in origins
         ),
         bad_rows=work.bad_rows.facts(),
+        repairs=work.repairs.facts(),
         card_sha256=hash_card(card),
-        rows_sha256=hash_rows(splits, labels=labels, columns=card.columns),
+        rows_sha256=hash_rows(splits, task=card.task, labels=labels, tag_scheme=scheme, columns=columns),
     )
+    profile = yield from examine(work.scratch, profile, facts=facts, before=tuple(work.findings))
     write_report(work.scratch, profile, facts=facts)
     write_json(work.scratch / DATASET_FILE, facts.model_dump(mode="json"))
     return facts

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Annotated, Self, cast
 
+from pydantic import Field
+
+from ftcli.data.content import hash_texts
+from ftcli.data.findings import Finding, worst_first
 from ftcli.spec.base import Section
-from ftcli.spec.card import Split
+from ftcli.spec.card import SPLITS, Split
 
 PENDING_ROWS = 5000
 
@@ -48,7 +51,10 @@ class Overlap(Section):
 
 
 class SplitProfile(Section):
-    """One split. `duplicates` counts the rows whose texts stand further up in it already."""
+    """One split. `duplicates` counts the rows whose texts stand further up in it already.
+
+    `words` and `entities`, which are counted by type, are those of tagged rows.
+    """
 
     rows: int
     labelled: int
@@ -59,18 +65,33 @@ class SplitProfile(Section):
     tokens: TokenLengths | None = None
     duplicates: int
     overlap: dict[Split, Overlap]
+    words: int = 0
+    entities: dict[str, int] = Field(default_factory=dict[str, int])
 
     @property
     def label_shares(self) -> dict[str, float]:
-        """Each label's share of the labelled rows."""
-        return {label: count / max(self.labelled, 1) for label, count in self.label_counts.items()}
+        """Each label's share of all labels."""
+        total = max(sum(self.label_counts.values()), 1)
+        return {label: count / total for label, count in self.label_counts.items()}
 
 
 class Profile(Section):
-    """The content of `report.json`."""
+    """The content of `report.json`.
+
+    `recipe_findings` are those of the recipe that the data was last prepared for; `tokenizer` is the fingerprint of its
+    tokenizer.
+    """
 
     name: str
     splits: dict[Split, SplitProfile]
+    findings: Annotated[tuple[Finding, ...], Field(strict=False)] = ()
+    recipe_findings: Annotated[tuple[Finding, ...], Field(strict=False)] = ()
+    tokenizer: str | None = None
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Every finding, warnings first."""
+        return worst_first((*self.findings, *self.recipe_findings))
 
 
 def measure_lengths(histogram: Mapping[int, int], *, unit: str) -> Lengths:
@@ -139,41 +160,45 @@ class Profiler:
         self._database.close()
         self._scratch.unlink(missing_ok=True)
 
-    def add(self, split: Split, *, texts: tuple[str, ...], label: str | None) -> None:
-        """Count one row."""
+    def add(self, split: Split, *, texts: tuple[str, ...], labels: Sequence[str] | None) -> None:
+        """Count one row; `labels` is None where it isn't labelled."""
         count = self._splits.setdefault(split, _SplitCount())
         count.lengths[sum(map(len, texts))] += 1
-        if label is not None:
-            count.labels[label] += 1
+        if labels is not None:
+            count.labelled += 1
+            count.labels.update(labels)
         stripped = tuple(text.strip() for text in texts)
         swapped = stripped[::-1]
-        self._pending.append((split, _hash(stripped), None if swapped == stripped else _hash(swapped)))
+        self._pending.append((split, hash_texts(stripped), None if swapped == stripped else hash_texts(swapped)))
         if len(self._pending) >= PENDING_ROWS:
             self._flush()
 
     def label_counts(self, split: Split) -> dict[str, int]:
-        """How many rows of a split bear each label, as far as they have passed."""
+        """How often each label comes up in a split, as far as its rows have passed."""
         return dict(self._splits.get(split, _SplitCount()).labels)
 
-    def finish(self, name: str, *, labels: tuple[str, ...]) -> Profile:
-        """Return the profile of the rows that have passed; labels without a row count 0."""
+    def finish(self, name: str, *, labels: tuple[str, ...], one_each: bool = True) -> Profile:
+        """Return the profile of the rows that have passed; labels without a row count 0.
+
+        Only where rows have `one_each` is there a label that most of them have.
+        """
         self._flush()
         self._database.execute("CREATE INDEX seen_by_hash ON seen (split, hash)")
-        return Profile(name=name, splits={split: self._profile(split, labels=labels) for split in self._splits})
+        splits = sorted(self._splits, key=SPLITS.index)
+        return Profile(name=name, splits={split: self._profile(split, labels, one_each=one_each) for split in splits})
 
-    def _profile(self, split: Split, *, labels: tuple[str, ...]) -> SplitProfile:
+    def _profile(self, split: Split, labels: tuple[str, ...], *, one_each: bool) -> SplitProfile:
         count = self._splits[split]
-        counts = {label: count.labels[label] for label in labels} if count.labels else {}
-        labelled = sum(counts.values())
-        majority = max(counts, key=lambda label: counts[label]) if counts else None
+        counts = {label: count.labels[label] for label in labels} if count.labelled else {}
+        majority = max(counts, key=lambda label: counts[label]) if counts and one_each else None
         distinct = self._number("SELECT COUNT(DISTINCT hash) FROM seen WHERE split = ?", split)
         rows = sum(count.lengths.values())
         return SplitProfile(
             rows=rows,
-            labelled=labelled,
+            labelled=count.labelled,
             label_counts=counts,
             majority_label=majority,
-            majority_share=None if majority is None else counts[majority] / labelled,
+            majority_share=None if majority is None else counts[majority] / count.labelled,
             lengths=measure_lengths(count.lengths, unit="characters"),
             duplicates=rows - distinct,
             overlap={other: self._overlap(split, other) for other in self._splits if other != split},
@@ -201,15 +226,6 @@ class Profiler:
 
 class _SplitCount:
     def __init__(self) -> None:
+        self.labelled = 0
         self.lengths: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
-
-
-def _hash(texts: tuple[str, ...]) -> int:
-    digest = blake2b(digest_size=8)
-    for text in texts:
-        content = text.encode()
-        # The length keeps ("ab", "c") apart from ("a", "bc").
-        digest.update(b"%d:" % len(content))
-        digest.update(content)
-    return int.from_bytes(digest.digest(), "big", signed=True)

@@ -1,4 +1,4 @@
-"""Rows out of JSONL, CSV and TSV files as people really have them, one at a time.
+"""Rows out of files as people really have them, one at a time: JSON, tables, columns of words, Parquet.
 
 A line that can't be read becomes a `BadRow` and the reading goes on: whether it may be left out is for the caller
 to say. Lines are counted as an editor counts them, so a reported line can be jumped to.
@@ -8,62 +8,74 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import BinaryIO, Literal, cast
 
 import orjson
 
+from ftcli.data.arrays import read_array
+from ftcli.data.conll import WORDS, read_sentences
+from ftcli.data.parquet import read_parquet
+from ftcli.data.rows import BadRow, Row, not_decodable, shown
 from ftcli.data.tables import Lines, plain_records, quoted_records
 from ftcli.errors import DataError, Location
-from ftcli.spec.card import Format
+from ftcli.spec.card import Columns, Format
 
 BOM = b"\xef\xbb\xbf"
-SHOWN_CHARACTERS = 200
-KINDS: dict[str, Literal["jsonl", "csv", "tsv"]] = {
+Kind = Literal["jsonl", "json", "csv", "tsv", "conll", "parquet"]
+KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".json": "jsonl",
+    ".json": "json",
     ".csv": "csv",
     ".tsv": "tsv",
     ".tab": "tsv",
     ".txt": "tsv",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".bioes": "conll",
+    ".bmes": "conll",
+    ".parquet": "parquet",
 }
+TABLES: tuple[Kind, ...] = ("csv", "tsv")
+"""Kinds whose columns are named above the first row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row; `line` is where it begins, counted from 1."""
+def read_rows(
+    lines: Iterable[bytes] | BinaryIO, format: Format, *, name: str, columns: Columns | None = None
+) -> Iterator[Row | BadRow]:
+    """Read rows one at a time.
 
-    line: int
-    fields: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that can't be used: where it begins, why, and the beginning of its text."""
-
-    line: int
-    reason: str
-    text: str
-
-
-def read_rows(lines: Iterable[bytes] | BinaryIO, format: Format, *, name: str) -> Iterator[Row | BadRow]:
-    """Read rows one at a time; `name` is the file's name, whose ending decides where the format says "auto".
+    Args:
+        lines: The file's content.
+        format: How it is cut into rows.
+        name: The file's name, whose ending decides where the format says "auto".
+        columns: Which columns of a file of words hold the word and the tag; None: the first and the last.
 
     Raises:
-        DataError: The file as a whole isn't of this format (an unknown ending or encoding, a JSON array, a header
-            that names a column twice).
+        DataError: The file as a whole isn't of this format (an unknown ending or encoding, a JSON array of JSON lines,
+            a header that names a column twice).
     """
     kind = file_kind(format, name=name)
+    if kind == "parquet":
+        return read_parquet(lines, name=name)
     encoding = _encoding(format.encoding, name=name)
     raw = _without_bom(lines, name=name, encoding=encoding)
-    if kind == "jsonl":
-        return _read_jsonl(raw, encoding, name=name)
-    return _read_table(Lines(raw, encoding), format, kind=kind, name=name)
+    match kind:
+        case "jsonl":
+            return _read_jsonl(raw, encoding, name=name)
+        case "json":
+            return _read_json(raw, encoding, name=name, is_array=format.kind == "json")
+        case "conll":
+            columns = columns or Columns(text=WORDS)
+            return read_sentences(raw, format, encoding=encoding, columns=columns, name=name)
+        case "csv" | "tsv":
+            return _read_table(Lines(raw, encoding), format, kind=kind, name=name)
 
 
-def file_kind(format: Format, *, name: str) -> Literal["jsonl", "csv", "tsv"]:
+def file_kind(format: Format, *, name: str) -> Kind:
     """Return the format's kind, or where it is "auto" the one that the file's ending stands for.
 
     Raises:
@@ -94,14 +106,6 @@ def label_text(value: object) -> str | None:
             return orjson.dumps(value).decode()
 
 
-def shown(text: str | bytes) -> str:
-    """Return the beginning of a row's text, fit to stand in a message."""
-    beginning = text[: 4 * SHOWN_CHARACTERS]
-    decoded = beginning if isinstance(beginning, str) else beginning.decode(errors="backslashreplace")
-    line = decoded.split("\n", 1)[0].rstrip("\r")
-    return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + "…"
-
-
 def _encoding(encoding: str, *, name: str) -> str:
     try:
         newline = "\n".encode(encoding)
@@ -126,6 +130,24 @@ def _without_bom(lines: Iterable[bytes], *, name: str, encoding: str) -> Iterato
             yield line.removeprefix(BOM)
 
 
+def _read_json(raw: Iterator[bytes], encoding: str, *, name: str, is_array: bool) -> Iterator[Row | BadRow]:
+    """Read one array, which the first character tells, or else one object a line."""
+    before: list[bytes] = []
+    for line in raw:
+        before.append(line)
+        if line.strip():
+            break
+    begin = before[-1].lstrip() if before else b""
+    again = chain(before, raw)
+    if begin.startswith(b"["):
+        return read_array(Lines(again, encoding), name=name)
+    if is_array:
+        where = Location(name, len(before) or None, text=shown(begin))
+        hint = 'one object a line is kind = "jsonl"'
+        raise DataError(f"`{name}` isn't a JSON array, which begins with `[`", where=where, hint=hint)
+    return _read_jsonl(again, encoding, name=name)
+
+
 def _read_jsonl(raw: Iterator[bytes], encoding: str, *, name: str) -> Iterator[Row | BadRow]:
     begun = False
     for number, line in enumerate(raw, start=1):
@@ -133,7 +155,7 @@ def _read_jsonl(raw: Iterator[bytes], encoding: str, *, name: str) -> Iterator[R
             continue
         if not begun and line.lstrip().startswith(b"["):
             where = Location(name, number, text=shown(line))
-            hint = "write one object a line (JSON Lines), without the brackets and commas around them"
+            hint = 'set kind = "json" under [format], or write one object a line (JSON Lines)'
             raise DataError(f"`{name}` is one JSON array, not one object a line", where=where, hint=hint)
         begun = True
         yield _json_row(number, line, encoding)
@@ -143,7 +165,7 @@ def _json_row(number: int, line: bytes, encoding: str) -> Row | BadRow:
     try:
         value = cast("object", orjson.loads(line if encoding == "utf-8" else line.decode(encoding)))
     except UnicodeDecodeError as error:
-        return BadRow(number, _not_decodable(error), shown(line))
+        return BadRow(number, not_decodable(error), shown(line))
     except orjson.JSONDecodeError as error:
         return BadRow(number, _json_reason(error, line), shown(line))
     if not isinstance(value, dict):
@@ -155,12 +177,8 @@ def _json_reason(error: json.JSONDecodeError, line: bytes) -> str:
     try:
         line.decode()
     except UnicodeDecodeError as undecodable:
-        return _not_decodable(undecodable)
+        return not_decodable(undecodable)
     return f"not JSON: {error.msg} (column {error.colno})"
-
-
-def _not_decodable(error: UnicodeDecodeError) -> str:
-    return f"not valid {error.encoding.upper()} (byte {error.start + 1} of the line)"
 
 
 def _read_table(lines: Lines, format: Format, *, kind: str, name: str) -> Iterator[Row | BadRow]:
@@ -169,9 +187,11 @@ def _read_table(lines: Lines, format: Format, *, kind: str, name: str) -> Iterat
     records = quoted_records(lines, delimiter) if standard else plain_records(lines, delimiter)
     header: list[str] | None = None
     for number, cells in records:
+        if header is None and not format.header and not isinstance(cells, str):
+            header = [str(column) for column in range(len(cells))]
         reason = cells if isinstance(cells, str) else _row_reason(lines, cells, header)
         if reason is not None:
-            if header is None:
+            if header is None and format.header:
                 where = Location(name, number, text=shown(lines.first or b""))
                 raise DataError(f"the header of `{name}` can't be read: {reason}", where=where)
             yield BadRow(number, reason, shown(lines.first or b""))

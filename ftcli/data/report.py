@@ -11,6 +11,7 @@ from ftcli.runtime.files import write_atomically, write_json
 
 REPORT_FILE = "report.json"
 PAGE_FILE = "report.md"
+LEAKS_FILE = "leaks.jsonl"
 SHOWN_LABELS = 20
 
 
@@ -25,14 +26,15 @@ def write_report(folder: Path, profile: Profile, *, facts: DatasetFile) -> None:
 
 
 def to_markdown(profile: Profile, *, facts: DatasetFile) -> str:
-    """Return the report: counts, labels, lengths, and rows that stand in more than one place."""
+    """Return the report: findings, counts, labels, lengths, and rows that stand in more than one place."""
     parts = [
         f"# {facts.title or facts.name}",
         f"Data set `{facts.name}`. Licence: {facts.licence}.",
-        _labels(profile, facts.labels),
+        _findings(profile),
+        _tags(profile) if facts.task == "tagging" else _labels(profile),
         _lengths(profile),
         _repeats(profile),
-        f"Rows left out: {facts.bad_rows.count}.",
+        f"Rows left out: {facts.bad_rows.count}. Rows repaired: {facts.repairs.count}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -42,12 +44,35 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def _labels(profile: Profile, labels: Sequence[str]) -> str:
+def _findings(profile: Profile) -> str:
+    lines = [
+        f"- **{finding.severity}** ({finding.code}): {finding.text}."
+        + (f" *{finding.advice}*" if finding.advice else "")
+        for finding in profile.all_findings
+    ]
+    return "## Findings\n\n" + ("\n".join(lines) or "Nothing stands out.")
+
+
+def _tags(profile: Profile) -> str:
+    types = list(dict.fromkeys(kind for facts in profile.splits.values() for kind in facts.entities))
+    rows: list[list[object]] = []
+    for split, facts in profile.splits.items():
+        counts = [facts.entities.get(kind, 0) for kind in types]
+        rows.append([split, facts.rows, facts.words, sum(counts), *counts])
+    return "## Entities\n\n" + _table(["split", "sentences", "words", "entities", *types], rows)
+
+
+def _labels(profile: Profile) -> str:
+    labels = list(dict.fromkeys(label for facts in profile.splits.values() for label in facts.label_counts))
     shown = labels[:SHOWN_LABELS]
     rows: list[list[object]] = []
     for split, facts in profile.splits.items():
-        shares = [f"{facts.label_counts[label]} ({facts.label_shares[label]:.1%})" for label in shown if facts.labelled]
-        majority = f"{facts.majority_label} ({facts.majority_share:.1%})" if facts.labelled else "unlabelled"
+        shares = [
+            f"{facts.label_counts[label]} ({facts.label_shares[label]:.1%})" for label in shown if facts.label_counts
+        ]
+        majority = "labelled" if facts.labelled else "unlabelled"
+        if facts.majority_label is not None:
+            majority = f"{facts.majority_label} ({facts.majority_share:.1%})"
         rows.append([split, facts.rows, majority, *(shares or ["–"] * len(shown))])
     more = f"\n\n{len(labels) - len(shown)} more labels are in report.json." if len(labels) > len(shown) else ""
     return "## Labels\n\n" + _table(["split", "rows", "majority", *shown], rows) + more

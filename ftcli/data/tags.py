@@ -1,27 +1,36 @@
-"""Tags that mark entities word by word, in the schemes that people write them in.
+"""Tags of words and the entities they spell, in four schemes.
 
-bio    B begins an entity, I goes on with it
-iob1   I begins and goes on; B begins only where an entity of the same type stands just before
-bioes  B begins, I goes on, E ends; S is an entity of one word
+bio    B-X begins an entity, I-X goes on (IOB2)
+iob1   I-X is in an entity, B-X begins one where another of its type has just ended
+bioes  B-X begins, I-X goes on, E-X ends, S-X is a whole entity (IOBES, BILOU by other letters)
 bmes   the same with M for I
+
+"O" is outside. A prefix alone is a tag of the type "", as in the cutting of text into words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
 Scheme = Literal["bio", "iob1", "bioes", "bmes"]
+
 OUTSIDE = "O"
-PREFIXES: dict[Scheme, str] = {"bio": "BI", "iob1": "IB", "bioes": "BIES", "bmes": "BMES"}
-"""The prefixes of each scheme, in the order in which tags are listed."""
+PREFIXES: dict[Scheme, tuple[str, ...]] = {
+    "bio": ("B", "I"),
+    "iob1": ("B", "I"),
+    "bioes": ("B", "I", "E", "S"),
+    "bmes": ("B", "M", "E", "S"),
+}
+CACHED_STEPS = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Entity:
-    """Words from `start` up to `end`, which is the first one after it."""
+    """An entity of a type, from the word `start` up to, not including, the word `end`."""
 
     type: str
     start: int
@@ -30,209 +39,159 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Which tags may begin and end a sentence, and which may follow which ([from][to])."""
+    """Which of some tags may begin and end a sentence, and which may follow which ([from][to])."""
 
     starts: list[bool]
     ends: list[bool]
     steps: list[list[bool]]
 
 
+@lru_cache(CACHED_STEPS)
 def split_tag(tag: str) -> tuple[str, str]:
-    """A tag's prefix and type: `B-PER` is ("B", "PER"), `O` is ("O", "")."""
-    prefix, _, kind = tag.partition("-")
+    """Return a tag's prefix and its type; what is no tag of any scheme is a prefix that none of them has."""
+    prefix, dash, kind = tag.partition("-")
+    if dash and (not kind or prefix == OUTSIDE):
+        return tag, ""
     return prefix, kind
 
 
+def join_tag(prefix: str, kind: str) -> str:
+    """Return the tag of a prefix and a type."""
+    return f"{prefix}-{kind}" if kind else prefix
+
+
+def is_tag(tag: str, scheme: Scheme) -> bool:
+    """Whether a scheme has such a tag."""
+    return tag == OUTSIDE or split_tag(tag)[0] in PREFIXES[scheme]
+
+
 def entities_of(tags: Sequence[str], scheme: Scheme, *, lenient: bool = False) -> list[Entity]:
-    """The entities that tags mark, in order.
+    """Return the entities that tags spell, in their order.
 
-    Only those that are marked as the scheme asks; where `lenient`, as the scorer of the CoNLL-2000 shared task reads
-    them, which lets a border be where tags merely suggest one.
+    Strictly, one that isn't spelled as the scheme demands is none. Leniently, an entity is words in a row whose tags
+    don't begin another, as conlleval has it. Both are the same where the tags are well-formed.
     """
-    if lenient:
-        return list(_lenient_entities([_single(tag) for tag in tags]))
-    if scheme == "iob1":
-        return list(_runs(tags, begins=_begins_iob1))
-    if scheme == "bio":
-        return list(_runs(tags, begins=_begins_bio))
-    return list(_closed_entities([_single(tag) for tag in tags]))
+    runs = _runs(tags, scheme)
+    return [entity for entity in runs if lenient or _is_spelled_out(entity, tags, scheme)]
 
 
-def _single(tag: str) -> tuple[str, str]:
-    """Prefix and type, with I for the M of bmes."""
-    prefix, kind = split_tag(tag)
-    return ("I" if prefix == "M" else prefix), kind
-
-
-Pair = tuple[str, str]
-
-
-def _begins_bio(before: Pair, tag: Pair) -> bool:  # noqa: ARG001 - the shape of all schemes
-    return tag[0] == "B"
-
-
-def _begins_iob1(before: Pair, tag: Pair) -> bool:
-    follows = before[0] != OUTSIDE and before[1] == tag[1]
-    return tag[0] != OUTSIDE and (tag[0] == "B") == follows
-
-
-def _runs(tags: Sequence[str], *, begins: Callable[[Pair, Pair], bool]) -> Iterator[Entity]:
-    """Entities of schemes without an end: they go on for as long as I of the same type follows."""
-    pairs = [(OUTSIDE, ""), *map(split_tag, tags), (OUTSIDE, "")]
-    start: int | None = None
-    for place, (before, tag) in enumerate(pairwise(pairs)):
-        if start is not None and not (tag[0] == "I" and tag[1] == before[1]):
-            yield Entity(before[1], start, place)
-            start = None
-        if start is None and begins(before, tag):
-            start = place
-
-
-def _closed_entities(pairs: Sequence[Pair]) -> Iterator[Entity]:
-    """Entities of schemes that mark the end: an S, or B and E with nothing but I between, all of one type."""
-    start, kind = None, ""
-    for place, (prefix, tag) in enumerate(pairs):
-        if prefix == "S":
-            yield Entity(tag, place, place + 1)
-        elif prefix == "E" and start is not None and tag == kind:
-            yield Entity(kind, start, place + 1)
-        if prefix == "B":
-            start, kind = place, tag
-        elif prefix != "I" or tag != kind:
-            start = None
-
-
-def _lenient_entities(pairs: Sequence[Pair]) -> Iterator[Entity]:
-    start, before = 0, (OUTSIDE, "")
-    for place, tag in enumerate([*pairs, (OUTSIDE, "")]):
-        if _ends_leniently(before, tag):
-            yield Entity(before[1], start, place)
-        if _begins_leniently(before, tag):
-            start = place
+def _runs(tags: Sequence[str], scheme: Scheme) -> Iterator[Entity]:
+    start, before = 0, OUTSIDE
+    for position, tag in enumerate((*tags, OUTSIDE)):
+        if not _goes_on(before, tag, scheme):
+            if before != OUTSIDE and is_tag(before, scheme):
+                yield Entity(split_tag(before)[1], start, position)
+            start = position
         before = tag
 
 
-def _ends_leniently(before: Pair, tag: Pair) -> bool:
-    if before[0] in ("E", "S"):
-        return True
-    return before[0] != OUTSIDE and (tag[0] in ("B", "S", OUTSIDE) or tag[1] != before[1])
+@lru_cache(CACHED_STEPS)
+def _goes_on(before: str, tag: str, scheme: Scheme) -> bool:
+    """Whether two tags in a row are of one entity."""
+    (prefix_before, kind_before), (prefix, kind) = split_tag(before), split_tag(tag)
+    begin, inside, *ends = PREFIXES[scheme]
+    return kind_before == kind and prefix_before in (begin, inside) and prefix in (inside, *ends[:1])
 
 
-def _begins_leniently(before: Pair, tag: Pair) -> bool:
-    if tag[0] in ("B", "S"):
-        return True
-    return tag[0] != OUTSIDE and (before[0] in ("E", "S", OUTSIDE) or tag[1] != before[1])
+def _is_spelled_out(entity: Entity, tags: Sequence[str], scheme: Scheme) -> bool:
+    first, last = split_tag(tags[entity.start])[0], split_tag(tags[entity.end - 1])[0]
+    match scheme:
+        case "bio":
+            return first == "B"
+        case "iob1":
+            before = tags[entity.start - 1] if entity.start else OUTSIDE
+            return first == "I" or may_follow(before, tags[entity.start], scheme)
+        case "bioes" | "bmes":
+            return (first, last) == ("B", "E") or first == "S"
 
 
 def tags_of(entities: Iterable[Entity], length: int, scheme: Scheme) -> list[str]:
-    """Tags for `length` words, some of which are entities; those must not overlap."""
+    """Return the tags of `length` words that spell these entities, which don't overlap."""
     tags = [OUTSIDE] * length
-    last: Entity | None = None
-    for entity in sorted(entities, key=lambda each: each.start):
-        touches = last is not None and (last.end, last.type) == (entity.start, entity.type)
-        prefixes = _prefixes(entity.end - entity.start, scheme, touches=touches)
-        tags[entity.start : entity.end] = [f"{prefix}-{entity.type}" for prefix in prefixes]
-        last = entity
+    for entity in sorted(entities, key=lambda entity: entity.start):
+        first, inside, last = _spelling(entity, tags, scheme)
+        tags[entity.start : entity.end] = [join_tag(inside, entity.type)] * (entity.end - entity.start)
+        tags[entity.end - 1] = join_tag(last, entity.type)
+        tags[entity.start] = join_tag(first, entity.type)
     return tags
 
 
-def _prefixes(length: int, scheme: Scheme, *, touches: bool) -> str:
-    match scheme:
-        case "bio":
-            return "B" + "I" * (length - 1)
-        case "iob1":
-            return ("B" if touches else "I") + "I" * (length - 1)
-        case "bioes" | "bmes":
-            inside = "I" if scheme == "bioes" else "M"
-            return "S" if length == 1 else "B" + inside * (length - 2) + "E"
+def _spelling(entity: Entity, tags: Sequence[str], scheme: Scheme) -> tuple[str, str, str]:
+    """The prefixes of an entity's first, inner and last words."""
+    begin, inside, *ends = PREFIXES[scheme]
+    if ends:
+        end, single = ends
+        return (single if entity.end - entity.start == 1 else begin), inside, end
+    if scheme == "iob1":
+        before = tags[entity.start - 1] if entity.start else OUTSIDE
+        follows_its_like = before != OUTSIDE and split_tag(before)[1] == entity.type
+        begin = begin if follows_its_like else inside
+    return begin, inside, inside
 
 
 def convert(tags: Sequence[str], source: Scheme, target: Scheme) -> list[str]:
-    """Well-formed tags of one scheme as those of another."""
+    """Return the same entities in another scheme; of ill-formed tags, those that are spelled as `source` demands."""
     return list(tags) if source == target else tags_of(entities_of(tags, source), len(tags), target)
 
 
 def repair(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """Tags with the known prefixes made well-formed: the entities that a lenient reader sees, marked as they should."""
+    """Return well-formed tags that spell what these do leniently; well-formed ones stay as they are."""
     return tags_of(entities_of(tags, scheme, lenient=True), len(tags), scheme)
 
 
 def problems_of(tags: Sequence[str], scheme: Scheme) -> list[tuple[int, str]]:
-    """Where tags are not as the scheme asks: the word's number, from 0, and the reason."""
-    unknown = [(place, reason) for place, tag in enumerate(tags) if (reason := _unknown(tag, scheme))]
-    if unknown:
-        return unknown
-    allowed = _Steps(scheme)
-    found: list[tuple[int, str]] = []
-    for place, (before, tag) in enumerate(pairwise([None, *tags, None])):
-        if not allowed(before, tag):
-            found.append((min(place, len(tags) - 1), _wrong_step(before, tag)))
-    return found
+    """Return where tags aren't well-formed, and why; nothing where they are."""
+    problems: list[tuple[int, str]] = []
+    for position, (before, tag) in enumerate(pairwise((OUTSIDE, *tags))):
+        if not is_tag(tag, scheme):
+            problems.append((position, f"`{tag}` is no tag of the scheme `{scheme}`"))
+        elif is_tag(before, scheme) and not may_follow(before, tag, scheme):
+            reason = f"can't follow `{before}`" if position else "can't begin a sentence"
+            problems.append((position, f"`{tag}` {reason}"))
+    if tags and is_tag(tags[-1], scheme) and not may_follow(tags[-1], OUTSIDE, scheme):
+        problems.append((len(tags) - 1, f"`{tags[-1]}` can't end a sentence"))
+    return problems
 
 
-def _unknown(tag: str, scheme: Scheme) -> str | None:
-    prefix, kind = split_tag(tag)
-    if tag == OUTSIDE or (len(prefix) == 1 and prefix in PREFIXES[scheme] and kind):
-        return None
-    listed = ", ".join(f"{each}-TYPE" for each in PREFIXES[scheme])
-    return f"`{tag}` is no tag of the scheme {scheme} (O, {listed})"
+@lru_cache(CACHED_STEPS)
+def may_follow(before: str, tag: str, scheme: Scheme) -> bool:
+    """Whether a tag may stand behind another one; a sentence begins and ends as if "O" stood around it."""
+    prefix_before, prefix = split_tag(before)[0], split_tag(tag)[0]
+    same_type = split_tag(before)[1] == split_tag(tag)[1]
+    match scheme:
+        case "bio":
+            return prefix != "I" or _goes_on(before, tag, scheme)
+        case "iob1":
+            return prefix != "B" or (prefix_before != OUTSIDE and same_type)
+        case "bioes" | "bmes":
+            inside = PREFIXES[scheme][1]
+            is_open, is_continued = prefix_before in ("B", inside), prefix in (inside, "E")
+            return is_open == is_continued and (same_type or not is_open)
 
 
-def _wrong_step(before: str | None, tag: str | None) -> str:
-    if tag is None:
-        return f"`{before}` stands last, and its entity does not end"
-    return f"`{tag}` can't stand first" if before is None else f"`{tag}` can't follow `{before}`"
-
-
-class _Steps:
-    """Whether a tag may follow another; None is what stands before the first and after the last word."""
-
-    def __init__(self, scheme: Scheme) -> None:
-        self._scheme: Scheme = scheme
-
-    def __call__(self, before: str | None, tag: str | None) -> bool:
-        left, right = _single(before or OUTSIDE), _single(tag or OUTSIDE)
-        goes_on = left[0] != OUTSIDE and left[1] == right[1]
-        match self._scheme:
-            case "bio":
-                return right[0] != "I" or goes_on
-            case "iob1":
-                return right[0] != "B" or goes_on
-            case "bioes" | "bmes":
-                is_open = left[0] in ("B", "I")
-                return (right[0] in ("I", "E")) == is_open and (not is_open or goes_on)
+def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
+    """Return the scheme that is broken least often; of equals the first one, so "bio" where there are no entities."""
+    counts = dict.fromkeys(PREFIXES, 0)
+    for tags in sentences:
+        for scheme in PREFIXES:
+            counts[scheme] += len(problems_of(tags, scheme))
+    return min(counts, key=lambda scheme: counts[scheme])
 
 
 def tag_list(types: Iterable[str], scheme: Scheme) -> tuple[str, ...]:
-    """Every tag of some types: O, then type by type in the order given."""
-    return (OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in PREFIXES[scheme]))
+    """Return every tag of some types: "O", then each type's, its prefixes in the scheme's order."""
+    return (OUTSIDE, *(join_tag(prefix, kind) for kind in types for prefix in PREFIXES[scheme]))
+
+
+def types_of(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the types of some tags, each once, in the order they come up in."""
+    return tuple(dict.fromkeys(split_tag(tag)[1] for tag in tags if tag != OUTSIDE))
 
 
 def allowed_transitions(labels: Sequence[str], scheme: Scheme) -> Allowed:
-    """Which of these tags may begin and end a sentence, and which may follow which."""
-    may = _Steps(scheme)
+    """Return which tags of a list may begin and end a sentence, and which may follow which."""
     return Allowed(
-        starts=[may(None, label) for label in labels],
-        ends=[may(label, None) for label in labels],
-        steps=[[may(before, label) for label in labels] for before in labels],
+        starts=[may_follow(OUTSIDE, tag, scheme) for tag in labels],
+        ends=[may_follow(tag, OUTSIDE, scheme) for tag in labels],
+        steps=[[may_follow(before, tag, scheme) for tag in labels] for before in labels],
     )
-
-
-def detect_scheme(rows: Iterable[Sequence[str]]) -> Scheme:
-    """The scheme that rows of tags are most likely written in.
-
-    M, E and S tell by themselves; between bio and iob1 it is the one that the tags break less often, else bio.
-    """
-    prefixes: set[str] = set()
-    breaks = {"bio": 0, "iob1": 0}
-    bio, iob1 = _Steps("bio"), _Steps("iob1")
-    for tags in rows:
-        prefixes.update(split_tag(tag)[0] for tag in tags)
-        steps = list(pairwise([None, *tags]))
-        breaks["bio"] += sum(not bio(before, tag) for before, tag in steps)
-        breaks["iob1"] += sum(not iob1(before, tag) for before, tag in steps)
-    if "M" in prefixes:
-        return "bmes"
-    if prefixes & {"E", "S"}:
-        return "bioes"
-    return "iob1" if breaks["iob1"] < breaks["bio"] else "bio"

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftcli.data.archives import describe_origin
 from ftcli.data.catalog import builtin_folder, load_card
-from ftcli.data.dataset import Prepared, SourceFacts, hash_card, open_prepared
+from ftcli.data.dataset import Prepared, SourceFacts, hash_card, is_outdated, open_prepared
 from ftcli.data.download import is_url
 from ftcli.data.marks import forget_downloads
 from ftcli.data.prepare import prepare
 from ftcli.errors import RecipeError
 from ftcli.runtime.activity import Working
-from ftcli.spec.card import DataCard, Split
+from ftcli.spec.card import CardTask, DataCard, Split
 from ftcli.spec.problems import load_section
 from ftcli.spec.sections import DataSection
+
+_MADE_BY = {
+    *("columns", "format", "labels", "label_map", "label_separator", "tags"),
+    *("holdout", "test_holdout", "holdout_seed"),
+}
+_TASKS = {
+    "classification": 'kind = "classification"',
+    "multilabel": 'kind = "classification" and multi_label = true',
+    "regression": 'kind = "regression"',
+    "tagging": 'kind = "tagging"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +62,21 @@ class DataPlace:
         return open_prepared(self.folder)
 
 
-def place_of(data: DataSection, *, task: str = "classification") -> DataPlace:
-    """The data that a recipe means: a built-in, a card of one's own, or files of one's own.
+def place_of(data: DataSection, *, task: CardTask = "classification") -> DataPlace:
+    """The data that a recipe means: a built-in, a card of one's own, or files of one's own, which are for its task.
 
     Raises:
-        RecipeError: there is no such built-in, or the card has problems.
+        RecipeError: there is no such built-in, the card has problems, or is for another task.
     """
     root = Path(data.root)
     if data.name is None:
-        card = _card_of_files(data)
+        card = _card_of_files(data, task)
         return DataPlace(card, Path(), root / card.name, made_up=True)
-    return place_named(data.name, root)
+    place = place_named(data.name, root)
+    if place.card.task not in (task, "custom"):
+        what = f"the data set `{place.card.name}` is for {place.card.task}, but the recipe's task is {task}"
+        raise RecipeError(what, hint=f"under [task] write {_TASKS[place.card.task]}", key=("data", "name"))
+    return place
 
 
 def place_named(name: str, root: Path) -> DataPlace:
@@ -79,29 +95,35 @@ def place_named(name: str, root: Path) -> DataPlace:
         raise RecipeError(problem.what, hint=problem.hint, key=("data", "name")) from None
 
 
-def _card_of_files(data: DataSection) -> DataCard:
+def _card_of_files(data: DataSection, task: CardTask) -> DataCard:
     if data.train is None or data.columns is None:
         raise RecipeError("[data] names no data", key=("data",))
-    files: dict[Split, str] = {"train": data.train}
+    files: dict[Split, str | tuple[str, ...]] = {"train": data.train}
     if data.validation != "off":
         files["validation"] = data.validation
     if data.test != "off":
         files["test"] = data.test
     return DataCard(
-        name=_name_for(data, data.train, files),
+        name=_name_for(data, data.train, files, task=task),
         title=f"rows of {data.train}",
+        task=task,
         labels=None if data.labels == "auto" else data.labels,
+        label_map=data.label_map,
+        label_separator=data.label_separator,
         columns=data.columns,
         format=data.format,
+        tags=data.tags,
         files=files,
         holdout=data.holdout,
+        test_holdout=data.test_holdout,
+        holdout_seed=data.holdout_seed,
     )
 
 
-def _name_for(data: DataSection, train: str, files: dict[Split, str]) -> str:
+def _name_for(data: DataSection, train: str, files: Mapping[Split, str | tuple[str, ...]], *, task: CardTask) -> str:
     """A name that differs where files, or what is made of them, do, and reads like the training file's."""
-    made = data.model_dump_json(include={"columns", "format", "labels", "holdout"})
-    described = f"{sorted((split, _address(file)) for split, file in files.items())} {made}"
+    made = data.model_dump_json(include=_MADE_BY)
+    described = f"{task} {sorted((split, _address(str(file))) for split, file in files.items())} {made}"
     stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in Path(train).name.split(".")[0]).strip("._-")
     safe = stem if stem.isascii() and stem else "data"
     return f"{safe}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
@@ -122,6 +144,8 @@ def why_prepare(place: DataPlace) -> Working[str | None]:
     name = place.card.name
     if not place.is_prepared:
         return f"{name} is not prepared yet: preparing it in {place.folder}"
+    if is_outdated(place.folder):
+        return f"{name} was prepared by an older version of ftcli: preparing it anew"
     facts = place.open().facts
     # A made-up card differs with the spelling of its paths, which changes nothing; what does is in the folder's name.
     if not place.made_up and hash_card(place.card) != facts.card_sha256:

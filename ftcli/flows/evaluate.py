@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftcli.data.checks import RowCheck
+from ftcli.data.checks import RowCheck, Rules
 from ftcli.data.dataset import Prepared, open_prepared
 from ftcli.data.readers import BadRow, label_text
 from ftcli.errors import CheckpointError, DataError, Location, Problem
@@ -15,6 +15,7 @@ from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.runtime.activity import Working
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Format
+from ftcli.spec.choices import card_task
 from ftcli.tasks.breakdown import ClassRow
 
 
@@ -112,15 +113,16 @@ def _split_rows(prepared: Prepared, split: str, predictor: Predictor) -> Iterato
 
 def _file_rows(file: RowFile, predictor: Predictor) -> Iterator[Fields]:
     card = predictor.card
-    check = RowCheck("validation", card.columns, tuple(card.labels))
+    rules = Rules.of_known(card_task(card.task), card.labels, scheme=card.scheme, columns=card.columns)
+    check = RowCheck("validation", card.columns, rules)
     for row in file.rows():
         if isinstance(row, BadRow):
             raise DataError(row.reason, where=Location(file.name, row.line, text=row.text))
         where = Location(file.name, row.line)
         _check_labelled(row.fields, predictor, where)
         checked = check.check(row)
-        if isinstance(checked, str):
-            raise DataError(checked, where=where)
+        if isinstance(checked, BadRow):
+            raise DataError(checked.reason, where=Location(file.name, checked.line))
         yield checked.fields
 
 

@@ -13,7 +13,10 @@ Split = Literal["train", "validation", "test"]
 
 
 class Columns(Section):
-    """Which fields of a row hold the text, the second text of a pair, and the label."""
+    """Which fields of a row hold the text, the second text of a pair, and the label.
+
+    Of files in columns they are the columns' numbers from 0, as text; "-1" is the last.
+    """
 
     text: str
     pair: str | None = None
@@ -28,14 +31,27 @@ class Columns(Section):
 class Format(Section):
     """How a file is cut into rows.
 
-    `auto` goes by the file's ending (.jsonl and .json: one object a line; .csv; .tsv and .txt: tab). Quotes are
-    doubled and enclosing in CSV (`standard`) and ordinary characters in TSV (`literal`) unless `quotes` says otherwise.
+    `auto` goes by the file's ending (.jsonl: one object a line; .json: that, or one array of objects; .csv; .tsv and
+    .txt: tab; .conll, .bio, .iob, .bioes and .bmes: a word a line in columns, an empty line between sentences;
+    .parquet). Quotes are doubled and enclosing in CSV (`standard`) and ordinary characters in TSV (`literal`) unless
+    `quotes` says otherwise. The columns of a table without a `header` are called "0", "1" and so on. Columns of words
+    are parted by spaces and tabs, or by `delimiter`; with `comments`, lines that begin with "# " are none.
     """
 
-    kind: Literal["auto", "jsonl", "csv", "tsv"] = "auto"
+    kind: Literal["auto", "jsonl", "json", "csv", "tsv", "conll", "parquet"] = "auto"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quotes: Literal["auto", "standard", "literal"] = "auto"
     encoding: str = "utf-8"
+    header: bool = True
+    comments: bool = False
+
+
+class Tags(Section):
+    """How a tagged file writes its tags, and what they become."""
+
+    scheme: Literal["auto", "bio", "iob1", "bioes", "bmes"] = "auto"
+    to: Literal["bio", "iob1", "bioes", "bmes"] = "bioes"
+    invalid: Literal["refuse", "repair"] = "refuse"
 
 
 class Source(Section):
@@ -45,21 +61,47 @@ class Source(Section):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
+Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+CardTask = Literal["classification", "multilabel", "regression", "tagging", "custom"]
+
+
 class DataCard(Section):
-    """One data set. `files` names each split's file inside the sources, or a path, or a URL of its own."""
+    """One data set. `files` names each split's file inside the sources, or a path, or a URL of its own.
+
+    Where a file goes by several names the first that is found is taken. `holdout` and `test_holdout` are shares of
+    train's rows that are made a validation and a test split. `labels` are in order; of tagged words they are the types
+    of entities. `label_map` renames those that the files have; `label_separator` parts the labels of a row with several
+    where they are one text.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     title: str = ""
-    task: Literal["classification"] = "classification"
+    task: CardTask = "classification"
     licence: str = "not stated"
     homepage: str = ""
     labels: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    label_map: Annotated[dict[str, str], Field(default_factory=dict[str, str])]
+    label_separator: Annotated[str, Field(min_length=1)] = ","
     columns: Columns
     format: Format = Format()
+    tags: Tags = Tags()
     sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
-    files: Annotated[dict[Split, str], Field(default_factory=dict)]
+    files: Annotated[dict[Split, str | Names], Field(default_factory=dict)]
     generator: Literal["demo"] | None = None
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    holdout_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @property
+    def held_out(self) -> dict[Split, float]:
+        """The share of train's rows that each split made of them gets."""
+        shares: dict[Split, float] = {"validation": self.holdout, "test": self.test_holdout}
+        return {split: share for split, share in shares.items() if share}
+
+    def names(self, split: Split) -> tuple[str, ...]:
+        """The names of a split's file, the first of which is its own; none where the split has no file."""
+        given = self.files.get(split, ())
+        return (given,) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _has_rows(self) -> DataCard:
@@ -68,5 +110,21 @@ class DataCard(Section):
             raise ValueError(msg)
         if self.holdout and "validation" in self.files:
             msg = "holdout makes a validation split, but files.validation names one already"
+            raise ValueError(msg)
+        if self.test_holdout and "test" in self.files:
+            msg = "test_holdout makes a test split, but files.test names one already"
+            raise ValueError(msg)
+        if self.holdout + self.test_holdout >= 1:
+            msg = "holdout and test_holdout together leave nothing in train"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> DataCard:
+        if self.task == "tagging" and self.columns.pair is not None:
+            msg = "tagging reads one text, so columns.pair has no place"
+            raise ValueError(msg)
+        if self.task == "regression" and (self.labels is not None or self.label_map):
+            msg = "regression has numbers, so labels and label_map have no place"
             raise ValueError(msg)
         return self

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from ftcli.spec.base import Section
+from ftcli.spec.card import CardTask
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -64,7 +65,7 @@ class CustomTask(Section):
     options: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
-def card_task(task: TaskChoice) -> str:
+def card_task(task: TaskChoice) -> CardTask:
     """What a data card calls the task: what the labels of its rows are like."""
     if isinstance(task, CustomTask):
         return task.labels

@@ -15,8 +15,22 @@ from ftcli.errors import Problem
 from ftcli.spec.metrics import METRICS, best_metric
 
 Table = dict[str, Any]
-OWN_FILES = ("train", "validation", "test", "columns", "labels", "format", "holdout")
-_PLAIN_FORMAT = {"kind": "auto", "delimiter": None, "quotes": "auto", "encoding": "utf-8"}
+OWN_FILES = (
+    *("train", "validation", "test", "columns", "labels", "label_map", "label_separator", "tags", "format"),
+    *("holdout", "test_holdout"),
+)
+_PLAIN: dict[str, Table] = {
+    "format": {
+        "kind": "auto",
+        "delimiter": None,
+        "quotes": "auto",
+        "encoding": "utf-8",
+        "header": True,
+        "comments": False,
+    },
+    "tags": {"scheme": "auto", "to": "bioes", "invalid": "refuse"},
+    "label_map": {},
+}
 
 
 def contradictions(data: Table) -> list[Problem]:
@@ -48,16 +62,40 @@ def _data_named_or_given(data: Table) -> Iterator[Problem]:
     if "train" in table and "columns" not in table:
         hint = 'write columns = { text = "...", label = "..." }'
         yield Problem("`data.columns` is needed to read files of your own", hint=hint, key=("data", "train"))
-    if _number(table.get("holdout")) and table.get("validation", "off") != "off":
-        what = "`data.holdout` makes a validation split, but `data.validation` names one already"
-        yield Problem(what, key=("data", "holdout"))
+    yield from _labels_fit(table, _task_name(data))
+    yield from _holdouts_fit(table)
+
+
+def _holdouts_fit(table: Table) -> Iterator[Problem]:
+    for key, split in (("holdout", "validation"), ("test_holdout", "test")):
+        if _number(table.get(key)) and table.get(split, "off") != "off":
+            what = f"`data.{key}` makes a {split} split, but `data.{split}` names one already"
+            yield Problem(what, key=("data", key))
+    if (_number(table.get("holdout")) or 0) + (_number(table.get("test_holdout")) or 0) >= 1:
+        what = "`data.holdout` and `data.test_holdout` together leave nothing in train"
+        yield Problem(what, key=("data", "test_holdout" if "test_holdout" in table else "holdout"))
+
+
+def _labels_fit(table: Table, task: str) -> Iterator[Problem]:
+    columns = table.get("columns")
+    if task == "tagging" and isinstance(columns, dict) and "pair" in columns:
+        what = "`data.columns.pair` has no place: tagging reads one text"
+        yield Problem(what, hint="leave it out", key=("data", "columns", "pair"))
+    for key in ("labels", "label_map"):
+        if task == "regression" and table.get(key, "auto") not in ("auto", {}):
+            what = f"`data.{key}` has no place: regression has numbers, not labels"
+            yield Problem(what, hint="leave it out", key=("data", key))
+    if task not in ("tagging", "custom") and not _says_nothing("tags", table.get("tags")):
+        what = "`data.tags` is for tagged words"
+        yield Problem(what, hint='set task.kind = "tagging", or leave it out', key=("data", "tags"))
 
 
 def _says_nothing(key: str, value: object) -> bool:
     """Whether a key of one's own files is absent or as it would be if it were."""
-    if key == "format" and isinstance(value, dict):
-        return all(cast("Table", value).get(name, default) == default for name, default in _PLAIN_FORMAT.items())
-    return value in (None, 0, "off", "auto")
+    if key in _PLAIN and isinstance(value, dict):
+        plain = _PLAIN[key]
+        return all(plain.get(name) == given for name, given in cast("Table", value).items())
+    return value in (None, 0, "off", "auto") or (key == "label_separator" and value == ",")
 
 
 def _batch_fits(data: Table) -> Iterator[Problem]:

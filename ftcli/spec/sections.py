@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ftcli.spec.base import Section
-from ftcli.spec.card import Columns, Format
+from ftcli.spec.card import Columns, Format, Tags
 
 Positive = Annotated[int, Field(gt=0)]
 Patterns = Annotated[tuple[str, ...], Field(strict=False)]
@@ -34,7 +34,11 @@ class RunSection(Section):
 
 
 class DataSection(Section):
-    """The data: a built-in name (or a card's path), or files of one's own with their columns."""
+    """The data: a built-in name (or a card's path), or files of one's own with their columns.
+
+    `holdout` and `test_holdout` are shares of the rows of `train` that are made a validation and a test split.
+    `labels`, `label_map`, `label_separator` and `tags` say what a data card would (see `ftcli.spec.card.DataCard`).
+    """
 
     name: str | None = None
     train: str | None = None
@@ -43,7 +47,12 @@ class DataSection(Section):
     columns: Columns | None = None
     format: Format = Format()
     labels: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
+    label_map: Annotated[dict[str, str], Field(default_factory=dict[str, str])]
+    label_separator: Annotated[str, Field(min_length=1)] = ","
+    tags: Tags = Tags()
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    holdout_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     root: str = "data"
     max_length: Annotated[int, Field(ge=4)] = 128
 

@@ -1,6 +1,8 @@
-"""Entities found, counted type by type: strictly, and as leniently as the CoNLL-2000 scorer reads tags.
+"""How well entities are found: precision, recall and F1, counted sentence by sentence.
 
-Both agree with seqeval: strict with its mode "strict", lenient with its default.
+An entity is found where type, begin and end are right. `strict` counts only those that are spelled as the scheme
+demands (seqeval's mode "strict"), `lenient` whatever conlleval would (seqeval's default). A ratio with nothing below
+the line is 0.
 """
 
 from __future__ import annotations
@@ -8,80 +10,111 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ftcli.data.tags import Scheme, entities_of
 from ftcli.tasks.breakdown import ClassRow
 
+Matching = Literal["strict", "lenient"]
+MATCHINGS: tuple[Matching, ...] = ("strict", "lenient")
+
+
+@dataclass(frozen=True, slots=True)
+class EntityScore:
+    """Precision, recall and F1, and how many entities there are to find."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
 
 @dataclass(slots=True)
-class _Counts:
-    """By type: entities that are right, that were predicted, and that there are."""
+class _Found:
+    """Entities by type: those that are there, those that were predicted, and those that were rightly so."""
 
-    right: Counter[str] = field(default_factory=Counter[str])
-    predicted: Counter[str] = field(default_factory=Counter[str])
     gold: Counter[str] = field(default_factory=Counter[str])
+    predicted: Counter[str] = field(default_factory=Counter[str])
+    right: Counter[str] = field(default_factory=Counter[str])
 
-    def row(self, label: str, *types: str) -> ClassRow:
-        """The scores of some types together."""
-        right, predicted, gold = (
-            sum(counts[kind] for kind in types) for counts in (self.right, self.predicted, self.gold)
-        )
-        return ClassRow(label, _ratio(right, predicted), _ratio(right, gold), _ratio(2 * right, predicted + gold), gold)
+    @property
+    def types(self) -> list[str]:
+        return sorted(self.gold.keys() | self.predicted.keys())
 
 
 class EntityCounts:
-    """Counts of entities over rows of tags, which are added one by one."""
+    """Counts the entities of sentences as they are added."""
 
     def __init__(self, scheme: Scheme) -> None:
+        """Read tags by this scheme."""
         self._scheme: Scheme = scheme
-        self._strict, self._lenient = _Counts(), _Counts()
+        self._found: dict[Matching, _Found] = {matching: _Found() for matching in MATCHINGS}
 
     def add(self, gold: Sequence[str], predicted: Sequence[str]) -> None:
-        """Count a row's true and predicted tags."""
-        for counts, lenient in ((self._strict, False), (self._lenient, True)):
-            there = set(entities_of(gold, self._scheme, lenient=lenient))
-            found = set(entities_of(predicted, self._scheme, lenient=lenient))
-            counts.gold.update(entity.type for entity in there)
-            counts.predicted.update(entity.type for entity in found)
-            counts.right.update(entity.type for entity in there & found)
+        """Count one sentence.
+
+        Raises:
+            ValueError: There isn't one predicted tag for each word.
+        """
+        if len(gold) != len(predicted):
+            raise ValueError(f"{len(predicted)} predicted tags for {len(gold)} words")
+        for matching, found in self._found.items():
+            there = set(entities_of(gold, self._scheme, lenient=matching == "lenient"))
+            said = set(entities_of(predicted, self._scheme, lenient=matching == "lenient"))
+            found.gold.update(entity.type for entity in there)
+            found.predicted.update(entity.type for entity in said)
+            found.right.update(entity.type for entity in there & said)
+
+    def by_type(self, matching: Matching) -> dict[str, EntityScore]:
+        """Each type's score; types that are there or were predicted, sorted."""
+        found = self._found[matching]
+        return {kind: _score(found.right[kind], found.predicted[kind], found.gold[kind]) for kind in found.types}
+
+    def micro(self, matching: Matching) -> EntityScore:
+        """The score of all entities together."""
+        found = self._found[matching]
+        return _score(found.right.total(), found.predicted.total(), found.gold.total())
+
+    def macro(self, matching: Matching) -> EntityScore:
+        """The mean of the types' scores, each counting the same."""
+        scores = list(self.by_type(matching).values())
+        count = max(len(scores), 1)
+        return EntityScore(
+            precision=sum(score.precision for score in scores) / count,
+            recall=sum(score.recall for score in scores) / count,
+            f1=sum(score.f1 for score in scores) / count,
+            support=sum(score.support for score in scores),
+        )
 
     def metrics(self) -> dict[str, float]:
-        """Micro-averaged precision, recall and F1 and macro-averaged F1, each strict and lenient."""
+        """Every metric by name; those without "macro" are of all entities together."""
         values: dict[str, float] = {}
-        for name, counts in (("strict", self._strict), ("lenient", self._lenient)):
-            types = _types(counts)
-            together = counts.row("all", *types)
-            values[f"f1_{name}"] = together.f1
-            values[f"precision_{name}"] = together.precision
-            values[f"recall_{name}"] = together.recall
-            values[f"f1_macro_{name}"] = _mean([counts.row(kind, kind).f1 for kind in types])
+        for matching in MATCHINGS:
+            micro, macro = self.micro(matching), self.macro(matching)
+            values |= {
+                f"precision_{matching}": micro.precision,
+                f"recall_{matching}": micro.recall,
+                f"f1_{matching}": micro.f1,
+                f"precision_macro_{matching}": macro.precision,
+                f"recall_macro_{matching}": macro.recall,
+                f"f1_macro_{matching}": macro.f1,
+            }
         return values
 
     def rows(self) -> list[ClassRow]:
-        """Each type's strict scores, then those of all types: micro and macro, strict, and micro, lenient."""
-        types = _types(self._strict)
-        each = [self._strict.row(kind, kind) for kind in types]
-        lenient = self._lenient.row("micro, lenient", *_types(self._lenient))
-        return [*each, self._strict.row("micro, strict", *types), _macro(each), lenient]
+        """Each type's strict score, then those of all entities, strict and lenient."""
+        rows = [_row(kind, score) for kind, score in self.by_type("strict").items()]
+        for matching in MATCHINGS:
+            rows.append(_row(f"micro ({matching})", self.micro(matching)))
+            rows.append(_row(f"macro ({matching})", self.macro(matching)))
+        return rows
 
 
-def _types(counts: _Counts) -> list[str]:
-    return sorted({*counts.gold, *counts.predicted})
+def _score(right: int, predicted: int, gold: int) -> EntityScore:
+    precision, recall = right / predicted if predicted else 0.0, right / gold if gold else 0.0
+    both = predicted + gold
+    return EntityScore(precision, recall, 2 * right / both if both else 0.0, gold)
 
 
-def _macro(rows: Sequence[ClassRow]) -> ClassRow:
-    return ClassRow(
-        "macro, strict",
-        _mean([row.precision for row in rows]),
-        _mean([row.recall for row in rows]),
-        _mean([row.f1 for row in rows]),
-        sum(row.support for row in rows),
-    )
-
-
-def _ratio(above: int, below: int) -> float:
-    return above / below if below else 0.0
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _row(label: str, score: EntityScore) -> ClassRow:
+    return ClassRow(label, score.precision, score.recall, score.f1, score.support)

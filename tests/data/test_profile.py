@@ -27,7 +27,7 @@ def profile(tmp_path: Path) -> Profile:
     with Profiler(scratch) as profiler:
         for split, rows in ROWS.items():
             for texts, label in rows:
-                profiler.add(split, texts=texts, label=label)
+                profiler.add(split, texts=texts, labels=None if label is None else (label,))
         found = profiler.finish("x", labels=("0", "1", "2"))
     assert not scratch.exists()
     return found
@@ -43,6 +43,15 @@ def test_labels_are_counted_and_the_majority_named(profile: Profile) -> None:
 def test_an_unlabelled_split_has_no_majority(profile: Profile) -> None:
     test = profile.splits["test"]
     assert (test.rows, test.labelled, test.label_counts, test.majority_label) == (4, 0, {}, None)
+
+
+def test_of_rows_with_any_number_of_labels_none_is_the_majority(tmp_path: Path) -> None:
+    with Profiler(tmp_path / "seen") as profiler:
+        for labels in (("a", "b"), (), ("a",)):
+            profiler.add("train", texts=("x",), labels=labels)
+        train = profiler.finish("x", labels=("a", "b"), one_each=False).splits["train"]
+    assert (train.labelled, train.label_counts, train.majority_label) == (3, {"a": 2, "b": 1}, None)
+    assert train.label_shares == {"a": 2 / 3, "b": 1 / 3}
 
 
 def test_repeated_rows_are_found_inside_a_split(profile: Profile) -> None:
@@ -67,8 +76,8 @@ def test_rows_of_other_splits_are_found_swapped_ones_apart(profile: Profile) -> 
 
 def test_texts_of_a_pair_are_not_run_together(tmp_path: Path) -> None:
     with Profiler(tmp_path / "seen") as profiler:
-        profiler.add("train", texts=("ab", "c"), label=None)
-        profiler.add("train", texts=("a", "bc"), label=None)
+        profiler.add("train", texts=("ab", "c"), labels=None)
+        profiler.add("train", texts=("a", "bc"), labels=None)
         assert profiler.finish("x", labels=()).splits["train"].duplicates == 0
 
 

@@ -20,6 +20,15 @@ from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.run import Run
 
+LOSSES: dict[str, tuple[str, ...]] = {
+    "class weights": ("task.class_weights={no=0.3, yes=2.7}",),
+    "balanced weights and smoothing": ("task.class_weights=balanced", "task.label_smoothing=0.1"),
+    "focal": ("task.focal_gamma=2.0",),
+    "symmetric pairs": ("task.symmetric=true",),
+    "R-Drop of weighted symmetric pairs": ("task.r_drop=0.5", "task.symmetric=true", "task.class_weights={yes=0.2}"),
+}
+"""What a step may sum up and divide by, beside the plain loss of each row."""
+
 
 def spec_of(recipe: Path, *settings: str) -> RunSpec:
     return load_recipe(recipe, settings).spec

@@ -19,7 +19,7 @@ from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 from ftcli.train.events import CheckpointSaved, RunFinished, StepDone
-from tests.laws.rig import make_bench, spec_of, weights
+from tests.laws.rig import LOSSES, make_bench, spec_of, weights
 from tests.laws.tasks import HEADLESS, build_even_tokens, build_remembering
 
 STAGED = (
@@ -75,8 +75,10 @@ def test_stopping_again_and_again_changes_no_bit(project: Path, whole: Path) -> 
         (("optimizer.kind=sgd", "optimizer.momentum=0.9", "batch.window=3"), build_any_task),
         (("batch.max_tokens=48", "model.head=mean", "optimizer.layer_decay=0.8"), build_any_task),
         (("batch.size=11", HEADLESS, "optimizer.groups=[{match='layer', weight_decay=0.0}]"), build_even_tokens),
+        (LOSSES["class weights"], build_any_task),
+        (LOSSES["R-Drop of weighted symmetric pairs"], build_any_task),
     ],
-    ids=["fp16", "momentum and window", "tokens and mean", "uneven items"],
+    ids=["fp16", "momentum and window", "tokens and mean", "uneven items", "class weights", "R-Drop"],
 )
 def test_so_it_is_with_other_arithmetic_and_other_tasks(
     project: Path, settings: tuple[str, ...], build_task: BuildTask

@@ -114,6 +114,15 @@ def test_the_rows_of_a_loss_that_is_no_number_are_named_and_the_weights_are_thos
         assert all(torch.equal(left[name], right[name]) for name in left)
 
 
+def test_a_row_of_several_sequences_is_named_once(project: Path) -> None:
+    spec = spec_of(project / "tiny.toml", "task.symmetric=true", "batch.size=45", "batch.micro_size=45")
+    with pytest.raises(NonFiniteError, match="in step 1") as caught:
+        list(train(spec, run_dir="run", build_task=build_poisoned))
+    assert 7 in caught.value.rows
+    assert len(caught.value.rows) == len(set(caught.value.rows))
+    assert f"among {len(caught.value.rows)} of its rows" in str(caught.value)
+
+
 SCRIPT = """
 import sys
 from pathlib import Path

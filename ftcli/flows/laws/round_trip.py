@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -33,12 +34,8 @@ def check(bench: Bench) -> Working[list[Check]]:
         _compare(f"logits of {len(rows)} rows", predictor, rows, lambda dtype: _logits(predictor, live, rows, dtype))
     ]
     if predictor.card.head == "auto":
-        plain = _compare(
-            "same in transformers",
-            predictor,
-            rows,
-            lambda dtype: scores_of_transformers(predictor, checkpoint, rows, dtype=dtype),
-        )
+        by_transformers = partial(scores_of_transformers, predictor, checkpoint, rows)
+        plain = _compare("same in transformers", predictor, rows, lambda dtype: by_transformers(dtype=dtype))
         checks.append(plain)
     else:
         wrong = other_encoder_tensors(live, plain_encoder(checkpoint))
