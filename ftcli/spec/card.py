@@ -10,6 +10,7 @@ from ftcli.spec.base import Section
 
 SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test"]
+Generator = Literal["demo", "demo-topics", "demo-stars", "demo-orders"]
 
 
 class Columns(Section):
@@ -87,7 +88,7 @@ class DataCard(Section):
     tags: Tags = Tags()
     sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
     files: Annotated[dict[Split, str | Names], Field(default_factory=dict)]
-    generator: Literal["demo"] | None = None
+    generator: Generator | None = None
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     holdout_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -12,8 +12,8 @@ from ftcli.errors import RecipeError
 from ftcli.runtime.activity import finish
 
 NAMES = (
-    *("afqmc", "ag_news", "chnsenticorp", "cola", "conll2003", "demo", "lcqmc", "mrpc", "msra_ner", "resume", "rte"),
-    *("sst2", "tnews", "wnut17"),
+    *("afqmc", "ag_news", "chnsenticorp", "cola", "conll2003", "demo", "demo-orders", "demo-stars", "demo-topics"),
+    *("lcqmc", "mrpc", "msra_ner", "resume", "rte", "sst2", "tnews", "wnut17"),
 )
 
 
@@ -26,7 +26,7 @@ def test_every_card_says_what_it_is_and_how_it_may_be_used() -> None:
     for card in map(load_card, builtin_names()):
         assert card.title
         assert card.licence != "not stated"
-        assert (card.labels is not None) == (card.task == "classification")
+        assert (card.labels is not None) == (card.task in ("classification", "multilabel"))
         assert card.columns.label is not None
         assert card.generator or card.sources or all(is_url(card.names(split)[0]) for split in card.files)
         assert card.generator or "validation" in card.files or card.holdout

@@ -55,13 +55,13 @@ def test_a_bad_json_line_is_located_and_the_reading_goes_on(line: bytes, reason:
     assert read(content, "a.jsonl")[2] == Row(3, {"a": 3})
 
 
-def test_a_json_array_is_refused_with_the_way_out() -> None:
+def test_a_json_array_is_refused_where_the_file_says_json_lines() -> None:
     with pytest.raises(DataError, match="JSON array") as raised:
-        read(b'\n [{"a": 1},\n{"a": 2}]', "a.json")
+        read(b'\n [{"a": 1},\n{"a": 2}]', "a.jsonl")
     problem = raised.value.problems[0]
     assert problem.hint is not None
-    assert "one object a line" in problem.hint
-    assert str(problem.where) == "a.json:2"
+    assert 'kind = "json"' in problem.hint
+    assert str(problem.where) == "a.jsonl:2"
 
 
 def test_another_encoding_is_read_by_name() -> None:

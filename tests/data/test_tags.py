@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +80,7 @@ def test_tags_are_well_formed_where_every_step_is_allowed(given_tags: tuple[list
     labels = tag_list(["X", "Y", ""], scheme)
     allowed = allowed_transitions(labels, scheme)
     numbers = [labels.index(tag) for tag in tags]
-    steps = all(allowed.steps[a][b] for a, b in zip(numbers, numbers[1:], strict=False))
+    steps = all(allowed.steps[a][b] for a, b in pairwise(numbers))
     ends = not tags or (allowed.starts[numbers[0]] and allowed.ends[numbers[-1]])
     assert (steps and ends) == (problems_of(tags, scheme) == [])
 
