@@ -190,6 +190,41 @@ def test_f1_of_three_labels_is_refused(project: Path, ftcli: Ftcli, setting: str
     )
 
 
+def test_a_metric_that_the_task_does_not_know_names_the_nearest(project: Path, ftcli: Ftcli) -> None:
+    name = recipe(extra='[evaluate]\nmetrics = ["accuracy", "f1_marco"]\n')
+    assert refused(ftcli("train", name), 2) == (
+        "error[recipe]: there is no metric `f1_marco` for classification\n"
+        "  --> a.toml:22\n"
+        "   |\n"
+        '22 | metrics = ["accuracy", "f1_marco"]\n'
+        "   |                        ^^^^^^^^^^\n"
+        "help: did you mean `f1_macro`? It has accuracy, f1, f1_macro, f1_micro, mcc, roc_auc\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "best", "hint"),
+    [
+        ("task.kind=classification", "pearson", "It has accuracy, f1, f1_macro, f1_micro, mcc, roc_auc"),
+        ("task.kind=regression", "pearsn", "did you mean `pearson`? It has pearson, spearman, mse, mae"),
+    ],
+)
+def test_the_best_is_told_by_a_metric_of_the_task(project: Path, ftcli: Ftcli, task: str, best: str, hint: str) -> None:
+    error = refused(ftcli("train", "tiny.toml", "--set", task, "--set", f"evaluate.best={best}"), 2)
+    assert error == (
+        f"error[recipe]: there is no metric `{best}` for {task.partition('=')[2]}\n"
+        f"  --> --set evaluate.best={best}\n"
+        f"help: {hint}\n"
+    )
+
+
+def test_a_class_weight_of_no_label_is_refused(project: Path, ftcli: Ftcli) -> None:
+    setting = "task.class_weights={maybe = 2.0}"
+    assert refused(ftcli("train", "tiny.toml", "--set", setting), 2) == (
+        f"error[recipe]: `task.class_weights` has a weight for `maybe`; the labels are no, yes\n  --> --set {setting}\n"
+    )
+
+
 def test_a_recipe_that_fails_before_its_run_begins_leaves_the_run_folder_free(project: Path, ftcli: Ftcli) -> None:
     refused(ftcli("train", "tiny.toml", "--set", "freeze.patterns=['brt']"), 2)
     assert not (project / "run").exists()

@@ -15,7 +15,7 @@ from ftcli.flows.laws.measure import BOUNDS, gradients, relative_distance
 from ftcli.modeling.freezing import apply_stage
 from ftcli.runtime.activity import finish
 from tests.conftest import make_rows
-from tests.laws.rig import LOSSES, make_bench, make_parts, make_run, spec_of
+from tests.laws.rig import LOSSES, TASKS, make_bench, make_parts, make_run, spec_for, spec_of
 from tests.laws.tasks import HEADLESS, build_even_tokens, build_mean_loss
 
 BASE = ("model.dropout=0.0", "batch.size=32")
@@ -42,9 +42,9 @@ def test_every_cut_gives_the_gradient_of_the_uncut_step(project: Path, step: int
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("settings", LOSSES.values(), ids=LOSSES)
-def test_so_it_is_with_every_loss(project: Path, settings: tuple[str, ...], dtype: torch.dtype) -> None:
-    parts = make_parts(spec_of(project / "tiny.toml", *BASE, *settings), dtype=dtype)
+@pytest.mark.parametrize("settings", [*LOSSES.values(), *TASKS.values()], ids=[*LOSSES, *TASKS])
+def test_so_it_is_with_every_loss_and_task(project: Path, settings: tuple[str, ...], dtype: torch.dtype) -> None:
+    parts = make_parts(spec_for(project, *BASE, *settings), dtype=dtype)
     for step in (0, 1):
         found = finish(compare(parts, project, step=step, cuts=CUTS))
         assert min(found.num_batches) > 1
@@ -97,11 +97,12 @@ def test_with_a_window_the_short_group_is_found_wherever_it_comes(project: Path,
         (r"freeze.patterns=['^bert']", r"freeze.stages=[{at={epoch=1}, unfreeze=['layer\.2\.']}]"),
         ("model.head=mean", "optimizer.layer_decay=0.8"),
         (*LOSSES["R-Drop of weighted symmetric pairs"], "batch.size=13"),
+        (*TASKS["tagging with a CRF"], "batch.size=13"),
     ],
-    ids=["short group", "tokens and window", "stages", "mean", "weighted symmetric pairs"],
+    ids=["short group", "tokens and window", "stages", "mean", "weighted symmetric pairs", "windows and a CRF"],
 )
 def test_prove_finds_it_true(project: Path, settings: tuple[str, ...]) -> None:
-    checks = finish(check(make_bench(spec_of(project / "tiny.toml", *settings), project / "bench")))
+    checks = finish(check(make_bench(spec_for(project, *settings), project / "bench")))
     assert len(checks) == 4
     assert all(each.holds for each in checks), checks
 

@@ -17,7 +17,7 @@ from ftcli.spec.document import parse_document
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import load_recipe, resolve_layers
 from tests.conftest import make_rows
-from tests.laws.rig import make_bench, spec_of
+from tests.laws.rig import LOSSES, TASKS, make_bench, spec_for, spec_of
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 
@@ -69,6 +69,12 @@ def test_prove_finds_it_true_of_every_head(project: Path, head: str) -> None:
     checks = finish(check(bench))
     assert [each.holds for each in checks] == [True, True], checks
     assert checks[1].what == {"auto": "same in transformers", "mean": "encoder tensors that differ"}[head]
+
+
+@pytest.mark.parametrize("settings", [LOSSES["symmetric pairs"], *TASKS.values()], ids=["symmetric pairs", *TASKS])
+def test_prove_finds_it_true_of_every_task(project: Path, settings: tuple[str, ...]) -> None:
+    checks = finish(check(make_bench(spec_for(project, *settings), project / "bench")))
+    assert [each.holds for each in checks] == [True, True], checks
 
 
 def test_prove_finds_weights_that_are_not_those_that_were_saved(project: Path) -> None:
