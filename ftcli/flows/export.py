@@ -16,7 +16,7 @@ from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.encoding import Fields
 from ftcli.runtime.files import write_json
-from ftcli.spec.choices import TaggingTask, card_task
+from ftcli.spec.choices import card_task
 from ftcli.train.snapshot import CARD, ModelCard
 
 ExportFormat = Literal["hf"]
@@ -92,7 +92,7 @@ def _copy(checkpoint: Path, partial: Path, card: ModelCard) -> None:
 
 
 def _readme(card: ModelCard) -> str:
-    by_word = isinstance(card.task, TaggingTask)
+    by_word = card_task(card.task) == "tagging"
     model_class = f"AutoModelFor{'Token' if by_word else 'Sequence'}Classification"
     arguments = "first, second" if card.columns.pair else "text"
     names = 'first, second = "...", "..."' if card.columns.pair else 'text = "..."'

@@ -92,7 +92,7 @@ def _under_head(inner: PreTrainedModel, plan: HeadPlan) -> nn.Module:
         case "custom":
             if plan.build is None:
                 raise ValueError("a custom head needs what builds it")
-            return CustomHeadModel(inner, plan.build(inner.config, plan.outputs))
+            return CustomHeadModel(inner, plan.build(inner.config, plan.outputs), plan.outputs)
         case _:
             return PooledClassifier(inner, pooling=plan.name, num_labels=plan.outputs.size)
 

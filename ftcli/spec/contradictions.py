@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from ftcli.errors import Problem
+from ftcli.spec.factories import code_is_named_well
 from ftcli.spec.metrics import METRICS, best_metric
 
 Table = dict[str, Any]
@@ -27,6 +28,7 @@ _PLAIN: dict[str, Table] = {
         "encoding": "utf-8",
         "header": True,
         "comments": False,
+        "factory": "off",
     },
     "tags": {"scheme": "auto", "to": "bioes", "invalid": "refuse"},
     "label_map": {},
@@ -218,4 +220,5 @@ _CHECKS: tuple[Callable[[Table], Iterator[Problem]], ...] = (
     _losses_fit,
     _stages_have_one_point,
     _patterns_compile,
+    code_is_named_well,
 )

@@ -24,7 +24,7 @@ from ftcli.data.tags import Scheme
 from ftcli.errors import CheckpointError
 from ftcli.modeling.backbone import save_model
 from ftcli.modeling.tokenizer import Tokenizer
-from ftcli.runtime.code import CodeFile
+from ftcli.runtime.codefiles import CodeFile
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
