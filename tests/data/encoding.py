@@ -1,16 +1,18 @@
-"""Rows of tokens, drawn at random: as sequences of their own, as several each, or with words that have positions."""
+"""Rows of tokens, drawn at random: a sequence each, several, or words that have positions; and labels for them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+import orjson
 import torch
 from hypothesis import strategies as st
 
+from ftcli.data.dataset import Prepared
 from ftcli.data.tokens import TokenizedSplit
-from ftcli.runtime.encoding import Encoded
+from ftcli.runtime.encoding import Encoded, Fields
 
 Shape = Literal["plain", "several", "words"]
 
@@ -70,3 +72,22 @@ def assert_same_split(found: TokenizedSplit, expected: TokenizedSplit) -> None:
             assert torch.equal(left, right), each.name
         else:
             assert left == right, each.name
+
+
+def relabelled(prepared: Prepared, task: str, rows: Sequence[Fields], *, labels: Sequence[str] = ()) -> Prepared:
+    """The prepared training split with other rows, as another task's data would be."""
+    (prepared.folder / "train.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    splits = {"train": prepared.facts.splits["train"].model_copy(update={"rows": len(rows)})}
+    changes = {"task": task, "labels": tuple(labels), "splits": splits}
+    return Prepared(prepared.folder, prepared.facts.model_copy(update=changes))
+
+
+def labels_for(task: str, rows: Sequence[TokenRow]) -> list[object]:
+    """Some label for each row: of tags one for each of its words."""
+    made: dict[str, Callable[[int, TokenRow], object]] = {
+        "classification": lambda number, row: "ab"[number % 2],
+        "multilabel": lambda number, row: ["a", "b"][: number % 3],
+        "regression": lambda number, row: number / 3,
+        "tagging": lambda number, row: ["ab"[(number + place) % 2] for place in range(row.num_words)],
+    }
+    return [made[task](number, row) for number, row in enumerate(rows)]

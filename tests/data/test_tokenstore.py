@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -27,7 +27,7 @@ from ftcli.errors import DataError
 from ftcli.runtime.activity import Activity, finish
 from ftcli.runtime.encoding import Encoded, EncodeRows, Fields
 from ftcli.spec.card import DataCard
-from tests.data.encoding import Shape, TokenRow, assert_same_split, encoded, shaped_rows
+from tests.data.encoding import Shape, TokenRow, assert_same_split, encoded, labels_for, relabelled, shaped_rows
 
 TRAIN = [{"a": "x" * (1 + n % 5), "b": "y" * (1 + n % 3), "label": ("no", "yes")[n % 2]} for n in range(11)]
 TEST = [{"a": "xyz", "b": "w"}, {"a": "支付", "b": "v"}]
@@ -211,25 +211,6 @@ def test_a_store_that_can_not_be_written_is_a_data_error(prepared: Prepared) -> 
     (prepared.folder / "tokens").touch()
     with pytest.raises(DataError, match="can't write the token store"):
         store_of(prepared)
-
-
-def relabelled(prepared: Prepared, task: str, rows: Sequence[Fields], *, labels: Sequence[str] = ()) -> Prepared:
-    """The prepared training split with other rows, as another task's data would be."""
-    (prepared.folder / "train.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    splits = {"train": prepared.facts.splits["train"].model_copy(update={"rows": len(rows)})}
-    changes = {"task": task, "labels": tuple(labels), "splits": splits}
-    return Prepared(prepared.folder, prepared.facts.model_copy(update=changes))
-
-
-def labels_for(task: str, rows: Sequence[TokenRow]) -> list[object]:
-    """Some label for each row: of tags one for each of its words."""
-    made: dict[str, Callable[[int, TokenRow], object]] = {
-        "classification": lambda number, row: "ab"[number % 2],
-        "multilabel": lambda number, row: ["a", "b"][: number % 3],
-        "regression": lambda number, row: number / 3,
-        "tagging": lambda number, row: ["ab"[(number + place) % 2] for place in range(row.num_words)],
-    }
-    return [made[task](number, row) for number, row in enumerate(rows)]
 
 
 def assert_stored_as_in_memory(prepared: Prepared, rows: Sequence[TokenRow], shape: Shape, task: str) -> None:
