@@ -49,6 +49,37 @@ DATA = "[data]\nname = 'demo'\n"
             '`evaluate.best` is "accuracy", which `evaluate.metrics` (f1, mcc) leaves out',
         ),
         (
+            DATA + "[evaluate]\nmetrics = ['accuracy', 'loss']\n",
+            ("evaluate", "metrics", 1),
+            "there is no metric `loss` for classification",
+        ),
+        (
+            DATA + "[task]\nmulti_label = true\n[evaluate]\nbest = 'accuracy'\n",
+            ("evaluate", "best"),
+            "there is no metric `accuracy` for multilabel",
+        ),
+        (
+            DATA + "[task]\nkind = 'regression'\n[evaluate]\nmetrics = ['mse']\n",
+            ("evaluate", "metrics"),
+            '`evaluate.best` is "pearson", which `evaluate.metrics` (mse) leaves out',
+        ),
+        (
+            DATA + "[task]\nfocal_gamma = 2.0\nlabel_smoothing = 0.1\n",
+            ("task", "label_smoothing"),
+            "`task.focal_gamma` is 2 and `task.label_smoothing` 0.1: they pull against each other",
+        ),
+        (DATA + "[task]\nthreshold = 0.4\n", ("task", "threshold"), "`task.threshold` is for rows with any number"),
+        (
+            DATA + "[task]\nmulti_label = true\nr_drop = 1.0\n",
+            ("task", "r_drop"),
+            "`task.r_drop` is for rows with one label",
+        ),
+        (
+            DATA + "[task]\nmulti_label = true\nclass_weights = 'balanced'\n",
+            ("task", "class_weights"),
+            '`task.class_weights` = "balanced" is for rows with one label',
+        ),
+        (
             DATA + "[[freeze.stages]]\nat = { step = 1 }\n[[freeze.stages]]\nat = { step = 2, epoch = 1 }\n",
             ("freeze", "stages", 1, "at"),
             "a stage begins at one point, not at step and epoch",
@@ -89,6 +120,9 @@ def test_each_contradiction_is_found_at_its_key(text: str, key: tuple[str | int,
         DATA + "max_length = 16\n[batch]\nmax_tokens = 16\n",
         DATA + "[evaluate]\nmetrics = ['f1']\nbest = 'f1'\n",
         DATA + "[evaluate]\nmetrics = ['f1']\nbest = 'loss'\n",
+        DATA + "[task]\nfocal_gamma = 2.0\nr_drop = 1.0\nclass_weights = 'balanced'\n[evaluate]\nbest = 'auto'\n",
+        DATA + "[task]\nmulti_label = true\nthreshold = 0.4\nclass_weights = { a = 2.0 }\nfocal_gamma = 'off'\n",
+        DATA + "[task]\nkind = 'regression'\n[evaluate]\nmetrics = ['mse']\nbest = 'mse'\n",
         DATA + "[[freeze.stages]]\nat = { fraction = 0.5 }\nunfreeze = ['^a$']\n",
     ],
 )
