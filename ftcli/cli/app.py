@@ -60,7 +60,7 @@ def prepare(
 ) -> None:
     """Get a data set, check every row, and say what it looks like."""
     with loading():
-        from ftcli.cli.results import show_profile
+        from ftcli.cli.profile import show_profile
         from ftcli.flows.prepare import prepare_target, resolve_target
 
     resolved = resolve_target(target, tuple(settings or ()), root=root)
@@ -161,8 +161,9 @@ def evaluate(
 
     chosen = format_of(format, delimiter)
     with open_screen(is_main=True) as screen:
-        options = {"device": device, "batch_size": batch_size, "code": code}
-        work = flow(ckpt, split=split, data=data, file=file, format=chosen, **options)
+        work = flow(
+            ckpt, split=split, data=data, file=file, format=chosen, device=device, batch_size=batch_size, code=code
+        )
         report = follow(work, screen)
     if as_json:
         print_json(report)
@@ -187,7 +188,7 @@ def predict(
         str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output, .gz compresses.")
     ] = "-",
     output_format: Annotated[
-        str | None, typer.Option(metavar="jsonl|csv", help="The output's form; by its ending otherwise.")
+        str | None, typer.Option(metavar="jsonl|csv|conll", help="The output's form; by its ending otherwise.")
     ] = None,
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
@@ -204,12 +205,19 @@ def predict(
         from ftcli.flows.predict import Input
         from ftcli.flows.predict import predict as flow
 
-    if output_format not in (None, "jsonl", "csv"):
+    if output_format not in (None, "jsonl", "csv", "conll"):
         raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl or csv")
     rows = Input(source, format_of(format, delimiter), text=text, pair=pair, keep_going=keep_going)
     with open_screen(is_main=True) as screen:
-        options = {"device": device, "batch_size": batch_size, "code": code}
-        work = flow(ckpt, source=rows, output=output, output_format=output_format, **options)
+        work = flow(
+            ckpt,
+            source=rows,
+            output=output,
+            output_format=output_format,
+            device=device,
+            batch_size=batch_size,
+            code=code,
+        )
         done = follow(work, screen)
     if done.num_errors:
         Console(stderr=True).print(f"{done.num_errors} of {done.num_rows + done.num_errors} rows could not be read")

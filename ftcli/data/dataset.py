@@ -11,6 +11,7 @@ from typing import cast
 import orjson
 from pydantic import ValidationError
 
+from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Location
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns, DataCard, Split
@@ -72,11 +73,13 @@ class DatasetFile(Section):
     task: str
     columns: Columns
     labels: tuple[str, ...]
-    tag_scheme: str | None = None
-    source_scheme: str | None = None
+    tag_scheme: Scheme | None = None
+    source_scheme: Scheme | None = None
     licence: str
     homepage: str
     holdout: float
+    test_holdout: float = 0.0
+    holdout_seed: int = 0
     splits: dict[Split, SplitFacts]
     sources: tuple[SourceFacts, ...]
     bad_rows: BadRows

@@ -71,7 +71,8 @@ def find_files(
         return found.files, found.origins
     if source is not None:
         raise DataError(f"the data set `{card.name}` is generated; it takes no --source")
+    contents = demo_files(card.generator)
     made: dict[Split, DataFile] = {
-        split: _MadeFile(f"{card.generator}-{split}.jsonl", content) for split, content in demo_files().items()
+        split: _MadeFile(f"{card.generator}-{split}.jsonl", content) for split, content in contents.items()
     }
     return made, ()

@@ -1,14 +1,13 @@
-"""From source files to a prepared folder: every row is read once, checked, written and counted.
+"""From source files to a prepared folder: every row is read once, checked, written, counted and examined.
 
-Nothing here grows with the number of rows.
+Nothing here grows with the rows; holding some of them out takes a few bytes a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +15,10 @@ from ftcli.data.archives import Origin
 from ftcli.data.checks import CheckedRow, RowCheck, Rules, check_columns
 from ftcli.data.conll import field_columns
 from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_card, hash_rows
+from ftcli.data.dealing import dealer
+from ftcli.data.doctor import examine
 from ftcli.data.files import DataFile, find_files
+from ftcli.data.findings import Finding
 from ftcli.data.profile import Profile, Profiler
 from ftcli.data.readers import TABLES, BadRow, Row, file_kind, read_rows
 from ftcli.data.report import REPORT_FILE, write_report
@@ -44,6 +46,14 @@ class _Work:
     rules: Rules
     repairs: Tally = field(default_factory=Tally)
     writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    def keep(self, split: Split, row: CheckedRow, *, file: DataFile) -> None:
+        """Write and count a row."""
+        self.writers[split].write(row.fields)
+        self.profiler.add(split, texts=row.texts, labels=row.labels, num_words=row.num_words)
+        if row.mended is not None:
+            self.repairs.add(Location(file.name, row.mended.line), row.mended.reason, split=split)
 
     def columns_of(self, file: DataFile) -> Columns:
         """What the fields of a file's rows are called that hold text and label."""
@@ -84,7 +94,7 @@ def prepare(
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
             work.rules.names.check_replaced()
-            facts = _write_facts(work, origins=origins)
+            facts = yield from _write_facts(work, origins=origins)
     except OSError as error:
         raise DataError(f"{error.strerror or error}: {error.filename or folder}") from None
     return Prepared(folder, facts)
@@ -105,24 +115,41 @@ def read_profile(prepared: Prepared) -> Profile:
 
 
 def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:
-    """Read one file into one split, or into two where the card holds rows out of train for validation."""
+    """Read one file into one split, or into several where the card holds rows out of train."""
     if split == "train":
         _settle_scheme(work, file=file)
     check = RowCheck(split, work.columns_of(file), work.rules)
-    holdout = work.card.holdout if split == "train" else 0.0
-    splits: tuple[Split, ...] = (split, "validation") if holdout else (split,)
+    shares = work.card.held_out if split == "train" else {}
+    splits: tuple[Split, ...] = (split, *shares)
     with ExitStack() as stack:
         for name in splits:
             path = work.scratch / f"{name}.jsonl"
             work.writers[name] = stack.enter_context(split_writer(path, source=Path(file.name).name))
-        yield from _read_rows(work, check, file=file, choose=lambda number: splits[is_held_out(number, share=holdout)])
+        if shares:
+            yield from _read_and_deal(work, check, shares, file=file)
+        else:
+            yield from _read_rows(work, check, file=file, take=lambda row: work.keep(split, row, file=file))
     for name in splits:
         if not work.writers[name].rows:
-            held_out = f" (holdout = {holdout})" if holdout else ""
-            raise DataError(f"no row for the {name} split{held_out}", where=Location(file.name))
+            key = "holdout" if name == "validation" else "test_holdout"
+            why = f" ({key} = {shares[name]})" if name in shares else ""
+            raise DataError(f"no row for the {name} split{why}", where=Location(file.name))
     if split == "train":
         work.rules.names.settle(column=work.card.columns.label)
         _check_variety(work, file=file)
+
+
+def _read_and_deal(work: _Work, check: RowCheck, shares: Mapping[Split, float], *, file: DataFile) -> Working[None]:
+    with dealer(work.card, work.scratch) as aside:
+
+        def put_aside(row: CheckedRow) -> None:
+            aside.add(row, work.rules.written or check.columns)
+
+        yield from _read_rows(work, check, file=file, take=put_aside)
+        dealt = yield from aside.deal(shares)
+        for split, row in aside.rows(dealt):
+            work.keep(split, row, file=file)
+    work.findings += dealt.findings
 
 
 def _settle_scheme(work: _Work, *, file: DataFile) -> None:
@@ -133,7 +160,7 @@ def _settle_scheme(work: _Work, *, file: DataFile) -> None:
             work.rules.scheme = find_scheme(_rows_of(work, stream, file=file), work.columns_of(file))
 
 
-def _read_rows(work: _Work, check: RowCheck, *, file: DataFile, choose: Callable[[int], Split]) -> Working[None]:
+def _read_rows(work: _Work, check: RowCheck, *, file: DataFile, take: Callable[[CheckedRow], None]) -> Working[None]:
     columns_checked = False
     with file.open() as stream:
         for number, row in enumerate(_rows_of(work, stream, file=file)):
@@ -144,7 +171,7 @@ def _read_rows(work: _Work, check: RowCheck, *, file: DataFile, choose: Callable
                 columns_checked = True
             result = check.check(row) if isinstance(row, Row) else row
             if isinstance(result, CheckedRow):
-                _keep(work, choose(number), result, file=file)
+                take(result)
             else:
                 download = file.path if file.path and file.path.is_relative_to(work.downloads) else None
                 work.bad_rows.add(result, split=check.split, file=file.name, download=download)
@@ -153,19 +180,6 @@ def _read_rows(work: _Work, check: RowCheck, *, file: DataFile, choose: Callable
 
 def _rows_of(work: _Work, stream: BinaryIO, *, file: DataFile) -> Iterator[Row | BadRow]:
     return read_rows(stream, work.card.format, name=file.name, columns=work.card.columns)
-
-
-def _keep(work: _Work, split: Split, row: CheckedRow, *, file: DataFile) -> None:
-    work.writers[split].write(row.fields)
-    work.profiler.add(split, texts=row.texts, labels=row.labels)
-    if row.mended is not None:
-        work.repairs.add(Location(file.name, row.mended.line), row.mended.reason, split=split)
-
-
-def is_held_out(number: int, *, share: float) -> bool:
-    """Whether row `number` (from 0) of train goes to validation: the same answer for ever, whatever the other rows."""
-    digest = blake2b(b"%d" % number, digest_size=8, key=b"ftcli holdout").digest()
-    return int.from_bytes(digest, "big") < share * 2**64
 
 
 def _check_columns(card: DataCard, row: Row, *, check: RowCheck, file: DataFile) -> None:
@@ -188,7 +202,7 @@ def _check_variety(work: _Work, *, file: DataFile) -> None:
         raise DataError(what, where=Location(file.name), hint="is it the right column? columns.label names it")
 
 
-def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
+def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> Working[DatasetFile]:
     card, rules = work.card, work.rules
     names = rules.names.known or ()
     is_tagged = card.task == "tagging"
@@ -214,6 +228,8 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
         licence=card.licence,
         homepage=card.homepage,
         holdout=card.holdout,
+        test_holdout=card.test_holdout,
+        holdout_seed=card.holdout_seed,
         splits=splits,
         sources=tuple(
             SourceFacts(location=o.location, sha256=o.sha256, bytes=o.size, mtime_ns=o.mtime_ns) for o in origins
@@ -223,6 +239,7 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> DatasetFile:
         card_sha256=hash_card(card),
         rows_sha256=hash_rows(splits, task=card.task, labels=labels, tag_scheme=scheme, columns=columns),
     )
+    profile = yield from examine(work.scratch, profile, facts=facts, before=tuple(work.findings))
     write_report(work.scratch, profile, facts=facts)
     write_json(work.scratch / DATASET_FILE, facts.model_dump(mode="json"))
     return facts

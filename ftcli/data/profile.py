@@ -11,13 +11,16 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Annotated, Self, cast
 
+from pydantic import Field
+
+from ftcli.data.content import hash_texts
+from ftcli.data.findings import Finding, worst_first
 from ftcli.spec.base import Section
-from ftcli.spec.card import Split
+from ftcli.spec.card import SPLITS, Split
 
 PENDING_ROWS = 5000
 
@@ -48,7 +51,10 @@ class Overlap(Section):
 
 
 class SplitProfile(Section):
-    """One split. `duplicates` counts the rows whose texts stand further up in it already."""
+    """One split. `duplicates` counts the rows whose texts stand further up in it already.
+
+    `words` and `entities`, which are counted by type, are those of tagged rows.
+    """
 
     rows: int
     labelled: int
@@ -59,6 +65,8 @@ class SplitProfile(Section):
     tokens: TokenLengths | None = None
     duplicates: int
     overlap: dict[Split, Overlap]
+    words: int = 0
+    entities: dict[str, int] = Field(default_factory=dict[str, int])
 
     @property
     def label_shares(self) -> dict[str, float]:
@@ -68,10 +76,22 @@ class SplitProfile(Section):
 
 
 class Profile(Section):
-    """The content of `report.json`."""
+    """The content of `report.json`.
+
+    `recipe_findings` are those of the recipe that the data was last prepared for; `tokenizer` is the fingerprint of its
+    tokenizer.
+    """
 
     name: str
     splits: dict[Split, SplitProfile]
+    findings: Annotated[tuple[Finding, ...], Field(strict=False)] = ()
+    recipe_findings: Annotated[tuple[Finding, ...], Field(strict=False)] = ()
+    tokenizer: str | None = None
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Every finding, warnings first."""
+        return worst_first((*self.findings, *self.recipe_findings))
 
 
 def measure_lengths(histogram: Mapping[int, int], *, unit: str) -> Lengths:
@@ -140,16 +160,19 @@ class Profiler:
         self._database.close()
         self._scratch.unlink(missing_ok=True)
 
-    def add(self, split: Split, *, texts: tuple[str, ...], labels: Sequence[str] | None) -> None:
-        """Count one row; `labels` is None where it isn't labelled."""
+    def add(
+        self, split: Split, *, texts: tuple[str, ...], labels: Sequence[str] | None, num_words: int | None = None
+    ) -> None:
+        """Count one row; `labels` is None where it isn't labelled. Rows of words are as long as their number."""
         count = self._splits.setdefault(split, _SplitCount())
-        count.lengths[sum(map(len, texts))] += 1
+        count.lengths[sum(map(len, texts)) if num_words is None else num_words] += 1
+        count.unit = "characters" if num_words is None else "words"
         if labels is not None:
             count.labelled += 1
             count.labels.update(labels)
         stripped = tuple(text.strip() for text in texts)
         swapped = stripped[::-1]
-        self._pending.append((split, _hash(stripped), None if swapped == stripped else _hash(swapped)))
+        self._pending.append((split, hash_texts(stripped), None if swapped == stripped else hash_texts(swapped)))
         if len(self._pending) >= PENDING_ROWS:
             self._flush()
 
@@ -164,9 +187,8 @@ class Profiler:
         """
         self._flush()
         self._database.execute("CREATE INDEX seen_by_hash ON seen (split, hash)")
-        return Profile(
-            name=name, splits={split: self._profile(split, labels, one_each=one_each) for split in self._splits}
-        )
+        splits = sorted(self._splits, key=SPLITS.index)
+        return Profile(name=name, splits={split: self._profile(split, labels, one_each=one_each) for split in splits})
 
     def _profile(self, split: Split, labels: tuple[str, ...], *, one_each: bool) -> SplitProfile:
         count = self._splits[split]
@@ -180,7 +202,7 @@ class Profiler:
             label_counts=counts,
             majority_label=majority,
             majority_share=None if majority is None else counts[majority] / count.labelled,
-            lengths=measure_lengths(count.lengths, unit="characters"),
+            lengths=measure_lengths(count.lengths, unit=count.unit),
             duplicates=rows - distinct,
             overlap={other: self._overlap(split, other) for other in self._splits if other != split},
         )
@@ -208,15 +230,6 @@ class Profiler:
 class _SplitCount:
     def __init__(self) -> None:
         self.labelled = 0
+        self.unit = "characters"
         self.lengths: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
-
-
-def _hash(texts: tuple[str, ...]) -> int:
-    digest = blake2b(digest_size=8)
-    for text in texts:
-        content = text.encode()
-        # The length keeps ("ab", "c") apart from ("a", "bc").
-        digest.update(b"%d:" % len(content))
-        digest.update(content)
-    return int.from_bytes(digest.digest(), "big", signed=True)

@@ -187,9 +187,11 @@ def _read_table(lines: Lines, format: Format, *, kind: str, name: str) -> Iterat
     records = quoted_records(lines, delimiter) if standard else plain_records(lines, delimiter)
     header: list[str] | None = None
     for number, cells in records:
+        if header is None and not format.header and not isinstance(cells, str):
+            header = [str(column) for column in range(len(cells))]
         reason = cells if isinstance(cells, str) else _row_reason(lines, cells, header)
         if reason is not None:
-            if header is None:
+            if header is None and format.header:
                 where = Location(name, number, text=shown(lines.first or b""))
                 raise DataError(f"the header of `{name}` can't be read: {reason}", where=where)
             yield BadRow(number, reason, shown(lines.first or b""))

@@ -11,6 +11,7 @@ from ftcli.runtime.files import write_atomically, write_json
 
 REPORT_FILE = "report.json"
 PAGE_FILE = "report.md"
+LEAKS_FILE = "leaks.jsonl"
 SHOWN_LABELS = 20
 
 
@@ -25,11 +26,12 @@ def write_report(folder: Path, profile: Profile, *, facts: DatasetFile) -> None:
 
 
 def to_markdown(profile: Profile, *, facts: DatasetFile) -> str:
-    """Return the report: counts, labels, lengths, and rows that stand in more than one place."""
+    """Return the report: findings, counts, labels, lengths, and rows that stand in more than one place."""
     parts = [
         f"# {facts.title or facts.name}",
         f"Data set `{facts.name}`. Licence: {facts.licence}.",
-        _labels(profile),
+        _findings(profile),
+        _tags(profile) if facts.task == "tagging" else _labels(profile),
         _lengths(profile),
         _repeats(profile),
         f"Rows left out: {facts.bad_rows.count}. Rows repaired: {facts.repairs.count}.",
@@ -40,6 +42,24 @@ def to_markdown(profile: Profile, *, facts: DatasetFile) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _findings(profile: Profile) -> str:
+    lines = [
+        f"- **{finding.severity}** ({finding.code}): {finding.text}."
+        + (f" *{finding.advice}*" if finding.advice else "")
+        for finding in profile.all_findings
+    ]
+    return "## Findings\n\n" + ("\n".join(lines) or "Nothing stands out.")
+
+
+def _tags(profile: Profile) -> str:
+    types = list(dict.fromkeys(kind for facts in profile.splits.values() for kind in facts.entities))
+    rows: list[list[object]] = []
+    for split, facts in profile.splits.items():
+        counts = [facts.entities.get(kind, 0) for kind in types]
+        rows.append([split, facts.rows, facts.words, sum(counts), *counts])
+    return "## Entities\n\n" + _table(["split", "sentences", "words", "entities", *types], rows)
 
 
 def _labels(profile: Profile) -> str:

@@ -26,11 +26,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that can't be used: the line to look at, why, and the beginning of its text."""
+    """A row that can't be used: the line to look at, why, the beginning of its text, and what else may be done."""
 
     line: int
     reason: str
     text: str
+    remedy: str | None = None
 
 
 def shown(text: str | bytes) -> str:

@@ -44,7 +44,7 @@ def collect(
     """Find or download the file of each split.
 
     Args:
-        card: The data card; each of its `files` is a URL, a path, or a name inside its `sources`.
+        card: The data card; each of its `files` is a URL, a path, or a name inside its `sources`, or several of them.
         card_folder: What the card's paths are relative to.
         source: A folder, archive, file or URL to take instead of everything the card names.
         downloads: Where downloads are kept, to be used again.
@@ -79,23 +79,25 @@ def _from_source(
     place = _Place(path, source, list_files(path))
     if len(card.files) == len(place.files) == 1:
         return dict.fromkeys(card.files, (place.files[0], source))
-    return {split: _choose(_last_part(wanted), [place]) for split, wanted in card.files.items()}
+    return {split: _choose([*map(_last_part, card.names(split))], [place]) for split in card.files}
 
 
 def _from_card(
     card: DataCard, *, card_folder: Path, downloads: Path, backoff_seconds: Sequence[float]
 ) -> Working[dict[Split, tuple[FoundFile, str]]]:
     found: dict[Split, tuple[FoundFile, str]] = {}
-    elsewhere: dict[Split, str] = {}
-    for split, wanted in card.files.items():
-        path = card_folder / Path(wanted).expanduser()
-        if is_url(wanted):
-            fetched = yield from download(wanted, folder=downloads, backoff_seconds=backoff_seconds)
-            found[split] = (_single(fetched), wanted)
-        elif path.is_file():
+    elsewhere: dict[Split, tuple[str, ...]] = {}
+    for split in card.files:
+        names = card.names(split)
+        url = next(filter(is_url, names), None)
+        path = next(filter(Path.is_file, (card_folder / Path(name).expanduser() for name in names)), None)
+        if path is not None:
             found[split] = (_single(path), str(path))
+        elif url is not None:
+            fetched = yield from download(url, folder=downloads, backoff_seconds=backoff_seconds)
+            found[split] = (_single(fetched), url)
         else:
-            elsewhere[split] = wanted
+            elsewhere[split] = names
     if not elsewhere:
         return found
     if not card.sources:
@@ -116,12 +118,12 @@ def _single(path: Path) -> FoundFile:
     raise DataError(f"{path.name} holds {len(files)} files; which one is meant?", where=Location(str(path)), hint=hint)
 
 
-def _missing(files: Mapping[Split, str], *, card_folder: Path) -> DataError:
+def _missing(files: Mapping[Split, tuple[str, ...]], *, card_folder: Path) -> DataError:
     hint = f"paths start from {card_folder.resolve()}; `ftcli prepare TARGET --source PATH` takes them from elsewhere"
     return DataError(
         [
-            Problem(f"the {split} file `{wanted}` doesn't exist", hint=hint, key=("data", split))
-            for split, wanted in files.items()
+            Problem(f"the {split} file `{names[0]}` doesn't exist", hint=hint, key=("data", split))
+            for split, names in files.items()
         ]
     )
 
@@ -130,9 +132,21 @@ def _last_part(wanted: str) -> str:
     return unquote(PurePosixPath(urlsplit(wanted).path).name) if is_url(wanted) else wanted
 
 
-def _choose(wanted: str, places: Sequence[_Place]) -> tuple[FoundFile, str]:
-    """Find the one file that is called `wanted`: by its whole path, else by its last parts, else by its name."""
+def _choose(names: Sequence[str], places: Sequence[_Place]) -> tuple[FoundFile, str]:
+    """Find the one file that goes by one of the names; the first that is there is taken."""
     candidates = [(file, place) for place in places for file in place.files]
+    for name in names:
+        if chosen := _called(name, candidates):
+            return chosen
+    there = ", ".join(file.inner for file, _ in candidates[:SHOWN_FILES]) or "nothing"
+    more = f" and {len(candidates) - SHOWN_FILES} more" if len(candidates) > SHOWN_FILES else ""
+    where = ", ".join(place.location for place in places)
+    wanted = " or ".join(f"`{name}`" for name in names)
+    raise DataError(f"there is no {wanted} in {where}", hint=f"it holds {there}{more}")
+
+
+def _called(wanted: str, candidates: Sequence[tuple[FoundFile, _Place]]) -> tuple[FoundFile, str] | None:
+    """Find the one file that is called `wanted`: by its whole path, else by its last parts, else by its name."""
     parts = PurePosixPath(wanted).parts
     for tail in (None, parts, parts[-1:]):
         fitting = [(file, place) for file, place in candidates if _fits(file.inner, wanted, tail=tail)]
@@ -143,10 +157,7 @@ def _choose(wanted: str, places: Sequence[_Place]) -> tuple[FoundFile, str]:
         if fitting:
             file, place = fitting[0]
             return file, place.location if file.member or file.path == place.path else str(file.path)
-    there = ", ".join(file.inner for file, _ in candidates[:SHOWN_FILES]) or "nothing"
-    more = f" and {len(candidates) - SHOWN_FILES} more" if len(candidates) > SHOWN_FILES else ""
-    where = ", ".join(place.location for place in places)
-    raise DataError(f"there is no `{wanted}` in {where}", hint=f"it holds {there}{more}")
+    return None
 
 
 def _fits(inner: str, wanted: str, *, tail: tuple[str, ...] | None) -> bool:

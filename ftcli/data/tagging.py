@@ -16,6 +16,7 @@ from ftcli.spec.card import Columns, Tags
 
 TEXT, OFFSETS = "text", "offsets"
 ROWS_LOOKED_AT = 5000
+REPAIRS = 'have such repaired (tags.invalid = "repair")'
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def _ill_formed(
 ) -> BadRow:
     place = "" if row.lines else f" (token {position})"
     text = f"{sentence.words[position]} {tags[position]}" if row.lines else row.text
-    return BadRow(_line(row, position), f"an invalid sequence of {scheme} tags: {reason}{place}", shown(text))
+    return BadRow(_line(row, position), f"an invalid sequence of {scheme} tags: {reason}{place}", shown(text), REPAIRS)
 
 
 def _line(row: Row, position: int) -> int:

@@ -51,15 +51,16 @@ class BadRowTally:
         if len(self._problems) < SHOWN_PROBLEMS or is_too_many:
             self._problems.append(Problem(f"a row can't be used: {row.reason}", where))
         if is_too_many:
-            raise self._too_many(download)
+            raise self._too_many(row, download)
 
     def facts(self) -> BadRows:
         """Return the count and the first rows, for the record."""
         return self._tally.facts()
 
-    def _too_many(self, download: Path | None) -> DataError:
+    def _too_many(self, row: BadRow, download: Path | None) -> DataError:
         last = self._problems.pop()
         mend = "mend the row" if download is None else f"delete {download} to download it again"
+        mend += f", {row.remedy}" if row.remedy else ""
         allowed = f" (so far {self._limit} were left out)" if self._limit else ""
         hint = f"{mend}, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N{allowed}"
         return DataError([*self._problems, Problem(last.what, last.where, hint)])

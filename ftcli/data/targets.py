@@ -17,17 +17,22 @@ import torch
 from torch import Tensor
 
 from ftcli.data.readers import label_text
+from ftcli.data.tags import Scheme
 from ftcli.runtime.encoding import Fields
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFacts:
-    """What is known of a data set's labels: the card's `task`, their column, their list, and the scheme of tags."""
+    """What is known of a data set's labels: the card's `task`, their column, their list, and the scheme of tags.
+
+    `text` is the column of what they are said of: texts, or lists of words.
+    """
 
     task: str
     column: str | None
     labels: tuple[str, ...]
-    scheme: str | None = None
+    scheme: Scheme | None = None
+    text: str = "text"
 
 
 def targets_of(rows: Sequence[Fields], facts: LabelFacts) -> Tensor | None:

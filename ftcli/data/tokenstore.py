@@ -48,7 +48,7 @@ class TokenStore:
 def label_facts(prepared: Prepared) -> LabelFacts:
     """What turns the rows' labels into numbers."""
     facts = prepared.facts
-    return LabelFacts(facts.task, facts.columns.label, tuple(facts.labels), facts.tag_scheme)
+    return LabelFacts(facts.task, facts.columns.label, tuple(facts.labels), facts.tag_scheme, facts.columns.text)
 
 
 def token_key(prepared: Prepared, *, fingerprint: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from ftcli.spec.card import CardTask, DataCard, Split
 from ftcli.spec.problems import load_section
 from ftcli.spec.sections import DataSection
 
-_MADE_BY = {"columns", "format", "labels", "label_map", "label_separator", "tags", "holdout"}
+_MADE_BY = {
+    *("columns", "format", "labels", "label_map", "label_separator", "tags"),
+    *("holdout", "test_holdout", "holdout_seed"),
+}
 _TASKS = {
     "classification": 'kind = "classification"',
     "multilabel": 'kind = "classification" and multi_label = true',
@@ -94,7 +98,7 @@ def place_named(name: str, root: Path) -> DataPlace:
 def _card_of_files(data: DataSection, task: CardTask) -> DataCard:
     if data.train is None or data.columns is None:
         raise RecipeError("[data] names no data", key=("data",))
-    files: dict[Split, str] = {"train": data.train}
+    files: dict[Split, str | tuple[str, ...]] = {"train": data.train}
     if data.validation != "off":
         files["validation"] = data.validation
     if data.test != "off":
@@ -111,13 +115,15 @@ def _card_of_files(data: DataSection, task: CardTask) -> DataCard:
         tags=data.tags,
         files=files,
         holdout=data.holdout,
+        test_holdout=data.test_holdout,
+        holdout_seed=data.holdout_seed,
     )
 
 
-def _name_for(data: DataSection, train: str, files: dict[Split, str], *, task: CardTask) -> str:
+def _name_for(data: DataSection, train: str, files: Mapping[Split, str | tuple[str, ...]], *, task: CardTask) -> str:
     """A name that differs where files, or what is made of them, do, and reads like the training file's."""
     made = data.model_dump_json(include=_MADE_BY)
-    described = f"{task} {sorted((split, _address(file)) for split, file in files.items())} {made}"
+    described = f"{task} {sorted((split, _address(str(file))) for split, file in files.items())} {made}"
     stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in Path(train).name.split(".")[0]).strip("._-")
     safe = stem if stem.isascii() and stem else "data"
     return f"{safe}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"

@@ -11,11 +11,12 @@ from typing import Literal
 
 from ftcli.data.dataset import open_prepared
 from ftcli.errors import CheckpointError, DataError, UsageError
-from ftcli.flows.predictions import Fields
+from ftcli.flows.plain import own_scores, scores_of_transformers
 from ftcli.flows.predictor import Predictor, open_predictor
-from ftcli.modeling.parity import plain_scores
-from ftcli.runtime.activity import Activity, Working, finish
+from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.encoding import Fields
 from ftcli.runtime.files import write_json
+from ftcli.spec.choices import card_task
 from ftcli.train.snapshot import CARD, ModelCard
 
 ExportFormat = Literal["hf"]
@@ -91,32 +92,43 @@ def _copy(checkpoint: Path, partial: Path, card: ModelCard) -> None:
 
 
 def _readme(card: ModelCard) -> str:
+    by_word = card_task(card.task) == "tagging"
+    model_class = f"AutoModelFor{'Token' if by_word else 'Sequence'}Classification"
     arguments = "first, second" if card.columns.pair else "text"
     names = 'first, second = "...", "..."' if card.columns.pair else 'text = "..."'
+    labels = f"Labels: {', '.join(card.labels)}.\n" if card.labels else ""
     return f"""# {card.data}: {card.task.kind}
 
-Labels: {", ".join(card.labels)}.
-Trained on {card.data} with ftcli ({card.step} steps), on rows of at most {card.max_length} tokens.
+{labels}Trained on {card.data} with ftcli ({card.step} steps), on rows of at most {card.max_length} tokens.
 
 ```python
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import {model_class}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
-model = AutoModelForSequenceClassification.from_pretrained("FOLDER")
+model = {model_class}.from_pretrained("FOLDER")
 {names}
 inputs = tokenizer({arguments}, truncation=True, max_length={card.max_length}, return_tensors="pt")
-print(model.config.id2label[model(**inputs).logits.argmax(-1).item()])
+{_answer(card)}
 ```
 """
 
 
+def _answer(card: ModelCard) -> str:
+    """The line of Python that shows what a model says."""
+    match card_task(card.task):
+        case "regression":
+            return "print(model(**inputs).logits.item())"
+        case "multilabel":
+            return "print(dict(zip(model.config.id2label.values(), model(**inputs).logits.sigmoid()[0].tolist())))"
+        case "tagging":
+            return "print([model.config.id2label[tag.item()] for tag in model(**inputs).logits[0].argmax(-1)])"
+        case _:
+            return "print(model.config.id2label[model(**inputs).logits.argmax(-1).item()])"
+
+
 def _compare(predictor: Predictor, partial: Path, folder: Path) -> Exported:
     rows = _rows(predictor)
-    expected = finish(predictor.score(predictor.split(rows))).scores
-    columns = predictor.card.columns
-    texts = [str(row[columns.text]) for row in rows]
-    pairs = [str(row[columns.pair]) for row in rows] if columns.pair else None
-    found = plain_scores(partial, texts, pairs, max_length=predictor.card.max_length)
+    expected, found = own_scores(predictor, rows), scores_of_transformers(predictor, partial, rows)
     agreement = float((expected.argmax(1) == found.argmax(1)).double().mean())
     difference = float((expected - found).abs().max())
     if agreement < 1:
@@ -133,12 +145,14 @@ def _rows(predictor: Predictor) -> list[Fields]:
         rows = list(islice(prepared.rows("validation"), PARITY_ROWS))
     except DataError:
         rows = []
-    return rows or [_made_up(number, predictor.card.columns.texts) for number in range(PARITY_ROWS)]
+    by_word = predictor.task.outputs.per == "token"
+    return rows or [_made_up(n, predictor.card.columns.texts, by_word=by_word) for n in range(PARITY_ROWS)]
 
 
-def _made_up(number: int, columns: Sequence[str]) -> Fields:
+def _made_up(number: int, columns: Sequence[str], *, by_word: bool) -> Fields:
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-    return {column: " ".join(words[: 1 + (number * 7 + place) % 10]) for place, column in enumerate(columns)}
+    chosen = {column: words[: 1 + (number * 7 + place) % 10] for place, column in enumerate(columns)}
+    return {column: each if by_word else " ".join(each) for column, each in chosen.items()}
 
 
 def _parity(exported: Exported) -> dict[str, float | int]:

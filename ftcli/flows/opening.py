@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ftcli.data.prepare import read_profile
+from ftcli.errors import DataError
 from ftcli.runtime.rundir import RunDir
 from ftcli.train.assemble import Parts
 from ftcli.train.events import Noted, RunStarted
@@ -44,8 +46,22 @@ def remarks(parts: Parts, *, step: int = 0) -> Iterator[Noted]:
     """What the user should know before it begins, beside the facts that RunStarted tells."""
     for warning in parts.warnings:
         yield Noted(step, warning, "warning")
+    yield from (Noted(step, finding, "warning") for finding in _found(parts))
     if reason := _why_unevaluated(parts):
         yield Noted(step, f"{reason}: nothing is evaluated, and best is the last checkpoint")
+
+
+def _found(parts: Parts) -> Iterator[str]:
+    """What the data's stored report warns of that a score would hide: leaks, and a tokenizer that doesn't fit."""
+    try:
+        profile = read_profile(parts.prepared)
+    except DataError:  # a report that can't be read is no reason not to train
+        return
+    same_tokenizer = profile.tokenizer == parts.tokenizer.fingerprint
+    for finding in profile.all_findings:
+        counts = finding.code == "leak" or (finding.code == "unknown" and same_tokenizer)
+        if counts and finding.severity == "warning":
+            yield f"{finding.text} ({finding.advice})" if finding.advice else finding.text
 
 
 def _why_unevaluated(parts: Parts) -> str | None:

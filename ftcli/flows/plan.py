@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -193,7 +194,7 @@ def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) 
     """Pass the rows of the first micro-batch of rank 0 through the model, in training's arithmetic."""
     device, task = parts.world.device, parts.task
     first = deal(split.sequences_of(epoch.rows(0)), split.lengths, cut, parts.world.size)[0][0]
-    rows = split.rows_of(first).unique()
+    rows = torch.tensor(sorted(set(cast("list[int]", split.rows_of(first).tolist()))))
     batch = collate(split, split.sequences_of(rows), pad_id=parts.tokenizer.pad_id).to(device)
     apply_stage(parts.loaded.model, parts.freezing.stages[0])
     set_training_mode(parts.loaded.model, frozen_modules(parts.loaded.model))

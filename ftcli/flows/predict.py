@@ -28,7 +28,12 @@ from ftcli.spec.choices import card_task
 from ftcli.train.snapshot import ModelCard
 
 WINDOW_ROWS = 1024
-FORMATS: dict[str, OutputFormat] = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv"}
+FORMATS: dict[str, OutputFormat] = {
+    ".jsonl": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    **dict.fromkeys((".conll", ".bio", ".bioes", ".txt"), "conll"),
+}
 GOES_ON = "`--keep-going` gives such rows an `error` field and goes on"
 
 
@@ -91,9 +96,12 @@ def predict(
     chosen = output_format or _format_of(output)
     source.check()
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
+    if chosen == "conll" and predictor.task.outputs.per != "token":
+        what = f"columns of words and tags are for taggers, and {checkpoint} is none"
+        raise UsageError(what, hint="--output-format jsonl or csv")
     num_rows = num_errors = 0
     with ExitStack() as stack:
-        rows = stack.enter_context(closing(_read(source, predictor.card)))
+        rows = stack.enter_context(closing(_read(source, predictor.card, in_columns=chosen == "conll")))
         reserved = source.reserved(predictor.task.results)
         writer = RowWriter(_open_output(output, stack), chosen, last=reserved)
         while window := list(islice(rows, WINDOW_ROWS)):
@@ -118,7 +126,7 @@ def _format_of(output: str) -> OutputFormat:
         return "jsonl"
     ending = PurePath(output.lower().removesuffix(".gz")).suffix
     if ending not in FORMATS:
-        hint = f"endings that are known: {', '.join(FORMATS)}, each also with .gz; or say --output-format jsonl or csv"
+        hint = f"endings that are known: {', '.join(FORMATS)}, each also with .gz; or say --output-format"
         raise UsageError(f"can't tell the format of the output `{output}` from its ending", hint=hint)
     return FORMATS[ending]
 
@@ -156,12 +164,13 @@ class _Given:
     failure: Fields | None = None
 
 
-def _read(source: Input, card: ModelCard) -> Generator[_Given]:
+def _read(source: Input, card: ModelCard, *, in_columns: bool) -> Generator[_Given]:
     names = source.names(card.columns)
     for row in source.rows():
         inputs = _inputs(row, source, names, card)
         if not isinstance(inputs, Problem):
-            yield _Given(_fields(row), inputs)
+            words: Fields = {"tokens": inputs[card.columns.text]} if in_columns else {}
+            yield _Given(_fields(row) | words, inputs)
         elif source.keep_going:
             place = {"line": row.line} if isinstance(row, BadRow) else {}
             yield _Given(_fields(row), {}, {**place, "error": inputs.what})

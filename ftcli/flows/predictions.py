@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 import orjson
 
@@ -18,7 +18,7 @@ from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, PredictionsWritten
 from ftcli.train.run import Run
 
-OutputFormat = Literal["jsonl", "csv"]
+OutputFormat = Literal["jsonl", "csv", "conll"]
 
 
 ERRORS = ("line", "error")
@@ -46,7 +46,7 @@ def answered(rows: Iterable[Fields], answers: Iterable[Fields], *, reserved: Seq
 
 
 class RowWriter:
-    """Writes windows of rows to a binary stream.
+    """Writes windows of rows to a binary stream, as JSON lines, CSV, or columns (word, gold tag if known, tag).
 
     CSV takes its columns from the first window: the input's fields, then the `last` ones, whatever the window has.
     """
@@ -66,6 +66,9 @@ class RowWriter:
         if self._format == "jsonl":
             self._stream.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
             return
+        if self._format == "conll":
+            self._stream.writelines(_in_columns(row) for row in rows)
+            return
         if self._columns is None:
             found = dict.fromkeys(name for row in rows for name in row if name not in self._last)
             self._columns = [*found, *self._last]
@@ -75,6 +78,12 @@ class RowWriter:
                 what = f"a row has a field `{more[0]}` that the CSV's header, made from the first rows, has not"
                 raise DataError(what, hint="write JSON lines: --output-format jsonl")
             self._stream.write(_csv_line([_cell(row.get(name)) for name in self._columns]))
+
+
+def _in_columns(row: Fields) -> bytes:
+    """A sentence in columns, one word a line: the word, its true tag where the row has them, and the one predicted."""
+    columns = [cast("list[str]", row[name]) for name in ("tokens", "gold", "tags") if isinstance(row.get(name), list)]
+    return "".join("\t".join(cells) + "\n" for cells in zip(*columns, strict=True)).encode() + b"\n"
 
 
 def _cell(value: object) -> str:
@@ -123,7 +132,16 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
     if run.world.is_main:
         answers = run.task.answers(scored.found, split, parts.prepared.rows("test"))
         write_whole(path, answered(parts.prepared.rows("test"), answers, reserved=run.task.results))
+        if run.task.outputs.per == "token":
+            write_whole(path.with_suffix(".txt"), read_rows_of(path), "conll")
     yield PredictionsWritten(step, "test", str(path), split.num_rows)
+
+
+def read_rows_of(path: Path) -> Generator[Fields]:
+    """Stream the rows of predictions that were written as JSON lines."""
+    with path.open("rb") as lines:
+        for line in lines:
+            yield orjson.loads(line)
 
 
 def write_whole(path: Path, rows: Iterable[Fields], format: OutputFormat = "jsonl") -> None:

@@ -16,7 +16,7 @@ from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.checkpoint import MANIFEST, verify
-from ftcli.runtime.code import absent_code, changed_code
+from ftcli.runtime.codefiles import absent_code, changed_code
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.world import World, choose_device, launched_size
 from ftcli.spec.choices import card_task
@@ -86,7 +86,7 @@ class Predictor:
 
 def label_facts_of(card: ModelCard) -> LabelFacts:
     """What a checkpoint knows of labels."""
-    return LabelFacts(card_task(card.task), card.columns.label, tuple(card.labels), card.scheme)
+    return LabelFacts(card_task(card.task), card.columns.label, tuple(card.labels), card.scheme, card.columns.text)
 
 
 def open_predictor(
@@ -136,13 +136,16 @@ def _find_code(card: ModelCard, folder: Path, code: Path | None) -> None:
     """
     if not card.code:
         return
-    look_in(str(code or card.code_folder))
+    if code is not None or Path(card.code_folder).is_dir():
+        look_in(str(code or card.code_folder))
     if missing := absent_code(card.code):
         what = f"{folder} needs code of its own, `{missing[0].module}`, which was in {missing[0].file}"
         raise CheckpointError(what, hint="say where it is now: --code DIR")
     if code is None and (changed := changed_code(card.code)):
-        what = f"the code that {folder} needs has changed since it was trained: {changed[0].file}"
-        raise CheckpointError(what, hint="say where it is as it was, or that it will do as it is: --code DIR")
+        _, path = changed[0]
+        what = f"the code that {folder} needs has changed since it was trained: {path}"
+        hint = f"say where it is as it was, or that it will do as it is: --code {path.parent}"
+        raise CheckpointError(what, hint=hint)
 
 
 def _tokenizer_of(folder: Path) -> Tokenizer:

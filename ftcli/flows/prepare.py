@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftcli.data.catalog import builtin_names
 from ftcli.data.dataset import Prepared
+from ftcli.data.findings import Finding, worst_first
 from ftcli.data.prepare import read_profile
 from ftcli.data.profile import Profile, with_token_lengths
 from ftcli.data.report import write_report
@@ -19,6 +22,14 @@ from ftcli.spec.choices import card_task
 from ftcli.spec.document import read_document
 from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
+
+if TYPE_CHECKING:
+    from ftcli.data.tokens import TokenizedSplit
+    from ftcli.data.tokenstore import TokenStore
+
+
+_UNCUT = 1 << 24
+"""Tokens that no sentence has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ def prepare_target(
 
 def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[Profile]:
     # Imported late: preparing without a recipe needs neither torch nor transformers.
+    from ftcli.data.doctor.reading import find_cuts, find_lost_entities
     from ftcli.data.tokenstore import tokenize
     from ftcli.modeling.backbone import tokenizer_path
     from ftcli.modeling.tokenizer import load_tokenizer
@@ -104,4 +116,34 @@ def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[P
     encoder = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=length)
     store = yield from tokenize(prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
     lengths: dict[Split, dict[int, int]] = {split: store.splits[split].length_counts for split in prepared.facts.splits}
-    return with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)
+    profile = with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)
+    if card_task(spec.task) == "tagging":
+        whole = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=_UNCUT)
+        cuts = find_lost_entities(prepared, encode=whole.encode, max_length=length)
+    else:
+        cuts = find_cuts(profile.splits, lengths)
+    found = worst_first((*cuts, *_recipe_findings(profile, store, spec)))
+    return profile.model_copy(update={"recipe_findings": found, "tokenizer": tokenizer.fingerprint})
+
+
+def _in_words(rows: int | None, tokens: int | None) -> str:
+    if tokens:
+        return f"of at most {tokens} padded tokens"
+    return f"of at most {rows} rows" if rows else "as the recipe has them"
+
+
+def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iterator[Finding]:
+    from ftcli.data.doctor.reading import find_padding, find_unknown
+    from ftcli.data.plan import Cut, EpochPlan, padding_share
+    from ftcli.runtime.world import World
+    from ftcli.train.feed import choose_cut
+
+    splits: dict[Split, TokenizedSplit] = {split: store.splits[split] for split in profile.splits}
+    yield from find_unknown({split: (tokens.num_unknown, tokens.num_pieces) for split, tokens in splits.items()})
+    world, train = World(), splits["train"]
+    cut = choose_cut(spec.batch, world)
+    epoch = EpochPlan(train.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
+    unsorted = padding_share(epoch, train, Cut(rows=spec.batch.size), world.size)
+    yield from find_padding(
+        padding_share(epoch, train, cut, world.size), unsorted=unsorted, how=_in_words(cut.rows, cut.tokens)
+    )

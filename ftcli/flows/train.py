@@ -26,7 +26,7 @@ from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
 from ftcli.modeling.places import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
-from ftcli.runtime.code import changed_code
+from ftcli.runtime.codefiles import changed_code
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import StopAsked, listening
 from ftcli.runtime.rundir import RunDir, dated
@@ -39,8 +39,9 @@ from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.code import look_in
+from ftcli.train.ending import stopped
 from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
-from ftcli.train.loop import fit, stopped
+from ftcli.train.loop import fit
 from ftcli.train.run import Run
 from ftcli.train.snapshot import read_card
 
@@ -199,13 +200,13 @@ def _load(
     spec: RunSpec, world: World, recorder: Recorder, build_task: BuildTask, *, step: int, checkpoint: Path | None
 ) -> Generator[Event, None, Parts]:
     """The data, and all of the run but its batches."""
+    look_in(spec.run.code)
     prepared = yield from _prepare(spec, world, recorder, step=step)
     if checkpoint is not None:
         card = read_card(checkpoint)
         check_same_data(card, prepared, checkpoint)
-        look_in(spec.run.code)
-        for each in changed_code(card.code):
-            note = f"the code in {each.file} has changed since step {step}: steps from here on may not follow from it"
+        for _, path in changed_code(card.code):
+            note = f"the code in {path} has changed since step {step}: steps from here on may not follow from it"
             yield from recorder.passing(Noted(step, note, "warning"))
     elif not Path(resolve_path(spec.model.path)).is_dir():
         yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))

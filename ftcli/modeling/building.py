@@ -49,7 +49,7 @@ class HeadPlan:
         """What is wrong with asking this head for these outputs, if anything is."""
         key = ("model", "head")
         if self.name == "custom" and self.build is None:
-            hint = 'only a task of `kind` = "custom" brings one along'
+            hint = 'name a function that makes it: `model.head_factory` = "module:name"'
             return Problem('`model.head` = "custom" needs code that builds the head', hint=hint, key=key)
         if self.outputs.per == "token" and self.name in {"cls", "mean", "max"}:
             what = f'`model.head` = "{self.name}" scores whole rows; this task needs scores of each word'
@@ -92,7 +92,7 @@ def _under_head(inner: PreTrainedModel, plan: HeadPlan) -> nn.Module:
         case "custom":
             if plan.build is None:
                 raise ValueError("a custom head needs what builds it")
-            return CustomHeadModel(inner, plan.build(inner.config, plan.outputs))
+            return CustomHeadModel(inner, plan.build(inner.config, plan.outputs), plan.outputs)
         case _:
             return PooledClassifier(inner, pooling=plan.name, num_labels=plan.outputs.size)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from ftcli.errors import RecipeError
 from ftcli.modeling.dropout import dropout_of
 from ftcli.modeling.outputs import Outputs
 
@@ -32,7 +33,11 @@ class Head(Protocol):
 
 
 BuildHead = Callable[[PreTrainedConfig, Outputs], nn.Module]
-"""Makes a head of the user's own, with new weights, for an encoder and what is asked of it; the module is a `Head`."""
+"""Makes a head of the user's own, with new weights, for an encoder and what is asked of it; the module is a `Head`.
+
+A recipe's `model.head_factory` names such a function or class, which takes `model.head_options` by name, too. Padding
+(0 in `attention_mask`) must change nothing, for which rows are padded together depends on how a step is cut.
+"""
 
 
 class EncoderModel(nn.Module):
@@ -90,11 +95,26 @@ def pooled(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
 class CustomHeadModel(EncoderModel):
     """An encoder with a head of the user's own as its attribute `head`."""
 
-    def __init__(self, encoder: PreTrainedModel, head: nn.Module) -> None:
+    def __init__(self, encoder: PreTrainedModel, head: nn.Module, outputs: Outputs) -> None:
         super().__init__(encoder)
         self.head = head
+        self.outputs = outputs
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
-        """What the head makes of the last layer's vectors, as `logits`."""
+        """What the head makes of the last layer's vectors, as `logits`.
+
+        Raises:
+            RecipeError: that has another shape than the task asks for.
+        """
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **inputs).last_hidden_state
-        return SequenceClassifierOutput(logits=self.head(hidden, attention_mask))
+        logits = self.head(hidden, attention_mask)
+        shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        wanted = [*hidden.shape[: 1 if self.outputs.per == "row" else 2], self.outputs.size]
+        if shape != wanted:
+            of = f"{wanted[0]} rows" if self.outputs.per == "row" else f"{wanted[0]} rows of {wanted[1]} tokens"
+            what = f"the head gives {shape} for {of}, where {wanted} is wanted"
+            hint = (
+                f"logits [rows, {'' if self.outputs.per == 'row' else 'length, '}outputs]; outputs.size is {wanted[-1]}"
+            )
+            raise RecipeError(what, hint=hint, key=("model", "head_factory"))
+        return SequenceClassifierOutput(logits=logits)

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
 from ftcli.errors import CheckpointError
+
+Sequences = Iterable[tuple[dict[str, Tensor], Tensor]]
+"""Inputs [1, length] of one sequence each, and where its words have their first pieces."""
 
 
 def plain_scores(
@@ -37,19 +40,41 @@ def plain_scores(
         CheckpointError: transformers finds tensors missing or left over.
     """
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    model: Any
-    report: Any
-    model, report = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True, dtype=dtype)
-    lost = [*report["missing_keys"], *report["unexpected_keys"]]
-    if lost:
-        raise CheckpointError(f"transformers does not find or know {lost[0]} in {folder}")
-    model.eval()
+    model = _plain_model(AutoModelForSequenceClassification, folder, dtype)
     logits: list[Tensor] = []
     with torch.inference_mode():
         for number, text in enumerate(texts):
             pair = pairs[number] if pairs else None
             inputs: Any = tokenizer(text, pair, truncation=True, max_length=max_length, return_tensors="pt")
             logits.append(model(**inputs).logits)
+    return _joined(logits, dtype)
+
+
+def plain_word_scores(folder: Path, sequences: Sequences, *, dtype: torch.dtype | Literal["auto"] = "auto") -> Tensor:
+    """Logits [words, labels] of a folder's model at words' first pieces, sequence by sequence.
+
+    Raises:
+        CheckpointError: transformers finds tensors missing or left over.
+    """
+    model = _plain_model(AutoModelForTokenClassification, folder, dtype)
+    logits: list[Tensor] = []
+    with torch.inference_mode():
+        for inputs, positions in sequences:
+            logits.append(model(**inputs).logits[0, positions])
+    return _joined(logits, dtype)
+
+
+def _plain_model(auto_class: Any, folder: Path, dtype: torch.dtype | Literal["auto"]) -> Any:
+    model: Any
+    report: Any
+    model, report = auto_class.from_pretrained(folder, output_loading_info=True, dtype=dtype)
+    lost = [*report["missing_keys"], *report["unexpected_keys"]]
+    if lost:
+        raise CheckpointError(f"transformers does not find or know {lost[0]} in {folder}")
+    return model.eval()
+
+
+def _joined(logits: list[Tensor], dtype: torch.dtype | Literal["auto"]) -> Tensor:
     scores = torch.cat(logits)
     return scores.float() if dtype == "auto" else scores
 

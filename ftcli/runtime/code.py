@@ -1,51 +1,88 @@
-"""A user's own code: found by `module:name` in a folder, and told apart by its hash."""
+"""A user's own code: found by `module:name` in a folder.
+
+One folder at a time is the recipe's. It stands first in `sys.path`; when another takes its place, the modules that came
+from it go with it, so that recipes in several folders may call their modules alike.
+"""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import importlib
-import importlib.util
+import re
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
-from ftcli.errors import RecipeError
-from ftcli.spec.base import Section
+from ftcli.errors import Location, RecipeError
 
 Factory = Callable[..., Any]
 Key = tuple[str | int, ...]
+_DIGEST = "__ftcli_sha256__"
+"""What of a module of the user's own says which source it was made from; the file may have changed since."""
 
 
-class CodeFile(Section):
-    """A module that a checkpoint needs: its name, the file it was in, and what that file held (SHA-256)."""
+class CodeFolder(str):
+    """An entry of `sys.path` that is a recipe's folder; `before` names the modules that were there before it was."""
 
-    module: str
-    file: str
-    sha256: str
+    before: frozenset[str]
+
+    def file_of(self, module: str) -> Path | None:
+        """The file in this folder that a module of this name has, if there is one."""
+        base = Path(self).joinpath(*module.split("."))
+        return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+    def modules(self) -> Iterator[tuple[str, ModuleType, Path]]:
+        """What has been imported from here, each with its file."""
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file is not None and name.partition(".")[0] not in self.before and self.file_of(name) == Path(file):
+                yield name, module, Path(file)
+
+
+def code_folder() -> CodeFolder | None:
+    """The folder where a recipe's own code is looked for first, if it has any."""
+    return next((entry for entry in sys.path if isinstance(entry, CodeFolder)), None)
 
 
 def make_importable(folder: Path) -> None:
-    """Have modules of a folder found before all others.
+    """Have modules of a folder found before all others, in place of those of the folder before it.
 
-    Of a module with the same name that an earlier recipe brought along from elsewhere, nothing stays.
+    Of a folder that is there already, what has changed since it was imported is imported anew.
+
+    Raises:
+        RecipeError: there is no such folder.
     """
-    place = str(folder.resolve())
-    if place in sys.path:
-        sys.path.remove(place)
+    place, last = CodeFolder(folder.resolve()), code_folder()
+    if not folder.is_dir():
+        hint = "say where it is now: --code DIR"
+        raise RecipeError(
+            f"there is no folder {folder} to look for the recipe's code in", hint=hint, key=("run", "code")
+        )
+    if last is not None:
+        if last == place and all(
+            getattr(module, _DIGEST, None) in (None, digest(p)) for _, module, p in last.modules()
+        ):
+            return
+        for name, _, _ in list(last.modules()):
+            del sys.modules[name]
+        sys.path[:] = [entry for entry in sys.path if not isinstance(entry, CodeFolder)]
+    place.before = frozenset(name.partition(".")[0] for name in sys.modules)
     sys.path.insert(0, place)
     importlib.invalidate_caches()
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        ours = _file_of(folder, name)
-        if ours is not None and file is not None and Path(file).resolve() != ours.resolve():
-            del sys.modules[name]
 
 
-def _file_of(folder: Path, module: str) -> Path | None:
-    base = folder.joinpath(*module.split("."))
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest_of(module: ModuleType, path: Path) -> str:
+    """The SHA-256 of the source that a module was made from, which is in `path` unless it was edited since."""
+    return getattr(module, _DIGEST, None) or digest(path)
 
 
 def find_factory(address: str, *, key: Key) -> Factory:
@@ -59,57 +96,68 @@ def find_factory(address: str, *, key: Key) -> Factory:
         RecipeError: there is no such module, it fails, or it has nothing callable of that name.
     """
     module_name, _, name = address.partition(":")
-    if not module_name or not name:
-        raise RecipeError(f"`{address}` names no code", hint='write "module:name", as in "heads:BiLSTM"', key=key)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise RecipeError(_missing(module_name, error), hint=_where(), key=key) from error
-    except Exception as error:
-        raise RecipeError(f"the code of `{module_name}` fails: {type(error).__name__}: {error}", key=key) from error
+    if not re.fullmatch(r"[\w.]+:\w+", address):
+        hint = 'write "module:name", as in "heads:BiLSTM" for BiLSTM in heads.py'
+        raise RecipeError(f"`{address}` names no code", hint=hint, key=key)
+    module = _imported(module_name, key)
     found = getattr(module, name, None)
     if not callable(found):
         near = difflib.get_close_matches(name, [each for each in vars(module) if not each.startswith("_")], n=1)
         hint = f"did you mean `{module_name}:{near[0]}`?" if near else None
-        raise RecipeError(f"{module.__file__} has no function or class `{name}`", hint=hint, key=key)
+        where = module.__file__ or f"the module `{module_name}`"
+        raise RecipeError(f"{where} has no function or class `{name}`", hint=hint, key=key)
     return cast("Factory", found)
 
 
-def _missing(module: str, error: ModuleNotFoundError) -> str:
-    if error.name is not None and module.split(".")[0] != error.name.split(".")[0]:
-        return f"the code of `{module}` needs the package `{error.name}`, which is not installed"
-    return f"there is no Python module `{module}`"
-
-
-def _where() -> str:
-    return f"it was looked for in {sys.path[0]} first; `--code DIR` says where else"
-
-
-def describe_code(addresses: Iterable[str]) -> list[CodeFile]:
-    """The files that some factories, which have been found, stand in."""
-    modules = sorted({address.partition(":")[0] for address in addresses})
-    files = {name: Path(str(sys.modules[name].__file__)) for name in modules}
-    return [CodeFile(module=name, file=str(path), sha256=_digest(path)) for name, path in files.items()]
-
-
-def absent_code(files: Iterable[CodeFile]) -> list[CodeFile]:
-    """Of the files that a checkpoint needs, those that can't be found."""
-    return [each for each in files if _origin(each.module) is None]
-
-
-def changed_code(files: Iterable[CodeFile]) -> list[CodeFile]:
-    """Of the files that a checkpoint needs, those that hold something else by now."""
-    origins = [(each, _origin(each.module)) for each in files]
-    return [each for each, path in origins if path is not None and _digest(path) != each.sha256]
-
-
-def _origin(module: str) -> Path | None:
+def _imported(name: str, key: Key) -> ModuleType:
+    folder = code_folder()
     try:
-        found = importlib.util.find_spec(module)
-    except ModuleNotFoundError:  # its package
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise RecipeError(f"there is no Python module `{name}`", hint=_where(name, folder), key=key) from error
+        what = f"the code of `{name}` needs `{error.name}`, which is not there"
+        raise RecipeError(what, where=place_in(error), hint="is it installed, or beside that file?", key=key) from error
+    except Exception as error:
+        text = error.msg if isinstance(error, SyntaxError) else error
+        what = f"the code of `{name}` fails: {type(error).__name__}: {text}"
+        raise RecipeError(what, where=place_in(error), key=key) from error
+    wanted = folder.file_of(name) if folder is not None else None
+    if wanted is not None and Path(module.__file__ or "").resolve() != wanted.resolve():
+        what = f"`{name}` is another module already, {module.__file__ or 'built into Python'}, and not {wanted}"
+        raise RecipeError(what, hint="call your module something else", key=key)
+    for _, each, path in folder.modules() if folder is not None else ():
+        if not hasattr(each, _DIGEST):
+            setattr(each, _DIGEST, digest(path))
+    return module
+
+
+def _where(name: str, folder: CodeFolder | None) -> str:
+    if name.endswith(".py"):
+        return "write the module without .py"
+    return f"it was looked for in {folder} first; `--code DIR` says where else" if folder else "`--code DIR` says where"
+
+
+def place_in(error: BaseException) -> Location | None:
+    """The line of the user's own code that an error comes from, if it comes from there."""
+    folder = code_folder()
+    if folder is None:
         return None
-    return Path(found.origin) if found is not None and found.origin else None
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        text = error.text.rstrip("\n") if error.text else None
+        return Location(error.filename, error.lineno, text=text)
+    ours = {str(path) for _, _, path in folder.modules()}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        is_ours = frame.filename in ours or _is_in(folder, frame.filename)
+        if is_ours and frame.lineno is not None:
+            return Location(frame.filename, frame.lineno, text=frame.line or None)
+    return None
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _is_in(folder: CodeFolder, file: str) -> bool:
+    """Whether a file is a module of the folder, perhaps one that failed before it was one."""
+    path = Path(file)
+    if not path.is_relative_to(folder):
+        return False
+    parts = path.relative_to(folder).with_suffix("").parts
+    return all(part.isidentifier() for part in parts) and bool(parts) and parts[0] not in folder.before

@@ -10,6 +10,7 @@ from ftcli.spec.base import Section
 
 SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test"]
+Generator = Literal["demo", "demo-topics", "demo-stars", "demo-orders"]
 
 
 class Columns(Section):
@@ -34,14 +35,15 @@ class Format(Section):
     `auto` goes by the file's ending (.jsonl: one object a line; .json: that, or one array of objects; .csv; .tsv and
     .txt: tab; .conll, .bio, .iob, .bioes and .bmes: a word a line in columns, an empty line between sentences;
     .parquet). Quotes are doubled and enclosing in CSV (`standard`) and ordinary characters in TSV (`literal`) unless
-    `quotes` says otherwise. Columns of words are parted by spaces and tabs, or by `delimiter`; with `comments`, lines
-    that begin with "# " are none.
+    `quotes` says otherwise. The columns of a table without a `header` are called "0", "1" and so on. Columns of words
+    are parted by spaces and tabs, or by `delimiter`; with `comments`, lines that begin with "# " are none.
     """
 
     kind: Literal["auto", "jsonl", "json", "csv", "tsv", "conll", "parquet"] = "auto"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quotes: Literal["auto", "standard", "literal"] = "auto"
     encoding: str = "utf-8"
+    header: bool = True
     comments: bool = False
 
 
@@ -60,14 +62,17 @@ class Source(Section):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
+Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 CardTask = Literal["classification", "multilabel", "regression", "tagging", "custom"]
 
 
 class DataCard(Section):
     """One data set. `files` names each split's file inside the sources, or a path, or a URL of its own.
 
-    `labels` are in order; of tagged words they are the types of entities. `label_map` renames those that the files
-    have; `label_separator` parts the labels of a row with several where they are one text.
+    Where a file goes by several names the first that is found is taken. `holdout` and `test_holdout` are shares of
+    train's rows that are made a validation and a test split. `labels` are in order; of tagged words they are the types
+    of entities. `label_map` renames those that the files have; `label_separator` parts the labels of a row with several
+    where they are one text.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -82,9 +87,22 @@ class DataCard(Section):
     format: Format = Format()
     tags: Tags = Tags()
     sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
-    files: Annotated[dict[Split, str], Field(default_factory=dict)]
-    generator: Literal["demo"] | None = None
+    files: Annotated[dict[Split, str | Names], Field(default_factory=dict)]
+    generator: Generator | None = None
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    holdout_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @property
+    def held_out(self) -> dict[Split, float]:
+        """The share of train's rows that each split made of them gets."""
+        shares: dict[Split, float] = {"validation": self.holdout, "test": self.test_holdout}
+        return {split: share for split, share in shares.items() if share}
+
+    def names(self, split: Split) -> tuple[str, ...]:
+        """The names of a split's file, the first of which is its own; none where the split has no file."""
+        given = self.files.get(split, ())
+        return (given,) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _has_rows(self) -> DataCard:
@@ -93,6 +111,12 @@ class DataCard(Section):
             raise ValueError(msg)
         if self.holdout and "validation" in self.files:
             msg = "holdout makes a validation split, but files.validation names one already"
+            raise ValueError(msg)
+        if self.test_holdout and "test" in self.files:
+            msg = "test_holdout makes a test split, but files.test names one already"
+            raise ValueError(msg)
+        if self.holdout + self.test_holdout >= 1:
+            msg = "holdout and test_holdout together leave nothing in train"
             raise ValueError(msg)
         return self
 

@@ -12,14 +12,23 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from ftcli.errors import Problem
+from ftcli.spec.factories import code_is_named_well
 from ftcli.spec.metrics import METRICS, best_metric
 
 Table = dict[str, Any]
 OWN_FILES = (
-    *("train", "validation", "test", "columns", "labels", "label_map", "label_separator", "tags", "format", "holdout"),
+    *("train", "validation", "test", "columns", "labels", "label_map", "label_separator", "tags", "format"),
+    *("holdout", "test_holdout"),
 )
 _PLAIN: dict[str, Table] = {
-    "format": {"kind": "auto", "delimiter": None, "quotes": "auto", "encoding": "utf-8", "comments": False},
+    "format": {
+        "kind": "auto",
+        "delimiter": None,
+        "quotes": "auto",
+        "encoding": "utf-8",
+        "header": True,
+        "comments": False,
+    },
     "tags": {"scheme": "auto", "to": "bioes", "invalid": "refuse"},
     "label_map": {},
 }
@@ -55,9 +64,17 @@ def _data_named_or_given(data: Table) -> Iterator[Problem]:
         hint = 'write columns = { text = "...", label = "..." }'
         yield Problem("`data.columns` is needed to read files of your own", hint=hint, key=("data", "train"))
     yield from _labels_fit(table, _task_name(data))
-    if _number(table.get("holdout")) and table.get("validation", "off") != "off":
-        what = "`data.holdout` makes a validation split, but `data.validation` names one already"
-        yield Problem(what, key=("data", "holdout"))
+    yield from _holdouts_fit(table)
+
+
+def _holdouts_fit(table: Table) -> Iterator[Problem]:
+    for key, split in (("holdout", "validation"), ("test_holdout", "test")):
+        if _number(table.get(key)) and table.get(split, "off") != "off":
+            what = f"`data.{key}` makes a {split} split, but `data.{split}` names one already"
+            yield Problem(what, key=("data", key))
+    if (_number(table.get("holdout")) or 0) + (_number(table.get("test_holdout")) or 0) >= 1:
+        what = "`data.holdout` and `data.test_holdout` together leave nothing in train"
+        yield Problem(what, key=("data", "test_holdout" if "test_holdout" in table else "holdout"))
 
 
 def _labels_fit(table: Table, task: str) -> Iterator[Problem]:
@@ -201,4 +218,5 @@ _CHECKS: tuple[Callable[[Table], Iterator[Problem]], ...] = (
     _losses_fit,
     _stages_have_one_point,
     _patterns_compile,
+    code_is_named_well,
 )

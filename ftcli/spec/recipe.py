@@ -98,11 +98,17 @@ def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *,
 
 
 def _with_code(merged: dict[str, Any], layers: Sequence[Document]) -> dict[str, Any]:
-    """Where a recipe names code of the user's own, and not where it is, it is looked for beside the recipe."""
-    recipes, run = [layer.name for layer in layers if not layer.flag], merged.get("run", {})
-    if not recipes or not isinstance(run, dict) or "code" in run or not any(factories_in(merged)):
+    """Where code of the user's own is, as an absolute path: if not said, beside the recipe that names it."""
+    recipes, run = [layer for layer in layers if not layer.flag], merged.get("run", {})
+    if not isinstance(run, dict):
         return merged
-    return {**merged, "run": {**cast("dict[str, Any]", run), "code": str(Path(recipes[-1]).parent.resolve())}}
+    code = cast("dict[str, Any]", run).get("code", "auto")
+    if code == "auto" and recipes and any(factories_in(merged)):
+        naming = [layer.name for layer in recipes if any(factories_in(layer.data))] or [recipes[-1].name]
+        code = str(Path(naming[-1]).parent)
+    if not isinstance(code, str) or code == "auto":
+        return merged
+    return {**merged, "run": {**cast("dict[str, Any]", run), "code": str(Path(code).expanduser().resolve())}}
 
 
 def _layer_problems(layers: Sequence[Document]) -> Iterator[Problem]:

@@ -36,6 +36,7 @@ class RunSection(Section):
 class DataSection(Section):
     """The data: a built-in name (or a card's path), or files of one's own with their columns.
 
+    `holdout` and `test_holdout` are shares of the rows of `train` that are made a validation and a test split.
     `labels`, `label_map`, `label_separator` and `tags` say what a data card would (see `ftcli.spec.card.DataCard`).
     """
 
@@ -50,6 +51,8 @@ class DataSection(Section):
     label_separator: Annotated[str, Field(min_length=1)] = ","
     tags: Tags = Tags()
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    holdout_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     root: str = "data"
     max_length: Annotated[int, Field(ge=4)] = 128
 

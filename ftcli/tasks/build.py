@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Protocol, assert_never
 
 from ftcli.data.targets import LabelFacts
-from ftcli.runtime.code import find_factory
+from ftcli.runtime.calling import call
 from ftcli.spec.choices import ClassificationTask, CustomTask, RegressionTask, TaggingTask, TaskChoice
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.classification import balanced, build_classification
-from ftcli.tasks.custom import with_metric
+from ftcli.tasks.custom import check_task, own_names_left_out, with_metric
 from ftcli.tasks.multilabel import build_multi_label
 from ftcli.tasks.regression import build_regression
 from ftcli.tasks.tagging import build_tagging
@@ -31,8 +31,9 @@ def build_task(section: TaskChoice, facts: LabelFacts, evaluate: EvaluateSection
         RecipeError: the recipe says something of labels that there aren't, names a metric that doesn't fit them, or
             code that can't be found.
     """
-    task = _build(section, facts, evaluate)
-    return task if evaluate.factory == "off" else with_metric(task, evaluate.factory)
+    if evaluate.factory == "off":
+        return _build(section, facts, evaluate)
+    return with_metric(_build(section, facts, own_names_left_out(evaluate, section)), evaluate.factory)
 
 
 def _build(section: TaskChoice, facts: LabelFacts, evaluate: EvaluateSection) -> Task:
@@ -45,8 +46,9 @@ def _build(section: TaskChoice, facts: LabelFacts, evaluate: EvaluateSection) ->
         case TaggingTask():
             return build_tagging(section, facts, evaluate)
         case CustomTask():
-            factory: TaskFactory = find_factory(section.factory, key=("task", "factory"))
-            return factory(facts, evaluate, **section.options)
+            key, options_key = ("task", "factory"), ("task", "options")
+            task = call(section.factory, facts, evaluate, key=key, options_key=options_key, options=section.options)
+            return check_task(task, section.factory)
         case _:
             assert_never(section)
 

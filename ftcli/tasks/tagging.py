@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ftcli.data.tags import Scheme, allowed_transitions, entities_of
+from ftcli.data.tags import Entity, Scheme, allowed_transitions, entities_of
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.crf import AllowedSteps, LinearChainCRF
@@ -37,6 +37,7 @@ class Tagging:
     What it concludes are each word's tag and the tag's probability [words, 2], float64.
     """
 
+    words: str
     labels: tuple[str, ...]
     scheme: Scheme
     metrics: tuple[str, ...]
@@ -107,10 +108,12 @@ class Tagging:
         return Breakdown(self._counts(found, split).rows())
 
     def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:
-        """One tag for each word, and the entities: their type, where they stand, and their text."""
+        """One tag for each word, and the entities with their type, place and text; of a text its words, too."""
         for tags, row in zip(self._tags(found[:, 0], split), rows, strict=True):
             entities = entities_of(tags, self.scheme, lenient=True)
-            yield {"tags": tags, "entities": [_described(each.type, each.start, each.end, row) for each in entities]}
+            words = cast("list[str]", row[self.words])
+            split_by_us = {self.words: words} if "offsets" in row else {}  # else the input's own fields tell
+            yield {**split_by_us, "tags": tags, "entities": [_described(each, row, words) for each in entities]}
 
 
 def _borders(words: Words) -> dict[str, Tensor]:
@@ -127,14 +130,14 @@ def _decoded(crf: LinearChainCRF, sentences: tuple[Tensor, ...]) -> Tensor:
     return torch.stack((tags[mask].double(), probabilities[mask].double()), 1).cpu()
 
 
-def _described(kind: str, start: int, end: int, row: Fields) -> Fields:
+def _described(entity: Entity, row: Fields, words: list[str]) -> Fields:
     """An entity, from `start` up to `end`: in characters where the row is a text, else in words."""
+    kind, start, end = entity.type, entity.start, entity.end
     text, offsets = row.get("text"), cast("list[list[int]] | None", row.get("offsets"))
     if isinstance(text, str) and offsets is not None:
         start, end = offsets[start][0], offsets[end - 1][1]
         return {"type": kind, "start": start, "end": end, "text": text[start:end]}
-    words = next((value for value in row.values() if isinstance(value, list)), [])
-    return {"type": kind, "start": start, "end": end, "text": _joined(cast("list[str]", words[start:end]))}
+    return {"type": kind, "start": start, "end": end, "text": _joined(words[start:end])}
 
 
 def _joined(words: list[str]) -> str:
@@ -145,6 +148,7 @@ def _joined(words: list[str]) -> str:
 def build_tagging(section: TaggingTask, facts: LabelFacts, evaluate: EvaluateSection) -> Tagging:
     """The task for these tags."""
     return Tagging(
+        words=facts.text,
         labels=facts.labels,
         scheme=cast("Scheme", facts.scheme),
         metrics=METRICS["tagging"] if evaluate.metrics == "auto" else evaluate.metrics,

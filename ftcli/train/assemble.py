@@ -24,7 +24,7 @@ from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
-from ftcli.runtime.code import describe_code
+from ftcli.runtime.codefiles import describe_code
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.seeding import seed_for
@@ -49,6 +49,7 @@ from ftcli.train.run import Run
 from ftcli.train.saving import Saver
 from ftcli.train.schedules import multiplier, warmup_steps
 from ftcli.train.snapshot import ModelCard, Writer, load_state, read_progress, read_step
+from ftcli.train.trial import try_task
 
 BuildTask = Callable[[TaskChoice, LabelFacts, EvaluateSection], Task]
 """Makes the task from the recipe's [task], the data's labels and the recipe's [evaluate]."""
@@ -105,6 +106,8 @@ def load_parts(
     loaded = _load_model(spec.model, task.outputs, spec.run.seed, start)
     tokenizer = load_tokenizer(str(start) if start else tokenizer_path(spec.model))
     _check_length(spec, loaded.model, tokenizer)
+    if any(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES)):
+        try_task(loaded.model, task, label_facts(prepared), evaluation)
     limits = limits_of(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
     rules = rules_for(spec.optimizer, loaded.model)
     names = [name for name, _ in loaded.model.named_parameters()]

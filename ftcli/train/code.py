@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from torch import nn
+
+from ftcli.errors import RecipeError
 from ftcli.modeling.heads import BuildHead
-from ftcli.runtime.code import find_factory, make_importable
+from ftcli.modeling.outputs import Outputs
+from ftcli.runtime.calling import call
+from ftcli.runtime.code import make_importable
 
 NOWHERE = "auto"
 """What stands for the folder of a recipe that names no code."""
+_KEY = ("model", "head_factory")
 
 
 def look_in(folder: str) -> None:
-    """Have a recipe's own code found from here on."""
+    """Have a recipe's own code found from here on.
+
+    Raises:
+        RecipeError: there is no such folder.
+    """
     if folder != NOWHERE:
         make_importable(Path(folder))
 
 
 def head_builder(factory: str, options: dict[str, Any]) -> BuildHead | None:
-    """What makes a head of the user's own; None for "off".
-
-    Raises:
-        RecipeError: there is no such code.
-    """
+    """What makes a head of the user's own, which is found once it is called; None for "off"."""
     if factory == "off":
         return None
-    return partial(find_factory(factory, key=("model", "head_factory")), **options)
+
+    def build(config: Any, outputs: Outputs) -> nn.Module:
+        options_key = ("model", "head_options")
+        head = call(factory, config, outputs, key=_KEY, options_key=options_key, options=options)
+        if not isinstance(head, nn.Module):
+            what = f"`{factory}` makes {type(cast('object', head)).__name__}, which is no torch.nn.Module"
+            raise RecipeError(what, key=_KEY)
+        return head
+
+    return build

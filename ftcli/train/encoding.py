@@ -9,7 +9,7 @@ from typing import cast
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.encoding import Encode, Encoded, EncodeRows, Fields
 from ftcli.spec.card import Columns
-from ftcli.spec.choices import TaggingTask, TaskChoice
+from ftcli.spec.choices import TaggingTask, TaskChoice, card_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,14 @@ class RowEncoder:
 
 def row_encoder(tokenizer: Tokenizer, *, task: TaskChoice, columns: Columns, max_length: int) -> RowEncoder:
     """The encoder of a task's rows."""
-    if isinstance(task, TaggingTask):
-        words = tokenizer.word_encoder(max_length, None if task.stride == "auto" else task.stride)
+    if card_task(task) == "tagging":
+        stride = task.stride if isinstance(task, TaggingTask) else "auto"
+        words = tokenizer.word_encoder(max_length, None if stride == "auto" else stride)
 
         def encode_words(rows: Sequence[Fields]) -> Encoded:
             return words([cast("list[str]", row[columns.text]) for row in rows])
 
-        return RowEncoder(encode_words, f"{tokenizer.fingerprint} words {max_length} {task.stride}")
+        return RowEncoder(encode_words, f"{tokenizer.fingerprint} words {max_length} {stride}")
     texts = tokenizer.encoder(max_length)
     symmetric = getattr(task, "symmetric", False) and columns.pair is not None
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ftcli import __version__
-from ftcli.errors import CheckpointError, NonFiniteError, OutOfMemoryError
+from ftcli.errors import CheckpointError, FtcliError, NonFiniteError, OutOfMemoryError, RecipeError
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.runtime.interrupt import StopAsked, exit_code_for
 from ftcli.runtime.launch import may_restart
@@ -89,8 +89,8 @@ def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
     return outcome.signal
 
 
-def _save_before(run: Run, error: NonFiniteError) -> Events:
-    """Keep the state before a step that failed; a save that fails is not to hide why."""
+def _save_before(run: Run, error: FtcliError) -> Events:
+    """Keep the state before what failed; a save that fails is not to hide why."""
     try:
         yield from _save(run, is_best=False)
         yield from _settle(run)
@@ -141,6 +141,10 @@ def _evaluate_and_save(run: Run, signal: int = 0) -> Generator[Event, None, int]
                 progress.owes_evaluation = False
             except StopAsked as stop:
                 signal, progress.owes_evaluation = stop.number, True
+            except RecipeError as error:  # from metrics of the user's own, which can be mended
+                progress.owes_evaluation = True
+                yield from _save_before(run, error)
+                raise
         stops = bool(signal) or progress.step == limits.stop_step
         if stops or owed or improved or limits.save.after(progress.step):
             yield from _save(run, is_best=improved or progress.best is None)

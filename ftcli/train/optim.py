@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.freezing import check_pattern
-from ftcli.runtime.code import find_factory
+from ftcli.runtime.calling import call
 from ftcli.spec.choices import SGD, AdamW, CustomOptimizer, OptimizerChoice
+from ftcli.train.trial import try_optimizer
 
 _LAYER = re.compile(r"\.(?:layer|layers|h)\.(\d+)\.")
 BASE = "base"
@@ -184,5 +185,11 @@ def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim
             # Fused, it can't take parameters whose momentum begins later than that of others: those of a later stage.
             return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=choice.momentum == 0)
         case CustomOptimizer():
-            factory: OptimizerFactory = find_factory(choice.factory, key=("optimizer", "factory"))
-            return factory(groups, lr=choice.lr, **choice.options)
+            sample = [{**groups[0], "params": [nn.Parameter(torch.zeros(2, 2, device=groups[0]["params"][0].device))]}]
+            try_optimizer(_of_ones_own(choice, sample), choice.factory)
+            return _of_ones_own(choice, groups)
+
+
+def _of_ones_own(choice: CustomOptimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    key, options_key = ("optimizer", "factory"), ("optimizer", "options")
+    return call(choice.factory, groups, lr=choice.lr, key=key, options_key=options_key, options=choice.options)

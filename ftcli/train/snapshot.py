@@ -20,10 +20,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
+from ftcli.data.tags import Scheme
 from ftcli.errors import CheckpointError
 from ftcli.modeling.backbone import save_model
 from ftcli.modeling.tokenizer import Tokenizer
-from ftcli.runtime.code import CodeFile
+from ftcli.runtime.codefiles import CodeFile
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns
@@ -49,7 +50,7 @@ class ModelCard(Section):
     format_version: int = 2
     task: TaskChoice
     labels: list[str]
-    scheme: str | None = None
+    scheme: Scheme | None = None
     columns: Columns
     max_length: int
     head: HeadName

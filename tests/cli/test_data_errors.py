@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ftcli.data.catalog import builtin_names
 from tests.cli.errors import recipe, refused
 from tests.conftest import Ftcli, make_rows, write_rows
 
@@ -17,7 +18,7 @@ def test_an_unknown_data_set_names_the_nearest_and_all(project: Path, ftcli: Ftc
     place = ' --> a.toml:2\n  |\n2 | name = "afqmk"\n  |        ^^^^^^^\n' if command == "train" else ""
     assert error == (
         f"error[recipe]: there is no built-in data set called `afqmk`\n{place}"
-        "help: did you mean `afqmc`? Built-in data sets: afqmc, demo, mrpc\n"
+        f"help: did you mean `afqmc`? Built-in data sets: {', '.join(builtin_names())}\n"
     )
 
 

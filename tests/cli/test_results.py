@@ -9,11 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from ftcli.cli.results import show_evaluation, show_profile
-from ftcli.data.profile import Lengths, Overlap, Profile, SplitProfile, TokenLengths
-
-LENGTHS = Lengths(unit="characters", p50=26, p90=44, p95=55, p99=88, max=1211)
-TOKENS = TokenLengths(unit="tokens", p50=20, p90=40, p95=50, p99=80, max=300, max_length=128, cut=12)
+from ftcli.cli.results import show_evaluation
 
 
 def printed(show: Callable[[Console], None], width: int = 80) -> list[str]:
@@ -114,67 +110,3 @@ def test_wide_matrices_and_labels_stay_within_the_width(width: int) -> None:
     labels = ["一个非常长的类别名称" * 5 + str(number) for number in range(12)]
     counts = [[100_000] * 12 for _ in range(12)]
     assert evaluation(labels, counts, width)
-
-
-def split(rows: int, **changes: object) -> SplitProfile:
-    values: dict[str, object] = {
-        "rows": rows,
-        "labelled": 0,
-        "label_counts": {},
-        "majority_label": None,
-        "majority_share": None,
-        "lengths": LENGTHS,
-        "duplicates": 0,
-        "overlap": {},
-    }
-    return SplitProfile.model_validate({**values, **changes})
-
-
-def test_a_profile_at_80_columns() -> None:
-    train = split(
-        34334,
-        labelled=34334,
-        label_counts={"不同": 23761, "相同": 10573},
-        majority_label="不同",
-        majority_share=23761 / 34334,
-        tokens=TOKENS,
-        duplicates=5,
-        overlap={"test": Overlap(same=3, swapped=1)},
-    )
-    profile = Profile(name="afqmc", splits={"train": train, "test": split(3861)})
-    assert printed(lambda console: show_profile(console, profile)) == [
-        "afqmc  38,195 rows in 2 splits",
-        "split    rows  labelled  duplicates  majority baseline",
-        "train  34,334    34,334           5  0.6921 (always 不同)",
-        "test    3,861         0           0  -",
-        "",
-        "label   train  share",
-        "不同   23,761    69%",
-        "相同   10,573    31%",
-        "",
-        "length of  in          median    90%    95%    99%  longest",
-        "train      characters      26     44     55     88    1,211",
-        "train      tokens          20     40     50     80      300",
-        "test       characters      26     44     55     88    1,211",
-        "max_length 128 cuts 12 rows of train (<1%)",
-        "",
-        "rows of  also in  as they are  with texts swapped",
-        "train    test               3                   1",
-    ]
-
-
-def test_a_profile_without_labels_or_repeats_says_so_briefly() -> None:
-    overlap = {"test": Overlap(same=0, swapped=0)}
-    profile = Profile(name="mine", splits={"train": split(2, overlap=overlap), "test": split(1)})
-    lines = printed(lambda console: show_profile(console, profile))
-    assert lines[-1] == "no row stands in more than one split"
-    assert not any(line.startswith("label") for line in lines)
-
-
-def test_rare_labels_are_counted_where_they_are_many() -> None:
-    counts = {f"label {number}": number + 1 for number in range(25)}
-    train = split(325, labelled=325, label_counts=counts, majority_label="label 24", majority_share=25 / 325)
-    lines = printed(lambda console: show_profile(console, Profile(name="mine", splits={"train": train})))
-    assert lines[5] == "label 24     25     8%"
-    assert "and 5 rarer labels" in lines
-    assert not any(line.startswith("label 4 ") for line in lines)

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from ftcli.data.dataset import open_prepared
-from ftcli.data.prepare import is_held_out, prepare, read_profile
+from ftcli.data.prepare import prepare, read_profile
 from ftcli.data.profile import with_token_lengths
 from ftcli.data.report import write_report
 from ftcli.errors import DataError
 from ftcli.runtime.activity import Activity
-from ftcli.spec.card import DataCard
 from tests.data.toy import TEST, TRAIN, card, jsonl, refused, row, run
 
 
@@ -86,31 +85,9 @@ def test_numbers_become_text(files: Path) -> None:
     assert (rows[0]["q1"], rows[1]["q2"]) == ("12", "2.5")
 
 
-def holdout_card() -> DataCard:
-    return card(files={"train": "train.jsonl"}, holdout=0.25)
-
-
-def test_held_out_rows_are_the_same_each_time_and_none_is_lost(files: Path) -> None:
-    every = [row(number) for number in range(400)]
-    (files / "train.jsonl").write_text(jsonl(every))
-    first = run(files, holdout_card())
-    held_out = [fields["id"] for fields in first.rows("validation")]
-    assert held_out == [number for number in range(400) if is_held_out(number, share=0.25)]
-    assert 70 < len(held_out) < 130
-    assert sorted(held_out + [fields["id"] for fields in first.rows("train")]) == list(range(400))
-    assert run(files, holdout_card()).facts == first.facts
-
-
-def test_a_row_is_held_out_whatever_follows_it(files: Path) -> None:
-    (files / "train.jsonl").write_text(jsonl(row(number) for number in range(40)))
-    few = [fields["id"] for fields in run(files, holdout_card()).rows("validation")]
-    (files / "train.jsonl").write_text(jsonl(row(number) for number in range(80)))
-    many = [fields["id"] for fields in run(files, holdout_card()).rows("validation")]
-    assert many[: len(few)] == few
-
-
 def test_a_holdout_of_nothing_is_an_error(files: Path) -> None:
     assert "holdout" in refused(files, card(files={"train": "train.jsonl"}, holdout=0.0001)).problems[0].what
+    assert "test_holdout" in refused(files, card(files={"train": "train.jsonl"}, test_holdout=0.0001)).problems[0].what
 
 
 def test_the_rows_hash_follows_rows_labels_and_columns(files: Path) -> None:

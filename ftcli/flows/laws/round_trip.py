@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from ftcli.flows.laws.bench import Bench
 from ftcli.flows.laws.check import Check, exact, to_rounding
 from ftcli.flows.laws.measure import BOUNDS, DTYPES, raw, relative_distance
+from ftcli.flows.plain import own_scores, scores_of_transformers
 from ftcli.flows.predictions import Fields
 from ftcli.flows.predictor import Predictor, open_predictor
-from ftcli.modeling.parity import plain_encoder, plain_scores
-from ftcli.runtime.activity import Activity, Working, finish
+from ftcli.modeling.parity import plain_encoder
+from ftcli.runtime.activity import Activity, Working
 
 _ROWS = 16
 
@@ -33,9 +34,8 @@ def check(bench: Bench) -> Working[list[Check]]:
         _compare(f"logits of {len(rows)} rows", predictor, rows, lambda dtype: _logits(predictor, live, rows, dtype))
     ]
     if predictor.card.head == "auto":
-        plain = _compare(
-            "same in transformers", predictor, rows, lambda dtype: plainly(predictor, checkpoint, rows, dtype)
-        )
+        by_transformers = partial(scores_of_transformers, predictor, checkpoint, rows)
+        plain = _compare("same in transformers", predictor, rows, lambda dtype: by_transformers(dtype=dtype))
         checks.append(plain)
     else:
         wrong = other_encoder_tensors(live, plain_encoder(checkpoint))
@@ -56,15 +56,7 @@ def _compare(
 
 
 def _logits(predictor: Predictor, model: nn.Module, rows: Sequence[Fields], dtype: torch.dtype) -> Tensor:
-    return finish(replace(predictor, model=model.to(dtype)).score(predictor.split(rows))).scores
-
-
-def plainly(predictor: Predictor, checkpoint: Path, rows: Sequence[Fields], dtype: torch.dtype) -> Tensor:
-    """Logits [rows, labels] of rows by transformers alone."""
-    columns = predictor.card.columns
-    texts = [str(row[columns.text]) for row in rows]
-    pairs = [str(row[columns.pair]) for row in rows] if columns.pair else None
-    return plain_scores(checkpoint, texts, pairs, max_length=predictor.card.max_length, dtype=dtype)
+    return own_scores(replace(predictor, model=model.to(dtype)), rows)
 
 
 def other_encoder_tensors(model: nn.Module, plain: dict[str, Tensor]) -> list[str]:

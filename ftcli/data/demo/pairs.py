@@ -1,4 +1,4 @@
-"""The demo data set: pairs of questions made from templates, always the same ones.
+"""`demo`: pairs of questions made from templates; do they ask the same?
 
 Sharing words must not give the answer away, or a data set this small would teach nothing about a model. So two
 questions that ask the same are worded differently, and many that don't differ in a word or two only.
@@ -7,19 +7,15 @@ questions that ask the same are worded differently, and many that don't differ i
 from __future__ import annotations
 
 import random
-import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, cast
 
-import orjson
-
+from ftcli.data.demo.templates import SLOT, Rows, dealt, filled, load_templates, pick
+from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Split
 
 SEED = 20240229
 SIZES: dict[Split, int] = {"train": 2400, "validation": 400, "test": 400}
-SLOT = re.compile(r"\{(\w+)\}")
 
 Kind = Literal["same", "sibling", "crossed", "value", "stranger"]
 # Of a hundred pairs, how many are of each kind; all but the first are labelled "different".
@@ -51,30 +47,30 @@ class _Templates:
         return [other for other in self.intents if other.family != intent.family]
 
 
-def demo_files() -> dict[Split, bytes]:
-    """Make the splits, each the content of a JSONL file with question1, question2 and label (same, different).
+def pair_rows() -> Rows:
+    """Make the splits; rows have question1, question2 and label (same, different).
 
     No pair stands in two places, not even the other way round.
     """
     rng = random.Random(SEED)
     templates = _load()
-    lines: dict[Split, list[bytes]] = {split: [] for split in SIZES}
+    rows: Rows = {split: [] for split in SIZES}
     seen: set[frozenset[str]] = set()
-    for kind, percent in PERCENT.items():
-        counts: dict[Split, int] = {split: size * percent // 100 for split, size in SIZES.items()}
-        made = [_line(kind, _new_pair(templates, kind, seen, rng)) for _ in range(sum(counts.values()))]
+    counts: dict[Split, dict[Kind, int]] = {split: dealt(size, PERCENT) for split, size in SIZES.items()}
+    for kind in PERCENT:
+        total = sum(count[kind] for count in counts.values())
+        made = [_row(kind, _new_pair(templates, kind, seen, rng)) for _ in range(total)]
         # The last pairs of a kind were the hardest to find new; shuffled, they are not all in one split.
         rng.shuffle(made)
         for split, count in counts.items():
-            lines[split] += [made.pop() for _ in range(count)]
-    for rows in lines.values():
-        rng.shuffle(rows)
-    return {split: b"".join(rows) for split, rows in lines.items()}
+            rows[split] += [made.pop() for _ in range(count[kind])]
+    for members in rows.values():
+        rng.shuffle(members)
+    return rows
 
 
 def _load() -> _Templates:
-    path = Path(__file__).with_name("demo_templates.toml")
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    content = load_templates("pairs.toml")
     families = cast("dict[str, dict[str, list[str]]]", content["families"])
     intents = [
         _Intent(family, name, tuple(wordings))
@@ -84,9 +80,8 @@ def _load() -> _Templates:
     return _Templates(tuple(intents), cast("dict[str, list[str]]", content["slots"]))
 
 
-def _line(kind: Kind, pair: tuple[str, str]) -> bytes:
-    row = {"question1": pair[0], "question2": pair[1], "label": "same" if kind == "same" else "different"}
-    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+def _row(kind: Kind, pair: tuple[str, str]) -> Fields:
+    return {"question1": pair[0], "question2": pair[1], "label": "same" if kind == "same" else "different"}
 
 
 def _new_pair(templates: _Templates, kind: Kind, seen: set[frozenset[str]], rng: random.Random) -> tuple[str, str]:
@@ -99,7 +94,7 @@ def _new_pair(templates: _Templates, kind: Kind, seen: set[frozenset[str]], rng:
 
 def _questions(templates: _Templates, kind: Kind, rng: random.Random) -> tuple[str, str]:
     intent = rng.choice(templates.intents if kind != "value" else templates.with_slots)
-    values = {slot: rng.choice(choices) for slot, choices in templates.slots.items()}
+    values = pick(templates.slots, rng)
     wording = rng.randrange(len(intent.wordings))
     match kind:
         case "same":
@@ -129,4 +124,4 @@ def _changed(intent: _Intent, values: dict[str, str], templates: _Templates, rng
 
 
 def _phrase(intent: _Intent, wording: int, values: dict[str, str]) -> str:
-    return SLOT.sub(lambda slot: values[slot[1]], intent.wordings[wording])
+    return filled(intent.wordings[wording], values)

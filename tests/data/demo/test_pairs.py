@@ -3,24 +3,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import orjson
 import pytest
 
 from ftcli.data.catalog import builtin_folder, load_card
-from ftcli.data.demo import demo_files
 from ftcli.data.prepare import prepare
 from ftcli.runtime.activity import finish
+from tests.data.demo.making import made
 
 Example = dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def demo() -> dict[str, list[Example]]:
-    return {split: [orjson.loads(line) for line in content.splitlines()] for split, content in demo_files().items()}
-
-
-def test_it_is_the_same_every_time() -> None:
-    assert demo_files() == demo_files()
+    return made("demo")
 
 
 def test_it_is_as_big_and_as_balanced_as_it_says(demo: dict[str, list[Example]]) -> None:

@@ -1,0 +1,154 @@
+"""Rows that say nearly the same: alike but for case, width, punctuation and blanks, or in nine of ten 3-grams.
+
+A row is the set of its texts' character 3-grams. Two sets whose Jaccard similarity is at least 0.9 must share one of
+their few rarest 3-grams, so only rows that do are compared: none is missed, and each pair found is verified. Sets lie
+in an SQLite file; how often a 3-gram occurs is counted in a table of fixed size.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import unicodedata
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from zlib import crc32
+
+from ftcli.runtime.activity import Activity, Working
+
+LEAST_SIMILARITY = 0.9
+GRAM = 3
+MOST_CANDIDATES = 3_000_000
+ROWS_PER_ACTIVITY = 2000
+_BUCKETS = 1 << 20
+_DROPPED = ("P", "Z", "C")
+_SIDE = 0x9E3779B9
+_BYTES = 4  # of a character in UTF-32, in which all are equally wide
+
+# The overlap that two sets need, and how much of it is still possible where both have their first common 3-gram here.
+# A cross join keeps the order: the sets' own, so that all candidates of a set come one behind the other.
+_CANDIDATES = """
+SELECT here.row, here.is_swapped, there.row, there.split FROM grams here CROSS JOIN grams there
+ON there.value = here.value AND there.split < here.split AND NOT there.is_swapped
+AND there.size >= here.size * :least - 1e-6 AND there.size <= here.size / :least + 1e-6
+AND 1 + MIN(here.size - here.place, there.size - there.place)
+    >= (here.size + there.size) * :least / (1 + :least) - 1e-6
+WHERE NOT EXISTS (SELECT 1 FROM leaks WHERE leaks.row = here.row AND leaks.other_split = there.split)
+LIMIT :most
+"""
+
+
+class _Kept(dict[int, "str | None"]):
+    """For `str.translate`: drops punctuation, blanks and control characters."""
+
+    def __missing__(self, code: int) -> str | None:
+        char = chr(code)
+        self[code] = None if unicodedata.category(char)[0] in _DROPPED else char
+        return self[code]
+
+
+_KEPT = _Kept()
+
+
+def plain(text: str) -> str:
+    """Return a text without what differs between two spellings of it; one that is nothing else stays as it is."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_KEPT) or text.strip()
+
+
+def grams(texts: Sequence[str]) -> array[int]:
+    """Return the hashes of plain texts' 3-grams, sorted; those of a second text are others than the first's."""
+    found: set[int] = set()
+    for place, text in enumerate(texts):
+        content = text.encode("utf-32-le", errors="surrogatepass")
+        last = max(len(content) - (GRAM - 1) * _BYTES, _BYTES)
+        # Another start value for the CRC would not do: it acts like another first letter.
+        side = place * _SIDE % (1 << 32)
+        found.update(crc32(content[start : start + GRAM * _BYTES]) ^ side for start in range(0, last, _BYTES))
+    return array("I", sorted(found))
+
+
+def similarity(one: array[int], other: array[int]) -> float:
+    """Return the Jaccard similarity of two sets."""
+    common = len({*one} & {*other})
+    return common / (len(one) + len(other) - common)
+
+
+class NearSearch:
+    """Finds near rows of other splits, on a database that has the table `leaks` of those found already."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        """Keep the sets in new tables of `database`."""
+        self._database = database
+        self._counts = array("I", bytes(_BYTES * _BUCKETS))
+        self.num_sets = 0
+        self.is_cut = False
+        database.execute("CREATE TABLE sets (row INTEGER, split INTEGER, is_swapped INTEGER, content BLOB)")
+        database.execute(
+            "CREATE TABLE grams (value INTEGER, row INTEGER, split INTEGER, is_swapped INTEGER,"
+            " size INTEGER, place INTEGER)"
+        )
+
+    def add(self, row: int, split: int, texts: Sequence[str]) -> None:
+        """Take a row's plain texts. Those of later splits are looked for the other way round as well."""
+        self._put(row, split, grams(texts), is_swapped=False)
+        if split and len(texts) == 2:
+            self._put(row, split, grams(texts[::-1]), is_swapped=True)
+
+    def search(self) -> Working[list[tuple[int, int, int, bool]]]:
+        """Return row, other split, other row, and whether the texts are swapped, once a row and other split."""
+        yield from self._index()
+        found: dict[tuple[int, int], tuple[int, int, int, bool]] = {}
+        compared: set[int] = set()
+        current, number, content = (-1, 0), -1, array("I")
+        for number, (row, is_swapped, other, split) in enumerate(self._candidates()):
+            if number % ROWS_PER_ACTIVITY == 0:
+                yield Activity("compare near rows", number)
+            if (row, is_swapped) != current:
+                current, compared = (row, is_swapped), set[int]()
+                content = self._set(row, is_swapped)
+            if (row, split) in found or other in compared:
+                continue
+            compared.add(other)
+            if similarity(content, self._set(other, 0)) >= LEAST_SIMILARITY:
+                found[row, split] = (row, split, other, bool(is_swapped))
+        self.is_cut = number + 1 >= MOST_CANDIDATES
+        return [*found.values()]
+
+    def _put(self, row: int, split: int, content: array[int], *, is_swapped: bool) -> None:
+        for value in content:
+            self._counts[value % _BUCKETS] += 1
+        self._database.execute("INSERT INTO sets VALUES (?, ?, ?, ?)", (row, split, is_swapped, content.tobytes()))
+        self.num_sets += 1
+
+    def _index(self) -> Working[None]:
+        """Write down each set's rarest 3-grams, as many as one of them must be shared by a near set."""
+        counts = self._counts
+        with closing(self._database.execute("SELECT row, split, is_swapped, content FROM sets")) as every:
+            for number, (row, split, is_swapped, content) in enumerate(every):
+                if number % ROWS_PER_ACTIVITY == 0:
+                    yield Activity("look for near rows", number, self.num_sets)
+                values = array("I", content)
+                size = len(values)
+                rarest = sorted(values, key=lambda value: (counts[value % _BUCKETS], value))
+                first = rarest[: size - _least_overlap(size) + 1]
+                self._database.executemany(
+                    "INSERT INTO grams VALUES (?, ?, ?, ?, ?, ?)",
+                    [(value, row, split, is_swapped, size, place + 1) for place, value in enumerate(first)],
+                )
+        self._database.execute("CREATE INDEX grams_by_value ON grams (value, split)")
+        self._database.execute("CREATE INDEX sets_by_row ON sets (row, is_swapped)")
+
+    def _candidates(self) -> Iterator[tuple[int, int, int, int]]:
+        with closing(
+            self._database.execute(_CANDIDATES, {"least": LEAST_SIMILARITY, "most": MOST_CANDIDATES})
+        ) as found:
+            yield from found
+
+    def _set(self, row: int, is_swapped: int) -> array[int]:
+        query = "SELECT content FROM sets WHERE row = ? AND is_swapped = ?"
+        return array("I", self._database.execute(query, (row, is_swapped)).fetchone()[0])
+
+
+def _least_overlap(size: int) -> int:
+    """How many members of a set any near one has as well."""
+    return max(1, -(-size * round(LEAST_SIMILARITY * 10) // 10))
