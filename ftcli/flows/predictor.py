@@ -23,7 +23,7 @@ from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task
-from ftcli.train.code import head_builder, look_in
+from ftcli.train.code import head_builder
 from ftcli.train.encoding import row_encoder
 from ftcli.train.evaluate import Scores, score_split
 from ftcli.train.snapshot import ModelCard, read_card

@@ -13,12 +13,11 @@ from ftcli.data.findings import Finding, worst_first
 from ftcli.data.prepare import read_profile
 from ftcli.data.profile import Profile, with_token_lengths
 from ftcli.data.report import write_report
-from ftcli.errors import RecipeError, UsageError
-from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
+from ftcli.errors import UsageError
+from ftcli.flows.data import DataPlace, place_for, place_named, prepared_for
 from ftcli.flows.recipes import open_recipe
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import Split
-from ftcli.spec.choices import card_task
 from ftcli.spec.document import read_document
 from ftcli.spec.recipe import Recipe
 from ftcli.spec.run import RunSpec
@@ -58,11 +57,7 @@ def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str | N
     """
     if target.endswith(".toml") and not _is_card(Path(target)):
         recipe = open_recipe(Path(target), settings)
-        data = recipe.spec.data if root is None else recipe.spec.data.model_copy(update={"root": root})
-        try:
-            return Target(place_of(data, task=card_task(recipe.spec.task)), recipe)
-        except RecipeError as error:
-            raise recipe.pinpoint(error) from None
+        return Target(place_for(recipe.spec, root=root), recipe)
     if settings:
         raise UsageError("`--set` changes a recipe, and this is none", hint=f"ftcli prepare RECIPE --set {settings[0]}")
     if not target.endswith(".toml") and target not in builtin_names() and Path(target).exists():

@@ -48,6 +48,16 @@ def code_folder() -> CodeFolder | None:
     return next((entry for entry in sys.path if isinstance(entry, CodeFolder)), None)
 
 
+def look_in(folder: str) -> None:
+    """Have a recipe's own code found from here on.
+
+    Raises:
+        RecipeError: there is no such folder.
+    """
+    if folder != NOWHERE:
+        make_importable(Path(folder))
+
+
 def make_importable(folder: Path) -> None:
     """Have modules of a folder found before all others, in place of those of the folder before it.
 

@@ -28,6 +28,7 @@ _PLAIN: dict[str, Table] = {
         "encoding": "utf-8",
         "header": True,
         "comments": False,
+        "factory": "off",
     },
     "tags": {"scheme": "auto", "to": "bioes", "invalid": "refuse"},
     "label_map": {},
