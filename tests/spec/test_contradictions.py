@@ -7,6 +7,7 @@ import pytest
 from ftcli.spec.contradictions import contradictions, one_cut
 
 DATA = "[data]\nname = 'demo'\n"
+OWN = "[data]\ntrain = 'a'\ncolumns = { text = 'a' }\n"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,10 @@ def test_each_contradiction_is_found_at_its_key(text: str, key: tuple[str | int,
         DATA,
         DATA + "validation = 'off'\ntest = 'off'\nlabels = 'auto'\nholdout = 0.0\nformat = { kind = 'auto' }\n",
         "[data]\ntrain = 'a'\ncolumns = {}\nholdout = 0.5\nvalidation = 'off'\nformat = { quotes = 'literal' }\n",
+        DATA + "tags = { scheme = 'auto', to = 'bioes' }\nlabel_map = {}\nlabel_separator = ','\n",
+        OWN + "tags = { to = 'bio' }\n[task]\nkind = 'tagging'\n",
+        OWN + "tags = { scheme = 'auto' }\n",
+        OWN + "labels = ['a']\nlabel_map = { a = 'b' }\n[task]\nmulti_label = true\n",
         DATA + "[batch]\nmicro_size = 32\n",
         DATA + "[batch]\nsize = 4\naccumulation = 4\n",
         DATA + "[batch]\nmax_tokens = 128\n",
@@ -152,6 +157,33 @@ def test_ways_to_cut_are_counted_as_numbers_only() -> None:
     assert not list(one_cut({"batch": {"micro_size": "auto", "max_tokens": 256, "accumulation": "off"}}))
     (problem,) = one_cut({"batch": {"micro_size": 1, "max_tokens": 256, "accumulation": 2}})
     assert problem.key == ("batch", "max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        (DATA + "tags = { to = 'bio' }\n[task]\nkind = 'tagging'\n", ("data", "tags"), "`data.tags` goes with files"),
+        (DATA + "label_map = { a = 'b' }\n", ("data", "label_map"), "`data.label_map` goes with files"),
+        (DATA + "label_separator = ';'\n", ("data", "label_separator"), "`data.label_separator` goes with files"),
+        (DATA + "format = { comments = true }\n", ("data", "format"), "`data.format` goes with files"),
+        (OWN + "tags = { to = 'bio' }\n", ("data", "tags"), "`data.tags` is for tagged words"),
+        (OWN + "labels = ['a']\n[task]\nkind = 'regression'\n", ("data", "labels"), "`data.labels` has no place"),
+        (
+            OWN + "label_map = { a = 'b' }\n[task]\nkind = 'regression'\n",
+            ("data", "label_map"),
+            "`data.label_map` has no place",
+        ),
+        (
+            "[data]\ntrain = 'a'\ncolumns = { text = 'a', pair = 'b' }\n[task]\nkind = 'tagging'\n",
+            ("data", "columns", "pair"),
+            "`data.columns.pair` has no place",
+        ),
+    ],
+)
+def test_what_does_not_go_with_a_task_or_a_built_in_is_found(text: str, key: tuple[str | int, ...], says: str) -> None:
+    (problem,) = contradictions(tomllib.loads(text))
+    assert problem.what.startswith(says)
+    assert problem.key == key
 
 
 def test_several_contradictions_are_all_found() -> None:
