@@ -29,6 +29,7 @@ class CheckedRow:
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None
     mended: Mended | None = None
+    num_words: int | None = None
 
 
 @dataclass(slots=True)
@@ -97,7 +98,8 @@ class RowCheck:
             rules.written = written_columns(self.columns, is_text=found.sentence.text is not None)
         fields = found.fields(row, self.columns, written=rules.written)
         types = found.types if found.tags is not None else None
-        return CheckedRow(fields, (" ".join(found.sentence.words),), types, found.mended)
+        words = found.sentence.words
+        return CheckedRow(fields, (" ".join(words),), types, found.mended, len(words))
 
     def _custom(self, row: Row) -> CheckedRow | str:
         texts: list[str] = []

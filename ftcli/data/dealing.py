@@ -48,6 +48,7 @@ class Dealer:
                     texts=tuple(row["texts"]),
                     labels=None if labels is None else tuple(labels),
                     mended=None if mended is None else Mended(**mended),
+                    num_words=row["num_words"],
                 ),
             )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ftcli.data.archives import Origin
+from ftcli.data.custom import origins_of
 from ftcli.data.demo import demo_files
 from ftcli.data.sources import collect
 from ftcli.errors import DataError
@@ -68,7 +69,7 @@ def find_files(
     """
     if card.generator is None:
         found = yield from collect(card, card_folder=card_folder, source=source, downloads=downloads)
-        return found.files, found.origins
+        return found.files, (*found.origins, *(yield from origins_of(card.format)))
     if source is not None:
         raise DataError(f"the data set `{card.name}` is generated; it takes no --source")
     contents = demo_files(card.generator)

@@ -51,7 +51,7 @@ class _Work:
     def keep(self, split: Split, row: CheckedRow, *, file: DataFile) -> None:
         """Write and count a row."""
         self.writers[split].write(row.fields)
-        self.profiler.add(split, texts=row.texts, labels=row.labels)
+        self.profiler.add(split, texts=row.texts, labels=row.labels, num_words=row.num_words)
         if row.mended is not None:
             self.repairs.add(Location(file.name, row.mended.line), row.mended.reason, split=split)
 

@@ -160,10 +160,13 @@ class Profiler:
         self._database.close()
         self._scratch.unlink(missing_ok=True)
 
-    def add(self, split: Split, *, texts: tuple[str, ...], labels: Sequence[str] | None) -> None:
-        """Count one row; `labels` is None where it isn't labelled."""
+    def add(
+        self, split: Split, *, texts: tuple[str, ...], labels: Sequence[str] | None, num_words: int | None = None
+    ) -> None:
+        """Count one row; `labels` is None where it isn't labelled. Rows of words are as long as their number."""
         count = self._splits.setdefault(split, _SplitCount())
-        count.lengths[sum(map(len, texts))] += 1
+        count.lengths[sum(map(len, texts)) if num_words is None else num_words] += 1
+        count.unit = "characters" if num_words is None else "words"
         if labels is not None:
             count.labelled += 1
             count.labels.update(labels)
@@ -199,7 +202,7 @@ class Profiler:
             label_counts=counts,
             majority_label=majority,
             majority_share=None if majority is None else counts[majority] / count.labelled,
-            lengths=measure_lengths(count.lengths, unit="characters"),
+            lengths=measure_lengths(count.lengths, unit=count.unit),
             duplicates=rows - distinct,
             overlap={other: self._overlap(split, other) for other in self._splits if other != split},
         )
@@ -227,5 +230,6 @@ class Profiler:
 class _SplitCount:
     def __init__(self) -> None:
         self.labelled = 0
+        self.unit = "characters"
         self.lengths: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()

@@ -16,6 +16,7 @@ import orjson
 
 from ftcli.data.arrays import read_array
 from ftcli.data.conll import WORDS, read_sentences
+from ftcli.data.custom import read_with
 from ftcli.data.parquet import read_parquet
 from ftcli.data.rows import BadRow, Row, not_decodable, shown
 from ftcli.data.tables import Lines, plain_records, quoted_records
@@ -23,7 +24,7 @@ from ftcli.errors import DataError, Location
 from ftcli.spec.card import Columns, Format
 
 BOM = b"\xef\xbb\xbf"
-Kind = Literal["jsonl", "json", "csv", "tsv", "conll", "parquet"]
+Kind = Literal["jsonl", "json", "csv", "tsv", "conll", "parquet", "custom"]
 KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -59,6 +60,8 @@ def read_rows(
             a header that names a column twice).
     """
     kind = file_kind(format, name=name)
+    if kind == "custom":
+        return read_with(format, cast("BinaryIO", lines), name=name)
     if kind == "parquet":
         return read_parquet(lines, name=name)
     encoding = _encoding(format.encoding, name=name)

@@ -126,7 +126,11 @@ def _open_split(folder: Path, split: str, facts: dict[str, Any]) -> TokenizedSpl
 def _mapped(path: Path, *, shape: list[int], dtype: str) -> Tensor:
     kind = cast("torch.dtype", getattr(torch, dtype))
     size = torch.Size(shape).numel()
-    return torch.from_file(str(path), shared=False, size=size, dtype=kind).view(shape) if size else torch.empty(shape)
+    return (
+        torch.from_file(str(path), shared=False, size=size, dtype=kind).view(shape)
+        if size
+        else torch.empty(shape, dtype=kind)
+    )
 
 
 def _write(prepared: Prepared, partial: Path, encode: EncodeRows) -> Generator[Activity]:

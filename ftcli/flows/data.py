@@ -15,8 +15,11 @@ from ftcli.data.marks import forget_downloads
 from ftcli.data.prepare import prepare
 from ftcli.errors import RecipeError
 from ftcli.runtime.activity import Working
+from ftcli.runtime.code import look_in
 from ftcli.spec.card import CardTask, DataCard, Split
+from ftcli.spec.choices import card_task
 from ftcli.spec.problems import load_section
+from ftcli.spec.run import RunSpec
 from ftcli.spec.sections import DataSection
 
 _MADE_BY = {
@@ -77,6 +80,17 @@ def place_of(data: DataSection, *, task: CardTask = "classification") -> DataPla
         what = f"the data set `{place.card.name}` is for {place.card.task}, but the recipe's task is {task}"
         raise RecipeError(what, hint=f"under [task] write {_TASKS[place.card.task]}", key=("data", "name"))
     return place
+
+
+def place_for(spec: RunSpec, *, root: str | None = None) -> DataPlace:
+    """The data of a recipe, whose own code can be found from here on; `root` is where its prepared form goes.
+
+    Raises:
+        RecipeError: there is no such data, or it is for another task.
+    """
+    look_in(spec.run.code)
+    data = spec.data if root is None else spec.data.model_copy(update={"root": root})
+    return place_of(data, task=card_task(spec.task))
 
 
 def place_named(name: str, root: Path) -> DataPlace:

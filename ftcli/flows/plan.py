@@ -13,13 +13,13 @@ import torch
 from ftcli.data.plan import Cut, EpochPlan, deal, padding_share
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.data.tokenstore import TokenStore
-from ftcli.flows.data import place_of, prepared_for
+from ftcli.flows.data import place_for, prepared_for
 from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import open_world
-from ftcli.spec.choices import SGD, OptimizerChoice, card_task
+from ftcli.spec.choices import SGD, OptimizerChoice
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
@@ -98,7 +98,7 @@ def plan(spec: RunSpec) -> Working[Plan | None]:
         FtcliError: whatever would stop the run itself.
     """
     with open_world(spec.distributed, device=spec.run.device) as world:
-        place = place_of(spec.data, task=card_task(spec.task))
+        place = place_for(spec)
         with world.leading() as leads:
             if leads:
                 yield from prepared_for(place)

@@ -16,7 +16,7 @@ from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.checkpoint import MANIFEST, verify
-from ftcli.runtime.code import leave_code_folder
+from ftcli.runtime.code import leave_code_folder, look_in
 from ftcli.runtime.codefiles import absent_code, changed_code
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.world import World, choose_device, launched_size
@@ -24,7 +24,7 @@ from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task
-from ftcli.train.code import head_builder, look_in
+from ftcli.train.code import head_builder
 from ftcli.train.encoding import row_encoder
 from ftcli.train.evaluate import Scores, score_split
 from ftcli.train.snapshot import ModelCard, read_card

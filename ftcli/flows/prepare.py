@@ -14,7 +14,7 @@ from ftcli.data.prepare import read_profile
 from ftcli.data.profile import Profile, with_token_lengths
 from ftcli.data.report import write_report
 from ftcli.errors import RecipeError, UsageError
-from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for
+from ftcli.flows.data import DataPlace, place_for, place_named, prepared_for
 from ftcli.flows.recipes import open_recipe
 from ftcli.runtime.activity import Working
 from ftcli.spec.card import Split
@@ -58,9 +58,8 @@ def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str | N
     """
     if target.endswith(".toml") and not _is_card(Path(target)):
         recipe = open_recipe(Path(target), settings)
-        data = recipe.spec.data if root is None else recipe.spec.data.model_copy(update={"root": root})
         try:
-            return Target(place_of(data, task=card_task(recipe.spec.task)), recipe)
+            return Target(place_for(recipe.spec, root=root), recipe)
         except RecipeError as error:
             raise recipe.pinpoint(error) from None
     if settings:

@@ -11,14 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ftcli.errors import UsageError
-from ftcli.flows.data import place_of, prepared_for
+from ftcli.flows.data import place_for, prepared_for
 from ftcli.flows.laws import accumulation, frozen, resume, round_trip, world_size
 from ftcli.flows.laws.bench import Bench, open_bench
 from ftcli.flows.laws.check import Check
 from ftcli.flows.laws.shaping import on_cpu
 from ftcli.runtime.activity import Working
 from ftcli.runtime.world import launched_size
-from ftcli.spec.choices import card_task
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task
@@ -55,7 +54,7 @@ def prove(spec: RunSpec, *, build_task: BuildTask = build_any_task) -> Working[P
     if launched_size() > 1:
         raise UsageError("this command starts its own processes; start it without torchrun")
     spec = on_cpu(anchored(spec))
-    prepared = yield from prepared_for(place_of(spec.data, task=card_task(spec.task)))
+    prepared = yield from prepared_for(place_for(spec))
     checks: list[Check] = []
     with TemporaryDirectory(prefix="ftcli-prove-") as folder:
         bench = yield from open_bench(spec, prepared=prepared, folder=Path(folder), build_task=build_task)

@@ -18,7 +18,7 @@ from ftcli.flows.continuation import (
     read_run,
     run_begun_before,
 )
-from ftcli.flows.data import place_of, prepare_anew, why_prepare
+from ftcli.flows.data import place_for, prepare_anew, why_prepare
 from ftcli.flows.facts import launch_facts, run_facts
 from ftcli.flows.failure import Scene, explaining
 from ftcli.flows.opening import remarks, started
@@ -26,19 +26,18 @@ from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
 from ftcli.modeling.places import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
+from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import changed_code
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import StopAsked, listening
 from ftcli.runtime.rundir import RunDir, dated
 from ftcli.runtime.seeding import deterministic
 from ftcli.runtime.world import World, open_world
-from ftcli.spec.choices import card_task
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
-from ftcli.train.code import look_in
 from ftcli.train.ending import stopped
 from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
 from ftcli.train.loop import fit
@@ -222,7 +221,7 @@ def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted
 
 def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> Generator[Event, None, Prepared]:
     """The prepared data; rank 0 prepares it where it is missing or stale, and says so."""
-    place = place_of(spec.data, task=card_task(spec.task))
+    place = place_for(spec)
     with world.leading() as leads:
         if leads and (reason := (yield from why_prepare(place))):
             yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))

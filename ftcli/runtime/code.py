@@ -21,6 +21,8 @@ from ftcli.errors import Location, RecipeError
 
 Factory = Callable[..., Any]
 Key = tuple[str | int, ...]
+NOWHERE = "auto"
+"""What stands for the folder of a recipe that names no code."""
 _DIGEST = "__ftcli_sha256__"
 """What of a module of the user's own says which source it was made from; the file may have changed since."""
 
@@ -93,6 +95,16 @@ def digest(path: Path) -> str:
 def digest_of(module: ModuleType, path: Path) -> str:
     """The SHA-256 of the source that a module was made from, which is in `path` unless it was edited since."""
     return getattr(module, _DIGEST, None) or digest(path)
+
+
+def look_in(folder: str) -> None:
+    """Have a recipe's own code found from here on.
+
+    Raises:
+        RecipeError: there is no such folder.
+    """
+    if folder != NOWHERE:
+        make_importable(Path(folder))
 
 
 def find_factory(address: str, *, key: Key) -> Factory:

@@ -36,15 +36,24 @@ class Format(Section):
     .txt: tab; .conll, .bio, .iob, .bioes and .bmes: a word a line in columns, an empty line between sentences;
     .parquet). Quotes are doubled and enclosing in CSV (`standard`) and ordinary characters in TSV (`literal`) unless
     `quotes` says otherwise. The columns of a table without a `header` are called "0", "1" and so on. Columns of words
-    are parted by spaces and tabs, or by `delimiter`; with `comments`, lines that begin with "# " are none.
+    are parted by spaces and tabs, or by `delimiter`; with `comments`, lines that begin with "# " are none. `custom` is
+    read by code of the user's own ("module:name"), see `ftcli.data.custom.Reader`.
     """
 
-    kind: Literal["auto", "jsonl", "json", "csv", "tsv", "conll", "parquet"] = "auto"
+    kind: Literal["auto", "jsonl", "json", "csv", "tsv", "conll", "parquet", "custom"] = "auto"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quotes: Literal["auto", "standard", "literal"] = "auto"
     encoding: str = "utf-8"
     header: bool = True
     comments: bool = False
+    factory: str = "off"
+
+    @model_validator(mode="after")
+    def _names_its_reader(self) -> Format:
+        if (self.kind == "custom") != (self.factory != "off"):
+            msg = 'kind = "custom" and factory = "module:name" go together'
+            raise ValueError(msg)
+        return self
 
 
 class Tags(Section):

@@ -28,6 +28,7 @@ _PLAIN: dict[str, Table] = {
         "encoding": "utf-8",
         "header": True,
         "comments": False,
+        "factory": "off",
     },
     "tags": {"scheme": "auto", "to": "bioes", "invalid": "refuse"},
     "label_map": {},
@@ -128,8 +129,9 @@ def _metrics_fit(data: Table) -> Iterator[Problem]:
     metrics, best = evaluate.get("metrics", "auto"), evaluate.get("best", "auto")
     listed = [str(name) for name in cast("list[object]", metrics)] if isinstance(metrics, list | tuple) else []
     given = [(name, ("evaluate", "metrics", number)) for number, name in enumerate(listed)]
-    for name, key in [*given, (best, ("evaluate", "best"))]:
-        if known is not None and not own and isinstance(name, str) and name not in (*known, "auto", "loss"):
+    given += [(best, ("evaluate", "best"))] if isinstance(best, str) and best not in ("auto", "loss") else []
+    for name, key in given:
+        if known is not None and not own and name not in known:
             yield Problem(f"there is no metric `{name}` for {task}", hint=_nearest_metric(name, known), key=key)
     wanted = best_metric(best, task) if isinstance(best, str) else best
     if listed and wanted != "loss" and wanted not in listed:

@@ -111,6 +111,8 @@ def mean_roc_auc(scores: Tensor, labels: Tensor) -> float | None:
 
 def pearson(first: Tensor, second: Tensor) -> float | None:
     """Pearson's correlation of two lots of numbers [rows]; None where one of them is the same everywhere."""
+    if any(bool((values == values[0]).all()) for values in (first, second)):
+        return None  # the mean of equal numbers need not be that number, to the last bit
     left, right = (values.double() - values.double().mean() for values in (first, second))
     spread = float((left @ left).sqrt() * (right @ right).sqrt())
     return float(left @ right) / spread if spread > 0 else None

@@ -24,6 +24,7 @@ from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import describe_code
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
@@ -38,7 +39,7 @@ from ftcli.spec.sections import EvaluateSection, ModelSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.tasks.build import settled
-from ftcli.train.code import head_builder, look_in
+from ftcli.train.code import head_builder
 from ftcli.train.encoding import RowEncoder, row_encoder
 from ftcli.train.feed import Feed, choose_cut
 from ftcli.train.meter import Meter

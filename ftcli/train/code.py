@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
@@ -11,21 +10,8 @@ from ftcli.errors import RecipeError
 from ftcli.modeling.heads import BuildHead
 from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.calling import call
-from ftcli.runtime.code import make_importable
 
-NOWHERE = "auto"
-"""What stands for the folder of a recipe that names no code."""
 _KEY = ("model", "head_factory")
-
-
-def look_in(folder: str) -> None:
-    """Have a recipe's own code found from here on.
-
-    Raises:
-        RecipeError: there is no such folder.
-    """
-    if folder != NOWHERE:
-        make_importable(Path(folder))
 
 
 def head_builder(factory: str, options: dict[str, Any]) -> BuildHead | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
 import torch
@@ -39,6 +39,7 @@ OPTIMIZER = "state/optimizer.safetensors"
 PROGRESS = "state/progress.json"
 SCALER = "state/scaler.json"
 RECIPE = "recipe.toml"
+_FORMAT_VERSION = 2
 
 
 class ModelCard(Section):
@@ -47,7 +48,7 @@ class ModelCard(Section):
     `code` are the files of the user's own that it needs, which were in `code_folder`.
     """
 
-    format_version: int = 2
+    format_version: int = _FORMAT_VERSION
     task: TaskChoice
     labels: list[str]
     scheme: Scheme | None = None
@@ -124,16 +125,27 @@ def read_card(folder: Path) -> ModelCard:
     """Read ftcli.json.
 
     Raises:
-        CheckpointError: it is missing, or not of this kind.
+        CheckpointError: it is missing, of another version of ftcli, or not of this kind.
     """
     path = folder / CARD
     if not path.is_file():
         hint = "a checkpoint of ftcli is RUN/best, RUN/last or a folder that `ftcli export` wrote"
         raise CheckpointError(f"{folder} is no checkpoint of ftcli: it has no {CARD}", hint=hint)
     try:
+        content = cast("object", _read(path))
+        _check_version(content, folder)
         return ModelCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise CheckpointError(f"{path} can't be read: {error.errors()[0]['msg']}") from error
+    except orjson.JSONDecodeError as error:
+        raise CheckpointError(f"{path} can't be read: {error}") from error
+
+
+def _check_version(card: object, folder: Path) -> None:
+    found = cast("dict[str, object]", card).get("format_version", _FORMAT_VERSION) if isinstance(card, dict) else None
+    if found != _FORMAT_VERSION:
+        what = f"{folder} was written in format {found}; format {_FORMAT_VERSION} is needed"
+        raise CheckpointError(what, hint="use the version of ftcli that trained it")
 
 
 def load_state(run: Run, folder: Path) -> None:

@@ -75,7 +75,8 @@ def _not_finite(run: Run, group: Group, losses: Tensor, norm: Tensor) -> NonFini
     rows = [row for number in bad for row in cast("list[int]", group.batches[number].rows.tolist())]
     total = run.world.sum(losses.sum())
     mean = float(total) / group.num_items
-    rows = cast("list[int]", run.world.gather_rows(torch.tensor(rows, dtype=torch.int64)).tolist())
+    found = run.world.gather_rows(torch.tensor(rows, dtype=torch.int64))
+    rows = sorted(set(cast("list[int]", found.tolist())))  # a row may be several sequences
     where = f"among {len(rows)} of its rows" if rows else f"among its {group.num_rows} rows"
     return NonFiniteError(
         f"the loss is {mean:.4g} and the gradient norm {float(norm):.4g} in step {step}, {where}",

@@ -59,18 +59,18 @@ def test_a_folder_of_another_tool_is_no_checkpoint(
 
 
 @on_every_command
-def test_a_checkpoint_of_another_task_is_refused(copied: Path, ftcli: Ftcli, command: list[str]) -> None:
+def test_a_checkpoint_of_another_version_is_refused(copied: Path, ftcli: Ftcli, command: list[str]) -> None:
     folder = copied / "export" / "hf"
     card = json.loads((folder / "ftcli.json").read_text())
-    (folder / "ftcli.json").write_text(json.dumps({**card, "task": "tagging"}))
+    (folder / "ftcli.json").write_text(json.dumps({**card, "format_version": 1, "task": "classification"}))
     error = refused(ftcli(*command, "--ckpt", folder), 6)
     assert error == (
-        f"error[checkpoint]: {folder} was trained for the task `tagging`; this command knows `classification`\n"
+        f"error[checkpoint]: {folder} was written in format 1; format 2 is needed\n"
         "help: use the version of ftcli that trained it\n"
     )
 
 
-@pytest.mark.parametrize("content", ['{"task": "classification"}', "{"])
+@pytest.mark.parametrize("content", ['{"task": "classification"}', '{"task": {"kind": "parsing"}}', "{"])
 def test_a_card_that_is_none_is_named(copied: Path, ftcli: Ftcli, content: str) -> None:
     folder = copied / "export" / "hf"
     (folder / "ftcli.json").write_text(content)

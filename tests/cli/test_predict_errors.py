@@ -170,7 +170,8 @@ def test_an_output_of_unknown_kind_is_refused(rows: Path, tmp_path: Path, ftcli:
     output = tmp_path / name
     assert refused(ftcli(*PREDICT, "--input", rows, "--output", output), 2) == (
         f"error[usage]: can't tell the format of the output `{output}` from its ending\n"
-        "help: endings that are known: .jsonl, .json, .csv, each also with .gz; or say --output-format jsonl or csv\n"
+        "help: endings that are known: .jsonl, .json, .csv, .conll, .bio, .bioes, .txt, each also with .gz;"
+        " or say --output-format\n"
     )
     assert ftcli(*PREDICT, "--input", rows, "--output", output, "--output-format", "jsonl").code == 0
     assert output.exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.errors import line_of, recipe, refused
-from tests.conftest import Ftcli, make_rows, write_rows
+from tests.conftest import Ftcli
 
 
 def test_a_typo_in_a_key_shows_the_line_and_what_was_meant(project: Path, ftcli: Ftcli) -> None:
@@ -175,18 +175,6 @@ def test_a_warm_up_longer_than_the_run_is_refused(project: Path, ftcli: Ftcli) -
         "error[recipe]: the warm-up of 13 steps is longer than the run's 12 steps\n"
         "  --> --set schedule.warmup=13\n"
         "help: below 1, it is a fraction of the run\n"
-    )
-
-
-@pytest.mark.parametrize("setting", ['evaluate.metrics=["accuracy", "f1"]', "evaluate.best=f1"])
-def test_f1_of_three_labels_is_refused(project: Path, ftcli: Ftcli, setting: str) -> None:
-    for name, seed in (("train", 1), ("validation", 2), ("test", 3)):
-        write_rows(Path(f"{name}.jsonl"), make_rows(30, seed=seed, labels=("a", "b", "c")))
-    error = refused(ftcli("train", "tiny.toml", "--set", setting), 2)
-    assert error == (
-        "error[recipe]: `f1` is of two labels, and the data has 3\n"
-        f"  --> --set {setting}\n"
-        "help: use f1_macro or f1_micro\n"
     )
 
 

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from ftcli.cli.results import show_evaluation
+from ftcli.tasks.breakdown import ClassRow
 
 
 def printed(show: Callable[[Console], None], width: int = 80) -> list[str]:
@@ -45,7 +46,10 @@ def test_an_evaluation_of_two_chinese_labels() -> None:
             rows=4316,
             loss=0.4123,
             metrics={"accuracy": 0.8888, "mcc": 0.0004},
-            per_class=[("不同", 0.9043, 0.85, 0.8763, 2000), ("意思相同", 0.8768, 0.9223, 0.8990, 2316)],
+            per_class=[
+                ClassRow("不同", 0.9043, 0.85, 0.8763, 2000),
+                ClassRow("意思相同", 0.8768, 0.9223, 0.8990, 2316),
+            ],
             confusion=[[1700, 300], [180, 2136]],
             labels=["不同", "意思相同"],
         )
@@ -67,13 +71,14 @@ def test_an_evaluation_of_two_chinese_labels() -> None:
     ]
 
 
-def test_a_regression_has_neither_classes_nor_a_matrix() -> None:
+@pytest.mark.parametrize("confusion", [None, []])
+def test_a_regression_has_neither_classes_nor_a_matrix(confusion: list[list[int]] | None) -> None:
     def show(console: Console) -> None:
         show_evaluation(
-            console, title="test", rows=1, loss=0.5, metrics={"r2": 0.25}, per_class=[], confusion=[], labels=[]
+            console, title="test", rows=1, loss=0.5, metrics={"mse": 0.25}, per_class=[], confusion=confusion, labels=[]
         )
 
-    assert printed(show) == ["test  1 row", "  loss    0.5000", "  r2      0.2500"]
+    assert printed(show) == ["test  1 row", "  loss    0.5000", "  mse     0.2500"]
 
 
 def test_long_labels_stand_beside_the_matrix_and_numbers_above_it() -> None:

@@ -28,7 +28,7 @@ def test_a_row_with_a_label_that_the_checkpoint_does_not_know_is_located(
 ) -> None:
     file = write_rows(tmp_path / "rows.jsonl", make_rows(9, seed=1, labels=("no", "maybe")))
     error = refused(ftcli("eval", "--ckpt", "run/best", "--input", file), 3)
-    assert error == f"error[data]: unknown label `maybe`; the checkpoint knows no, yes\n  --> {file}:2\n"
+    assert error == f"error[data]: unknown label `maybe`; the labels known are no, yes\n  --> {file}:2\n"
 
 
 def test_rows_without_labels_can_not_be_scored(trained: Path, tmp_path: Path, ftcli: Ftcli) -> None:

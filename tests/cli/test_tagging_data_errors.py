@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ftcli.data.tagging import REPAIRS
 from tests.cli.errors import line_of, recipe, refused
 from tests.conftest import COLUMNS, Ftcli
 
@@ -52,7 +53,9 @@ def test_a_bad_line_is_shown(words: Path, ftcli: Ftcli, line: str, what: str) ->
     with Path("train.conll").open("a") as file:
         file.write(f"\n{line}\n")
     error = refused(ftcli("prepare", words_recipe()), 3)
-    assert error == (f"error[data]: a row can't be used: {what}\n --> train.conll:7\n  |\n7 | {line}\n{MEND}")
+    help_line = MEND.replace(", or", f", {REPAIRS}, or") if "sequence" in what else MEND
+    place = f" --> train.conll:7\n  |\n7 | {line}\n"
+    assert error == f"error[data]: a row can't be used: {what}\n{place}{help_line}"
     assert ftcli("prepare", "a.toml", "--max-bad-rows", 1).code == 0
 
 

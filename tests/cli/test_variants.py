@@ -52,7 +52,7 @@ def test_single_texts_with_three_labels(texts: Path, ftcli: Ftcli, settings: tup
     assert all(row["label"] in LABELS and 1 / 3 <= float(row["probability"]) <= 1 for row in rows)
     scored = json.loads(ftcli("eval", "--ckpt", "run/last", "--json").out)
     assert {"accuracy", "f1_macro"} <= set(scored["metrics"])
-    assert [each[0] for each in scored["per_class"]] == list(LABELS)
+    assert [each["label"] for each in scored["per_class"]] == list(LABELS)
 
 
 def test_forced_bf16_on_a_slow_cpu_says_so(texts: Path, ftcli: Ftcli) -> None:

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftcli.data.plan import Cut, EpochPlan, Shares, by_length, deal, num_groups, padded_tokens, padding_share
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.runtime.encoding import Encoded
 
 LONGEST = 24
 lengths = st.lists(st.integers(1, LONGEST), min_size=1, max_size=70).map(torch.tensor)
@@ -164,12 +166,18 @@ def test_a_window_sorts_the_same_rows_over_several_groups(
         assert all(left[1] <= right[0] for left, right in pairwise(ranges))
 
 
+def padding(plan: EpochPlan, cut: Cut) -> float:
+    """The share of padding in one process, of rows that are a sequence each."""
+    ids = [[1] * length for length in plan.lengths.tolist()]
+    return padding_share(plan, TokenizedSplit.of(Encoded(ids, None, list(map(len, ids))), None), cut, 1)
+
+
 def test_a_window_shuffles_its_groups_and_pads_less() -> None:
     lengths = torch.arange(1, 129)
     plain, windowed = (EpochPlan(lengths, 8, window, 0, 0) for window in (1, 16))
     firsts = [min(rows) for rows in group_rows(windowed)]
     assert firsts != sorted(firsts)
-    assert padding_share(windowed, Cut(rows=8), 1) < padding_share(plain, Cut(rows=8), 1) / 2
+    assert padding(windowed, Cut(rows=8)) < padding(plain, Cut(rows=8)) / 2
 
 
 def test_every_window_of_every_epoch_is_shuffled_in_its_own_way() -> None:
@@ -214,5 +222,13 @@ def test_a_short_last_group_counts(num_rows: int, size: int, groups: int) -> Non
 
 def test_the_padding_share_counts_slots_that_hold_no_token() -> None:
     plan = EpochPlan(torch.tensor([1, 3]), 2, 1, 0, 0)
-    assert padding_share(plan, Cut(rows=2), 1) == pytest.approx(2 / 6)
-    assert padding_share(plan, Cut(rows=1), 1) == 0
+    assert padding(plan, Cut(rows=2)) == pytest.approx(2 / 6)
+    assert padding(plan, Cut(rows=1)) == 0
+
+
+def test_it_counts_every_sequence_of_a_row() -> None:
+    encoded = Encoded([[1], [1, 1, 1], [1, 1]], None, [4, 2], sequences=[2, 1])
+    split = TokenizedSplit.of(encoded, None)
+    plan = EpochPlan(split.row_lengths, 2, 1, 0, 0)
+    assert padding_share(plan, split, Cut(rows=3), 1) == pytest.approx(3 / 9)
+    assert padding_share(plan, split, Cut(rows=2), 1) == pytest.approx(1 / 7)

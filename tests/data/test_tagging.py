@@ -172,6 +172,15 @@ def test_an_invalid_sequence_is_repaired_and_recorded_if_asked(files: Path) -> N
     assert "Rows repaired: 1." in (found.folder / "report.md").read_text()
 
 
+def test_rows_that_are_held_out_are_repaired_and_recorded_too(files: Path) -> None:
+    content = "\n".join(f"w{n} I-X\nv{n} O\n" for n in range(40))
+    found = prepared(files, content, tags={"scheme": "bio", "invalid": "repair"}, holdout=0.25)
+    assert found.facts.repairs.count == 40
+    assert {split: facts.rows for split, facts in found.facts.splits.items()} == {"train": 30, "validation": 10}
+    assert all(row["tags"] == ["S-X", "O"] for split in ("train", "validation") for row in found.rows(split))
+    assert sum(example.split == "validation" for example in found.facts.repairs.examples) == 10
+
+
 WNUT = [
     *("@paulwalk\tO", "It\tO", "'s\tO", ""),
     *("Empire\tB-location", "State\tI-location", "extra\tcolumn\tO", ""),

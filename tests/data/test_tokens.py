@@ -1,214 +1,26 @@
-"""The token store gives back, padded, what the tokenizer made of the rows."""
+"""Rows as sequences and items: nothing is mixed up where a row has several of them."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from pathlib import Path
-from threading import Barrier, local
 
-import orjson
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcli.data.dataset import Prepared
-from ftcli.data.prepare import prepare
-from ftcli.data.tokens import UNLABELLED, TokenizedSplit, TokenStore, open_tokens, token_key, tokenize
-from ftcli.errors import DataError
-from ftcli.runtime.activity import Activity, finish
-from ftcli.runtime.encoding import Encode, Encoded
-from ftcli.spec.card import DataCard
+from ftcli.data.tokens import UNLABELLED, TokenizedSplit
+from ftcli.runtime.encoding import Encoded
+from tests.data.encoding import Shape, TokenRow, assert_same_split, encoded, num_items, shaped_rows
 
-TRAIN = [{"a": "x" * (1 + n % 5), "b": "y" * (1 + n % 3), "label": ("no", "yes")[n % 2]} for n in range(11)]
-TEST = [{"a": "xyz", "b": "w"}, {"a": "支付", "b": "v"}]
-
-
-def encode_to(max_length: int, *, types: bool = True) -> Encode:
-    """One token a character, its code point, between a 1 and a 2; a second text follows with its own 2."""
-
-    def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
-        ids, type_ids = [], []
-        for number, text in enumerate(texts):
-            first = [1, *map(ord, text), 2]
-            second = [*map(ord, pairs[number]), 2] if pairs is not None else []
-            ids.append(first + second)
-            type_ids.append([0] * len(first) + [1] * len(second))
-        cut = [[row[:max_length] for row in rows] for rows in (ids, type_ids)]
-        return Encoded(cut[0], cut[1] if types else None, [len(row) for row in ids])
-
-    return encode
-
-
-def never(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
-    raise AssertionError("the store should have been there")
-
-
-def prepared_from(folder: Path, *, pair: bool = True, train: Sequence[dict[str, str]] = TRAIN) -> Prepared:
-    for name, rows in (("train", train), ("test", TEST)):
-        (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    columns = {"text": "a", "label": "label"} | ({"pair": "b"} if pair else {})
-    files = {"train": "train.jsonl", "test": "test.jsonl"}
-    card = DataCard.model_validate({"name": "toy", "columns": columns, "files": files})
-    work = prepare(card, folder=folder / "out", card_folder=folder, source=None, downloads=folder / "d", max_bad_rows=0)
-    return finish(work)
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return prepared_from(tmp_path)
-
-
-def store_of(prepared: Prepared, encode: Encode | None = None, *, max_length: int = 64) -> TokenStore:
-    work = tokenize(prepared, encode=encode or encode_to(max_length), fingerprint="f", max_length=max_length)
-    return finish(work)
-
-
-def test_a_store_holds_what_the_tokenizer_made_of_every_row(prepared: Prepared) -> None:
-    store = store_of(prepared)
-    assert list(store.splits) == ["train", "test"]
-    for split, rows in (("train", TRAIN), ("test", TEST)):
-        expected = encode_to(64)([row["a"] for row in rows], [row["b"] for row in rows])
-        found = store.splits[split]
-        assert found.num_rows == len(rows)
-        assert found.lengths.tolist() == [len(ids) for ids in expected.ids]
-        for number, ids in enumerate(expected.ids):
-            inputs = found.gather(torch.tensor([number]), pad_id=0)
-            assert inputs["input_ids"].tolist() == [ids]
-            assert expected.type_ids is not None
-            assert inputs["token_type_ids"].tolist() == [expected.type_ids[number]]
-            assert inputs["attention_mask"].tolist() == [[1] * len(ids)]
-
-
-def test_labels_are_numbers_and_missing_ones_are_marked(prepared: Prepared) -> None:
-    store = store_of(prepared)
-    assert store.splits["train"].labels.tolist() == [n % 2 for n in range(11)]
-    assert store.splits["train"].is_labelled
-    assert store.splits["test"].labels.tolist() == [UNLABELLED] * 2
-    assert not store.splits["test"].is_labelled
-
-
-def test_single_texts_and_models_without_types_are_stored_too(tmp_path: Path) -> None:
-    store = store_of(prepared_from(tmp_path, pair=False), encode_to(64, types=False))
-    inputs = store.splits["test"].gather(torch.tensor([0, 1]), pad_id=9)
-    assert inputs["input_ids"].tolist() == [[1, *map(ord, "xyz"), 2], [1, *map(ord, "支付"), 2, 9]]
-    assert set(inputs) == {"input_ids", "attention_mask"}
-
-
-def test_rows_are_cut_and_their_full_lengths_are_counted(prepared: Prepared) -> None:
-    split = store_of(prepared, max_length=4).splits["test"]
-    assert split.lengths.tolist() == [4, 4]
-    assert split.length_counts == {7: 1, 6: 1}
-
-
-def test_a_store_that_is_there_is_opened_and_not_made_again(prepared: Prepared) -> None:
-    first = store_of(prepared)
-    again = store_of(prepared, never)
-    assert again.folder == first.folder
-    assert torch.equal(again.splits["train"].ids, first.splits["train"].ids)
-    assert open_tokens(first.folder).splits["test"].length_counts == first.splits["test"].length_counts
-
-
-def test_other_rows_tokenizers_and_lengths_have_stores_of_their_own(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    prepared, changed = prepared_from(tmp_path), prepared_from(tmp_path / "other", train=TRAIN[:-1])
-    keys = {
-        token_key(prepared, fingerprint="f", max_length=64),
-        token_key(prepared, fingerprint="g", max_length=64),
-        token_key(prepared, fingerprint="f", max_length=65),
-        token_key(changed, fingerprint="f", max_length=64),
-    }
-    assert len(keys) == 4
-    assert token_key(prepared, fingerprint="f", max_length=64) in keys
-
-
-def test_more_rows_than_are_read_at_once_come_out_in_order(tmp_path: Path) -> None:
-    rows = [{"a": str(n), "b": "b", "label": "no" if n % 2 else "yes"} for n in range(5000)]
-    prepared = prepared_from(tmp_path, train=rows)
-    work = tokenize(prepared, encode=encode_to(64), fingerprint="f", max_length=64)
-    seen = [activity for activity in work if isinstance(activity, Activity)]
-    counts = [(activity.done, activity.total) for activity in seen if activity.name == "tokenize train"]
-    assert len(counts) > 1
-    assert counts == sorted(counts)
-    assert counts[-1] == (5000, 5000)
-    split = open_tokens(next((prepared.folder / "tokens").iterdir())).splits["train"]
-    ids = split.gather(torch.tensor([0, 2047, 2048, 4999]), pad_id=0)["input_ids"]
-    texts = ["".join(map(chr, row)).rstrip("\0") for row in ids.tolist()]
-    assert texts == [f"\1{number}\2b\2" for number in (0, 2047, 2048, 4999)]
-
-
-@pytest.mark.parametrize("name", ["train.ids", "train.types", "test.offsets", "train.labels"])
-def test_a_store_that_has_lost_something_is_made_anew(prepared: Prepared, name: str) -> None:
-    folder = store_of(prepared).folder
-    expected = store_of(prepared).splits["train"].ids.tolist()
-    os.truncate(folder / name, 4)
-    assert store_of(prepared).splits["train"].ids.tolist() == expected
-    (folder / name).unlink()
-    assert store_of(prepared).splits["train"].ids.tolist() == expected
-
-
-def test_a_store_without_its_description_is_made_anew(prepared: Prepared) -> None:
-    folder = store_of(prepared).folder
-    (folder / "meta.json").unlink()
-    assert store_of(prepared).splits["train"].num_rows == 11
-
-
-def test_a_tokenizer_that_fails_leaves_nothing_behind(prepared: Prepared) -> None:
-    with pytest.raises(AssertionError):
-        store_of(prepared, never)
-    assert list((prepared.folder / "tokens").iterdir()) == []
-    assert store_of(prepared).splits["train"].num_rows == 11
-
-
-def test_a_store_that_another_one_has_finished_in_the_meantime_is_used(prepared: Prepared) -> None:
-    slow = tokenize(prepared, encode=encode_to(64), fingerprint="f", max_length=64)
-    next(slow)
-    fast = store_of(prepared)
-    inode = fast.folder.stat().st_ino
-    store = finish(slow)
-    assert store.folder == fast.folder
-    assert store.folder.stat().st_ino == inode
-    assert store.splits["train"].ids.tolist() == fast.splits["train"].ids.tolist()
-    assert list(store.folder.parent.iterdir()) == [store.folder]
-
-
-def test_several_that_make_one_store_at_once_all_get_it_whole(prepared: Prepared) -> None:
-    together = Barrier(3)
-    met = local()
-
-    def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
-        if not hasattr(met, "others"):  # all have found no store, and have begun one
-            met.others = together.wait(30)
-        return encode_to(64)(texts, pairs)
-
-    with ThreadPoolExecutor(3) as pool:
-        stores = list(pool.map(lambda _: store_of(prepared, encode), range(3)))
-    expected = encode_to(64)([row["a"] for row in TRAIN], [row["b"] for row in TRAIN])
-    for store in stores:
-        assert store.splits["train"].ids.tolist() == list(chain.from_iterable(expected.ids))
-    assert list((prepared.folder / "tokens").iterdir()) == [stores[0].folder]
-
-
-def test_what_a_killed_process_left_of_a_store_is_removed_a_day_later(prepared: Prepared) -> None:
-    folder = store_of(prepared).folder
-    old, young = (folder.with_name(f".{folder.name}.{name}") for name in ("old", "young"))
-    folder.rename(old)
-    young.mkdir()
-    for path in (old, *old.iterdir()):
-        os.utime(path, (0, time.time() - 48 * 3600))
-    store_of(prepared)
-    assert sorted(folder.parent.iterdir()) == sorted([folder, young])
-
-
-def test_a_store_that_can_not_be_written_is_a_data_error(prepared: Prepared) -> None:
-    (prepared.folder / "tokens").touch()
-    with pytest.raises(DataError, match="can't write the token store"):
-        store_of(prepared)
-
+THREE_ROWS = Encoded(
+    ids=[[5, 6, 7], [8], [9, 10], [11, 12]],
+    type_ids=None,
+    full_lengths=[4, 2, 4],
+    sequences=[2, 1, 1],
+    positions=[[1, 2], [], [0], [0, 1]],
+)
+"""Rows of two, one and two words; the first is read in two windows, and all of its words are in the first of them."""
 
 rows_of_ids = st.lists(st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=9), min_size=1, max_size=12)
 
@@ -217,7 +29,7 @@ rows_of_ids = st.lists(st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=
 @given(rows_of_ids, st.data())
 def test_gathered_rows_are_padded_to_the_longest_of_them(rows: list[list[int]], data: st.DataObject) -> None:
     types = [[n % 2 for n in range(len(row))] for row in rows]
-    split = TokenizedSplit.of(Encoded(rows, types, [len(row) for row in rows]), list(range(len(rows))))
+    split = TokenizedSplit.of(Encoded(rows, types, [len(row) for row in rows]), torch.arange(len(rows)))
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=6))
     inputs = split.gather(torch.tensor(chosen), pad_id=7)
     width = max(len(rows[number]) for number in chosen)
@@ -230,10 +42,64 @@ def test_gathered_rows_are_padded_to_the_longest_of_them(rows: list[list[int]], 
     assert all(value.dtype == torch.int64 for value in inputs.values())
 
 
-def test_a_split_in_memory_equals_one_on_disk(prepared: Prepared) -> None:
-    stored = store_of(prepared).splits["train"]
-    encoded = encode_to(64)([row["a"] for row in TRAIN], [row["b"] for row in TRAIN])
-    made = TokenizedSplit.of(encoded, [n % 2 for n in range(11)])
-    for name in ("ids", "type_ids", "offsets", "labels"):
-        assert torch.equal(getattr(made, name), getattr(stored, name))
-    assert made.length_counts == stored.length_counts
+def test_rows_sequences_and_items_are_counted_apart() -> None:
+    split = TokenizedSplit.of(THREE_ROWS, torch.tensor([0, 1, 2, 3, 4]))
+    assert (split.num_rows, split.num_sequences, split.num_items) == (3, 4, 5)
+    assert split.lengths.tolist() == [3, 1, 2, 2]
+    assert split.row_lengths.tolist() == [4, 2, 2]
+    assert split.row_item_counts().tolist() == [2, 1, 2]
+    assert split.sequences_of(torch.tensor([2, 0])).tolist() == [3, 0, 1]
+    assert split.rows_of(torch.tensor([3, 1, 0, 2])).tolist() == [2, 0, 0, 1]
+    assert split.items_of(torch.tensor([3, 1, 0])).tolist() == [3, 4, 0, 1]
+    assert split.length_counts == {4: 2, 2: 1}
+
+
+@settings(deadline=None, max_examples=100)
+@given(shaped_rows(), st.data())
+def test_what_belongs_to_a_row_is_found_from_either_side(
+    case: tuple[list[TokenRow], Shape], data: st.DataObject
+) -> None:
+    rows, shape = case
+    split = TokenizedSplit.of(encoded(rows, shape), None)
+    chosen = torch.tensor(data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6)), dtype=torch.int64)
+    sequences = split.sequences_of(chosen)
+    assert split.rows_of(sequences).tolist() == [row for row in chosen.tolist() for _ in rows[row].sequences]
+    texts = [split.ids[split.offsets[n] : split.offsets[n + 1]].tolist() for n in sequences.tolist()]
+    assert texts == list(chain.from_iterable(rows[row].sequences for row in chosen.tolist()))
+    items = split.items_of(sequences)
+    assert len(items) == int(split.row_item_counts()[chosen].sum()) == num_items([rows[n] for n in chosen], shape)
+    if shape == "words":
+        assert split.positions is not None
+        expected = chain.from_iterable(chain.from_iterable(rows[row].positions for row in chosen.tolist()))
+        assert split.positions[items].tolist() == list(expected)
+
+
+@settings(deadline=None, max_examples=100)
+@given(shaped_rows(), st.data())
+def test_rows_that_are_joined_are_as_if_read_at_once(case: tuple[list[TokenRow], Shape], data: st.DataObject) -> None:
+    rows, shape = case
+    border = data.draw(st.integers(0, len(rows)))
+    parts = [part for part in (rows[:border], rows[border:]) if part]
+    targets = torch.arange(num_items(rows, shape)) if shape == "words" else torch.arange(len(rows))
+    cut = num_items(parts[0], shape) if shape == "words" else len(parts[0])
+    expected = TokenizedSplit.of(encoded(rows, shape), targets)
+    labelled = zip(parts, (targets[:cut], targets[cut:]), strict=False)
+    joined = TokenizedSplit.joined([TokenizedSplit.of(encoded(part, shape), labels) for part, labels in labelled])
+    assert_same_split(joined, expected)
+    unlabelled = TokenizedSplit.joined([TokenizedSplit.of(encoded(part, shape), None) for part in parts])
+    assert_same_split(unlabelled, TokenizedSplit.of(encoded(rows, shape), None))
+
+
+@pytest.mark.parametrize(
+    "targets", [torch.tensor([4, 5, 6]), torch.tensor([[1, 0], [0, 1], [1, 1]]), torch.tensor([0.5, 1.5, -2.0])]
+)
+def test_every_sequence_of_a_row_has_the_label_of_its_row(targets: torch.Tensor) -> None:
+    split = TokenizedSplit.of(Encoded([[1]] * 4, None, [1] * 3, sequences=[2, 1, 1]), targets)
+    assert torch.equal(split.labels, targets[[0, 0, 1, 2]])
+    assert split.is_labelled
+
+
+def test_items_without_labels_are_marked() -> None:
+    split = TokenizedSplit.of(THREE_ROWS, None)
+    assert split.labels.tolist() == [UNLABELLED] * 5
+    assert not split.is_labelled

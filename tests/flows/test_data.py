@@ -98,10 +98,43 @@ def test_the_same_files_are_the_same_data_however_their_path_is_written(project:
         {"labels": ["yes", "no"]},
         {"validation": "off", "holdout": 0.2},
         {"format": {"kind": "jsonl", "encoding": "utf-16"}},
+        {"label_map": {"yes": "same"}},
+        {"label_separator": ";"},
+        {"tags": {"to": "bio"}},
     ],
 )
 def test_whatever_changes_the_rows_or_labels_is_other_data(project: Path, change: dict[str, object]) -> None:
     assert place(**change).folder != place().folder
+
+
+def test_another_task_is_other_data(project: Path) -> None:
+    data = DataSection.model_validate({**FILES, "columns": COLUMNS})
+    folders = {place_of(data, task=task).folder for task in ("classification", "multilabel", "custom")}
+    assert len(folders) == 3
+    assert place_of(data, task="multilabel").card.task == "multilabel"
+
+
+def test_a_data_set_for_another_task_is_refused_with_both_named(project: Path) -> None:
+    with pytest.raises(RecipeError, match="`demo` is for classification, but the recipe's task is tagging") as caught:
+        place_of(DataSection(name="demo"), task="tagging")
+    assert caught.value.problems[0].key == ("data", "name")
+    Path("card.toml").write_text('task = "custom"\n' + CARD.format(**VALUES))
+    assert place_of(DataSection(name="card.toml"), task="tagging").card.task == "custom"
+
+
+def test_data_prepared_in_an_older_format_is_stale(project: Path) -> None:
+    file = prepare(place()).folder / "dataset.json"
+    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 2'))
+    assert str(finish(why_prepare(place()))).endswith("was prepared by an older version of ftcli: preparing it anew")
+    prepare(place())
+    assert not is_stale(place())
+
+
+def test_data_prepared_in_a_newer_format_is_refused(project: Path) -> None:
+    file = prepare(place()).folder / "dataset.json"
+    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 99'))
+    with pytest.raises(DataError, match="prepared in format 99; format 3 is needed"):
+        prepare(place())
 
 
 def test_another_order_of_labels_is_never_read_from_the_old_folder(project: Path) -> None:

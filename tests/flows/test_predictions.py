@@ -9,32 +9,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftcli.errors import DataError
-from ftcli.flows.predictions import ERRORS, RESULTS, RowWriter, kept, label_rows, predicted, write_whole
-from ftcli.tasks.classification import Classification
+from ftcli.flows.predictions import ERRORS, RowWriter, answered, kept, write_whole
 from tests.conftest import Ftcli, make_rows, write_rows
 
-TASK = Classification(("no", "yes", "maybe"), ("accuracy",))
+RESULTS = ("label", "probability")
 
 
 def written(rows: list[dict[str, object]], format: str) -> str:
     stream = io.BytesIO()
-    writer = RowWriter(stream, format)
+    writer = RowWriter(stream, format, last=RESULTS)
     writer.write(rows)
     return stream.getvalue().decode()
 
 
 def test_the_prediction_follows_the_rows_own_fields() -> None:
-    row = predicted({"id": 7, "a": "x"}, label="yes", probability=0.123456789)
-    assert list(row.items()) == [("id", 7), ("a", "x"), ("label", "yes"), ("probability", 0.123457)]
+    (row,) = answered([{"id": 7, "a": "x"}], [{"label": "yes", "probability": 0.5}], reserved=RESULTS)
+    assert list(row.items()) == [("id", 7), ("a", "x"), ("label", "yes"), ("probability", 0.5)]
 
 
 def test_fields_that_are_called_like_the_prediction_are_kept_under_other_names() -> None:
-    row = predicted({"label": "no", "a": "x", "probability": 1}, label="yes", probability=0.5)
+    rows = [{"label": "no", "a": "x", "probability": 1}]
+    (row,) = answered(rows, [{"label": "yes", "probability": 0.5}], reserved=RESULTS)
     assert list(row.items()) == [
         ("gold", "no"),
         ("a", "x"),
@@ -44,11 +43,12 @@ def test_fields_that_are_called_like_the_prediction_are_kept_under_other_names()
     ]
 
 
-NAMES = ["label", "gold", "input_gold", "probability", "input_probability", "error", "line", "x"]
+NAMES = ["label", "labels", "gold", "input_gold", "probability", "input_probability", "error", "line", "x"]
 
 
 @given(
-    row=st.dictionaries(st.sampled_from(NAMES), st.integers()), reserved=st.sampled_from([RESULTS, (*RESULTS, *ERRORS)])
+    row=st.dictionaries(st.sampled_from(NAMES), st.integers()),
+    reserved=st.sampled_from([RESULTS, (*RESULTS, *ERRORS), ("labels", "probabilities"), ("value",)]),
 )
 @settings(deadline=None, max_examples=60)
 def test_no_field_of_the_input_is_lost_or_taken_for_a_result(row: dict[str, object], reserved: tuple[str, ...]) -> None:
@@ -60,18 +60,9 @@ def test_no_field_of_the_input_is_lost_or_taken_for_a_result(row: dict[str, obje
     }
 
 
-def test_each_row_gets_the_label_that_scores_highest_in_the_rows_order() -> None:
-    scores = torch.tensor([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 2.0]])
-    rows = list(label_rows([{"n": number} for number in range(4)], scores, task=TASK))
-    assert [row["n"] for row in rows] == [0, 1, 2, 3]
-    assert [row["label"] for row in rows] == ["yes", "no", "no", "maybe"]
-    expected = torch.softmax(scores, 1).max(1).values.tolist()
-    assert [row["probability"] for row in rows] == pytest.approx(expected, abs=1e-6)
-
-
-def test_as_many_rows_as_scores_are_demanded() -> None:
+def test_as_many_answers_as_rows_are_demanded() -> None:
     with pytest.raises(ValueError, match="zip"):
-        list(label_rows([{}], torch.zeros(2, 3), task=TASK))
+        list(answered([{}], [{}, {}], reserved=RESULTS))
 
 
 values = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(st.characters(codec="utf-8")))
@@ -99,7 +90,7 @@ def test_csv_takes_its_columns_from_the_first_rows_and_leaves_blanks() -> None:
 
 
 def test_a_field_that_the_first_rows_of_a_csv_had_not_is_an_error_and_not_lost() -> None:
-    writer = RowWriter(io.BytesIO(), "csv")
+    writer = RowWriter(io.BytesIO(), "csv", last=RESULTS)
     writer.write([{"a": 1}])
     with pytest.raises(DataError, match="a field `b`"):
         writer.write([{"a": 1, "b": 2}])
@@ -107,7 +98,7 @@ def test_a_field_that_the_first_rows_of_a_csv_had_not_is_an_error_and_not_lost()
 
 def test_rows_with_errors_have_a_column_for_them_in_csv() -> None:
     stream = io.BytesIO()
-    writer = RowWriter(stream, "csv", with_errors=True)
+    writer = RowWriter(stream, "csv", last=(*RESULTS, *ERRORS))
     writer.write([{"a": 1, "error": "no text"}])
     writer.write([{"line": 2, "error": "not JSON"}])
     assert stream.getvalue() == b"a,label,probability,line,error\n1,,,,no text\n,,,2,not JSON\n"

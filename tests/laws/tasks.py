@@ -5,7 +5,8 @@ Their builders are found by name in the processes that torchrun starts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,17 @@ from torch.nn.functional import cross_entropy
 
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.world import launched_rank
-from ftcli.spec.sections import EvaluateSection
-from ftcli.tasks.base import Batch, Inference
+from ftcli.tasks.base import Batch, Inference, Task
+from ftcli.tasks.build import build_task as build_any_task
 from ftcli.tasks.classification import Classification, build_classification
+
+Variant = TypeVar("Variant", bound=Classification)
+
+
+def build_as(kind: type[Variant], *asked: Any) -> Variant:
+    """What a recipe asks for, as a task of a kind that is derived from classification."""
+    task = build_classification(*asked)
+    return kind(**{each.name: getattr(task, each.name) for each in fields(task)})
 
 
 def is_item(ids: Tensor) -> Tensor:
@@ -24,10 +33,8 @@ def is_item(ids: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class EvenTokens:
+class EvenTokens(Classification):
     """Is the token's number even? Asked of some tokens; the first two hidden values are the answer's logits."""
-
-    labels: tuple[str, ...]
 
     def count_items(self, split: TokenizedSplit, rows: Tensor) -> int:
         return sum(int(is_item(split.ids[split.offsets[row] : split.offsets[row + 1]]).sum()) for row in rows)
@@ -39,22 +46,15 @@ class EvenTokens:
         return cross_entropy(hidden[chosen][:, :2], ids[chosen] % 2, reduction="sum")
 
     def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
-        scores = model(**batch.inputs).logits
-        return Inference(scores, self.loss(model, batch) if with_loss else None)
-
-    def probabilities(self, scores: Tensor) -> Tensor:
-        return scores.softmax(1)
-
-    def measure(self, scores: Tensor, labels: Tensor) -> dict[str, float]:
-        return {"accuracy": float((scores.argmax(1) == labels).double().mean())}
+        return Inference(model(**batch.inputs).logits, self.loss(model, batch) if with_loss else None)
 
 
 HEADLESS = r"freeze.patterns=['pooler', 'classifier']"
 """What EvenTokens has no use for; DDP waits for the gradient of all that is trained."""
 
 
-def build_even_tokens(labels: tuple[str, ...], section: EvaluateSection) -> EvenTokens:
-    return EvenTokens(labels)
+def build_even_tokens(*asked: Any) -> EvenTokens:
+    return build_as(EvenTokens, *asked)
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class MeanLoss(Classification):
         return Classification.loss(self, model, batch) / len(batch.labels)
 
 
-def build_mean_loss(labels: tuple[str, ...], section: EvaluateSection) -> MeanLoss:
-    return MeanLoss(labels, build_classification(labels, section).metrics)
+def build_mean_loss(*asked: Any) -> MeanLoss:
+    return build_as(MeanLoss, *asked)
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Remembering(Classification):
         return Classification.loss(self, model, batch) * (1 + 0.1 * len(self.calls))
 
 
-def build_remembering(labels: tuple[str, ...], section: EvaluateSection) -> Remembering:
-    return Remembering(labels, build_classification(labels, section).metrics)
+def build_remembering(*asked: Any) -> Remembering:
+    return build_as(Remembering, *asked)
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,14 @@ class Meddling(Classification):
         return Classification.loss(self, model, batch)
 
 
-def build_meddling(labels: tuple[str, ...], section: EvaluateSection) -> Meddling:
-    return Meddling(labels, build_classification(labels, section).metrics)
+def build_meddling(*asked: Any) -> Meddling:
+    return build_as(Meddling, *asked)
 
 
-def build_on_rank_0_alone(labels: tuple[str, ...], section: EvaluateSection) -> Classification:
+def build_on_rank_0_alone(*asked: Any) -> Task:
     if launched_rank() > 0:
         raise ValueError("this task is for rank 0")
-    return build_classification(labels, section)
+    return build_any_task(*asked)
 
 
 @dataclass(frozen=True)
@@ -112,5 +112,5 @@ class RankAware(Classification):
         return Classification.loss(self, model, batch) * (1 + 0.1 * launched_rank())
 
 
-def build_rank_aware(labels: tuple[str, ...], section: EvaluateSection) -> RankAware:
-    return RankAware(labels, build_classification(labels, section).metrics)
+def build_rank_aware(*asked: Any) -> RankAware:
+    return build_as(RankAware, *asked)

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from ftcli.flows.laws.accumulation import check, compare, compared_steps, cut_run, gradient_of, train_all
+from ftcli.flows.laws.accumulation import WHOLE, check, compare, compared_steps, cut_run, gradient_of, train_all
 from ftcli.flows.laws.measure import BOUNDS, gradients, relative_distance
 from ftcli.modeling.freezing import apply_stage
 from ftcli.runtime.activity import finish
 from tests.conftest import make_rows
-from tests.laws.rig import make_bench, make_parts, make_run, spec_of
+from tests.laws.rig import LOSSES, TASKS, make_bench, make_parts, make_run, spec_for, spec_of
 from tests.laws.tasks import HEADLESS, build_even_tokens, build_mean_loss
 
 BASE = ("model.dropout=0.0", "batch.size=32")
@@ -31,13 +32,24 @@ CUTS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("step", [0, 1], ids=["full group", "short last group"])
 def test_every_cut_gives_the_gradient_of_the_uncut_step(project: Path, step: int, dtype: torch.dtype) -> None:
     parts = make_parts(spec_of(project / "tiny.toml", *BASE), dtype=dtype)
-    assert len(finish(cut_run(parts, project, {"micro_size": 32})).feed.group(step).batches) == 1
+    assert len(finish(cut_run(parts, project, WHOLE)).feed.group(step).batches) == 1
     for cut in CUTS:
         found = finish(compare(parts, project, step=step, cuts=[cut]))
         assert found.num_rows == (32, 13)[step]
         assert found.num_batches[0] > 1
         assert found.gradient < BOUNDS[dtype], cut
         assert found.loss < BOUNDS[dtype], cut
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("settings", [*LOSSES.values(), *TASKS.values()], ids=[*LOSSES, *TASKS])
+def test_so_it_is_with_every_loss_and_task(project: Path, settings: tuple[str, ...], dtype: torch.dtype) -> None:
+    parts = make_parts(spec_for(project, *BASE, *settings), dtype=dtype)
+    for step in (0, 1):
+        found = finish(compare(parts, project, step=step, cuts=CUTS))
+        assert min(found.num_batches) > 1
+        assert found.gradient < BOUNDS[dtype]
+        assert found.loss < BOUNDS[dtype]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
@@ -84,11 +96,13 @@ def test_with_a_window_the_short_group_is_found_wherever_it_comes(project: Path,
         ("batch.size=13", "batch.max_tokens=64", "batch.window=2"),
         (r"freeze.patterns=['^bert']", r"freeze.stages=[{at={epoch=1}, unfreeze=['layer\.2\.']}]"),
         ("model.head=mean", "optimizer.layer_decay=0.8"),
+        (*LOSSES["R-Drop of weighted symmetric pairs"], "batch.size=13"),
+        (*TASKS["tagging with a CRF"], "batch.size=13"),
     ],
-    ids=["short group", "tokens and window", "stages", "mean"],
+    ids=["short group", "tokens and window", "stages", "mean", "weighted symmetric pairs", "windows and a CRF"],
 )
 def test_prove_finds_it_true(project: Path, settings: tuple[str, ...]) -> None:
-    checks = finish(check(make_bench(spec_of(project / "tiny.toml", *settings), project / "bench")))
+    checks = finish(check(make_bench(spec_for(project, *settings), project / "bench")))
     assert len(checks) == 4
     assert all(each.holds for each in checks), checks
 
@@ -120,3 +134,16 @@ def test_the_gradient_is_that_of_the_mean_loss_that_transformers_computes(projec
     loss.backward()
     assert relative_distance(found, gradients(model)) < 1e-9
     assert found_loss == pytest.approx(float(loss.detach()), rel=1e-9)
+
+
+def test_with_class_weights_it_is_that_of_the_weighted_mean(project: Path) -> None:
+    settings = (*BASE, "batch.micro_size=4", *LOSSES["class weights"])
+    run = make_run(spec_of(project / "tiny.toml", *settings), project / "a")
+    found, found_loss = gradient_of(run, 0)
+    group = next(run.feed.groups(0, 1))
+    logits = [run.model.eval()(**batch.inputs).logits for batch in group.batches]
+    labels = torch.cat([batch.labels for batch in group.batches])
+    loss = cross_entropy(torch.cat(logits), labels, weight=torch.tensor([0.3, 2.7]).double())
+    torch.autograd.backward(loss)
+    assert relative_distance(found, gradients(run.model)) < 1e-7  # the weights are kept in single precision
+    assert found_loss == pytest.approx(float(loss.detach()), rel=1e-7)

@@ -6,15 +6,16 @@ import json
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor, nn
 
-from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch
 from ftcli.tasks.classification import Classification
 from tests.conftest import run_torchrun, spawn
 from tests.laws.processes import launched
+from tests.laws.tasks import build_as
 from tests.laws.test_resume import assert_same_bytes
 
 SETTINGS = ("checkpoint.every=3", "evaluate.every=never", "train.epochs=4")
@@ -76,8 +77,8 @@ class Unwell(Classification):
         return Classification.loss(self, model, batch)
 
 
-def build_unwell(labels: tuple[str, ...], section: EvaluateSection) -> Unwell:
-    return Unwell(labels, build_classification(labels, section).metrics)
+def build_unwell(*asked: Any) -> Unwell:
+    return build_as(Unwell, *asked)
 
 
 SCRIPT = """

@@ -19,7 +19,7 @@ from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 from ftcli.train.events import CheckpointSaved, RunFinished, StepDone
-from tests.laws.rig import make_bench, spec_of, weights
+from tests.laws.rig import LOSSES, TASKS, make_bench, spec_for, spec_of, weights
 from tests.laws.tasks import HEADLESS, build_even_tokens, build_remembering
 
 STAGED = (
@@ -33,6 +33,8 @@ STAGED = (
     "checkpoint.keep=20",
 )
 """Dropout on, three stages, groups, warm-up and clipping: all that a restart could get wrong."""
+
+OTHER = {name: LOSSES[name] for name in ("class weights", "R-Drop of weighted symmetric pairs")} | TASKS
 
 
 def run_to_end(spec: RunSpec, folder: Path) -> list[object]:
@@ -75,13 +77,14 @@ def test_stopping_again_and_again_changes_no_bit(project: Path, whole: Path) -> 
         (("optimizer.kind=sgd", "optimizer.momentum=0.9", "batch.window=3"), build_any_task),
         (("batch.max_tokens=48", "model.head=mean", "optimizer.layer_decay=0.8"), build_any_task),
         (("batch.size=11", HEADLESS, "optimizer.groups=[{match='layer', weight_decay=0.0}]"), build_even_tokens),
+        *((settings, build_any_task) for settings in OTHER.values()),
     ],
-    ids=["fp16", "momentum and window", "tokens and mean", "uneven items"],
+    ids=["fp16", "momentum and window", "tokens and mean", "uneven items", *OTHER],
 )
 def test_so_it_is_with_other_arithmetic_and_other_tasks(
     project: Path, settings: tuple[str, ...], build_task: BuildTask
 ) -> None:
-    spec = spec_of(project / "tiny.toml", *STAGED, *settings)
+    spec = spec_for(project, *STAGED, *settings)
     list(train(spec, run_dir="whole", build_task=build_task))
     finish(in_legs(spec, project / "cut", legs=(5, 2, 20), build_task=build_task))
     assert_same_bytes(project / "cut", project / "whole")

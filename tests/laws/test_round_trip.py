@@ -17,7 +17,7 @@ from ftcli.spec.document import parse_document
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import load_recipe, resolve_layers
 from tests.conftest import make_rows
-from tests.laws.rig import make_bench, spec_of
+from tests.laws.rig import LOSSES, TASKS, make_bench, spec_for, spec_of
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.toml"))
 
@@ -29,7 +29,8 @@ def test_every_recipe_of_the_project_loads_dumps_and_reloads_to_an_equal_spec(pa
 
 
 def logits(folder: Path, rows: list[dict[str, str]]) -> torch.Tensor:
-    return open_predictor(folder).score(rows).scores
+    predictor = open_predictor(folder)
+    return finish(predictor.score(predictor.split(rows))).scores
 
 
 def test_a_checkpoint_with_the_auto_head_gives_the_same_logits_in_plain_transformers(project: Path) -> None:
@@ -40,7 +41,7 @@ def test_a_checkpoint_with_the_auto_head_gives_the_same_logits_in_plain_transfor
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     assert model.config.id2label == {0: "no", 1: "yes"}
-    ours = predictor.score(rows).scores
+    ours = logits(Path("run/best"), rows)
     inputs = predictor.tokenizer.inner(
         [r["a"] for r in rows], [r["b"] for r in rows], padding=True, return_tensors="pt"
     )
@@ -68,6 +69,12 @@ def test_prove_finds_it_true_of_every_head(project: Path, head: str) -> None:
     checks = finish(check(bench))
     assert [each.holds for each in checks] == [True, True], checks
     assert checks[1].what == {"auto": "same in transformers", "mean": "encoder tensors that differ"}[head]
+
+
+@pytest.mark.parametrize("settings", [LOSSES["symmetric pairs"], *TASKS.values()], ids=["symmetric pairs", *TASKS])
+def test_prove_finds_it_true_of_every_task(project: Path, settings: tuple[str, ...]) -> None:
+    checks = finish(check(make_bench(spec_for(project, *settings), project / "bench")))
+    assert [each.holds for each in checks] == [True, True], checks
 
 
 def test_prove_finds_weights_that_are_not_those_that_were_saved(project: Path) -> None:

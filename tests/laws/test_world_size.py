@@ -16,7 +16,7 @@ from ftcli.runtime.activity import finish
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 from tests.conftest import spawn
-from tests.laws.rig import make_bench, spec_of, weights
+from tests.laws.rig import LOSSES, TASKS, make_bench, spec_for, spec_of, weights
 from tests.laws.tasks import HEADLESS, build_even_tokens, build_on_rank_0_alone, build_rank_aware
 
 SETTINGS = (
@@ -99,11 +99,22 @@ def test_from_one_rank_to_two_and_back_to_one(project: Path) -> None:
             ("batch.size=13", "batch.max_tokens=64", "batch.window=2", "train.max_grad_norm=0.1", HEADLESS),
             build_even_tokens,
         ),
+        ((*LOSSES["class weights"], "batch.size=11", "batch.micro_size=2"), build_any_task),
+        ((*LOSSES["R-Drop of weighted symmetric pairs"], "batch.size=11", "batch.max_tokens=64"), build_any_task),
+        ((*TASKS["multi-label"], "batch.size=11"), build_any_task),
+        ((*TASKS["tagging with a CRF"], "batch.size=11", "batch.micro_size=3"), build_any_task),
     ],
-    ids=["stages, and fewer rows than ranks", "uneven items, tokens, a window and clipping"],
+    ids=[
+        "stages, and fewer rows than ranks",
+        "uneven items, tokens, a window and clipping",
+        "class weights",
+        "R-Drop of weighted symmetric pairs",
+        "any number of labels, in both orders",
+        "windows and a CRF",
+    ],
 )
 def test_prove_finds_it_true(project: Path, settings: tuple[str, ...], build_task: BuildTask) -> None:
-    bench = make_bench(spec_of(project / "tiny.toml", *settings), project / "bench", build_task=build_task)
+    bench = make_bench(spec_for(project, *settings), project / "bench", build_task=build_task)
     checks = finish(check(bench))
     assert [each.holds for each in checks] == [True, True, True], checks
 

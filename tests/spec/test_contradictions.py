@@ -7,6 +7,7 @@ import pytest
 from ftcli.spec.contradictions import contradictions, one_cut
 
 DATA = "[data]\nname = 'demo'\n"
+OWN = "[data]\ntrain = 'a'\ncolumns = { text = 'a' }\n"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,37 @@ DATA = "[data]\nname = 'demo'\n"
             '`evaluate.best` is "accuracy", which `evaluate.metrics` (f1, mcc) leaves out',
         ),
         (
+            DATA + "[evaluate]\nmetrics = ['accuracy', 'loss']\n",
+            ("evaluate", "metrics", 1),
+            "there is no metric `loss` for classification",
+        ),
+        (
+            DATA + "[task]\nmulti_label = true\n[evaluate]\nbest = 'accuracy'\n",
+            ("evaluate", "best"),
+            "there is no metric `accuracy` for multilabel",
+        ),
+        (
+            DATA + "[task]\nkind = 'regression'\n[evaluate]\nmetrics = ['mse']\n",
+            ("evaluate", "metrics"),
+            '`evaluate.best` is "pearson", which `evaluate.metrics` (mse) leaves out',
+        ),
+        (
+            DATA + "[task]\nfocal_gamma = 2.0\nlabel_smoothing = 0.1\n",
+            ("task", "label_smoothing"),
+            "`task.focal_gamma` is 2 and `task.label_smoothing` 0.1: they pull against each other",
+        ),
+        (DATA + "[task]\nthreshold = 0.4\n", ("task", "threshold"), "`task.threshold` is for rows with any number"),
+        (
+            DATA + "[task]\nmulti_label = true\nr_drop = 1.0\n",
+            ("task", "r_drop"),
+            "`task.r_drop` is for rows with one label",
+        ),
+        (
+            DATA + "[task]\nmulti_label = true\nclass_weights = 'balanced'\n",
+            ("task", "class_weights"),
+            '`task.class_weights` = "balanced" is for rows with one label',
+        ),
+        (
             DATA + "[[freeze.stages]]\nat = { step = 1 }\n[[freeze.stages]]\nat = { step = 2, epoch = 1 }\n",
             ("freeze", "stages", 1, "at"),
             "a stage begins at one point, not at step and epoch",
@@ -83,12 +115,19 @@ def test_each_contradiction_is_found_at_its_key(text: str, key: tuple[str | int,
         DATA,
         DATA + "validation = 'off'\ntest = 'off'\nlabels = 'auto'\nholdout = 0.0\nformat = { kind = 'auto' }\n",
         "[data]\ntrain = 'a'\ncolumns = {}\nholdout = 0.5\nvalidation = 'off'\nformat = { quotes = 'literal' }\n",
+        DATA + "tags = { scheme = 'auto', to = 'bioes' }\nlabel_map = {}\nlabel_separator = ','\n",
+        OWN + "tags = { to = 'bio' }\n[task]\nkind = 'tagging'\n",
+        OWN + "tags = { scheme = 'auto' }\n",
+        OWN + "labels = ['a']\nlabel_map = { a = 'b' }\n[task]\nmulti_label = true\n",
         DATA + "[batch]\nmicro_size = 32\n",
         DATA + "[batch]\nsize = 4\naccumulation = 4\n",
         DATA + "[batch]\nmax_tokens = 128\n",
         DATA + "max_length = 16\n[batch]\nmax_tokens = 16\n",
         DATA + "[evaluate]\nmetrics = ['f1']\nbest = 'f1'\n",
         DATA + "[evaluate]\nmetrics = ['f1']\nbest = 'loss'\n",
+        DATA + "[task]\nfocal_gamma = 2.0\nr_drop = 1.0\nclass_weights = 'balanced'\n[evaluate]\nbest = 'auto'\n",
+        DATA + "[task]\nmulti_label = true\nthreshold = 0.4\nclass_weights = { a = 2.0 }\nfocal_gamma = 'off'\n",
+        DATA + "[task]\nkind = 'regression'\n[evaluate]\nmetrics = ['mse']\nbest = 'mse'\n",
         DATA + "[[freeze.stages]]\nat = { fraction = 0.5 }\nunfreeze = ['^a$']\n",
     ],
 )
@@ -118,6 +157,33 @@ def test_ways_to_cut_are_counted_as_numbers_only() -> None:
     assert not list(one_cut({"batch": {"micro_size": "auto", "max_tokens": 256, "accumulation": "off"}}))
     (problem,) = one_cut({"batch": {"micro_size": 1, "max_tokens": 256, "accumulation": 2}})
     assert problem.key == ("batch", "max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        (DATA + "tags = { to = 'bio' }\n[task]\nkind = 'tagging'\n", ("data", "tags"), "`data.tags` goes with files"),
+        (DATA + "label_map = { a = 'b' }\n", ("data", "label_map"), "`data.label_map` goes with files"),
+        (DATA + "label_separator = ';'\n", ("data", "label_separator"), "`data.label_separator` goes with files"),
+        (DATA + "format = { comments = true }\n", ("data", "format"), "`data.format` goes with files"),
+        (OWN + "tags = { to = 'bio' }\n", ("data", "tags"), "`data.tags` is for tagged words"),
+        (OWN + "labels = ['a']\n[task]\nkind = 'regression'\n", ("data", "labels"), "`data.labels` has no place"),
+        (
+            OWN + "label_map = { a = 'b' }\n[task]\nkind = 'regression'\n",
+            ("data", "label_map"),
+            "`data.label_map` has no place",
+        ),
+        (
+            "[data]\ntrain = 'a'\ncolumns = { text = 'a', pair = 'b' }\n[task]\nkind = 'tagging'\n",
+            ("data", "columns", "pair"),
+            "`data.columns.pair` has no place",
+        ),
+    ],
+)
+def test_what_does_not_go_with_a_task_or_a_built_in_is_found(text: str, key: tuple[str | int, ...], says: str) -> None:
+    (problem,) = contradictions(tomllib.loads(text))
+    assert problem.what.startswith(says)
+    assert problem.key == key
 
 
 def test_several_contradictions_are_all_found() -> None:

@@ -1,14 +1,24 @@
-"""Metrics agree with scikit-learn's, ties and absent labels included."""
+"""Metrics agree with scikit-learn's and with textbooks, ties and absent labels included."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from ftcli.tasks.metrics import accuracy, class_scores, confusion_matrix, matthews, mean_roc_auc, roc_auc
+from ftcli.tasks.metrics import (
+    accuracy,
+    class_scores,
+    confusion_matrix,
+    matthews,
+    mean_roc_auc,
+    pearson,
+    roc_auc,
+    spearman,
+)
 
 
 @st.composite
@@ -82,3 +92,41 @@ def test_the_area_is_not_defined_where_a_label_has_no_rows() -> None:
 def test_the_area_is_1_when_every_positive_row_is_above_and_a_half_when_all_are_equal(order: int, area: float) -> None:
     scores = torch.arange(10.0) * order
     assert roc_auc(scores, torch.arange(10) >= 4) == area
+
+
+few = st.integers(-6, 6).map(lambda number: number / 4)
+numbers = st.one_of(few, st.floats(-1e3, 1e3, width=32))
+pairs = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30)
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Each value's rank, equal ones sharing the mean of theirs."""
+    below = (values[None, :] < values[:, None]).sum(1)
+    equal = (values[None, :] == values[:, None]).sum(1)
+    return below + (equal + 1) / 2
+
+
+def assert_correlation(found: float | None, first: np.ndarray, second: np.ndarray) -> None:
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        assert found is None
+    else:
+        assert found == pytest.approx(np.corrcoef(first, second)[0, 1], abs=1e-6)
+
+
+@given(pairs)
+@settings(deadline=None, max_examples=150)
+def test_correlations_are_the_textbooks_with_ties_and_without(rows: list[tuple[float, float]]) -> None:
+    first, second = np.array(rows).T
+    left, right = torch.tensor(first), torch.tensor(second)
+    assert_correlation(spearman(left, right), ranks(first), ranks(second))
+    if min(np.ptp(first), np.ptp(second)) == 0 or min(np.ptp(first), np.ptp(second)) > 1e-3:
+        assert_correlation(pearson(left, right), first, second)
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-30, 1e30])
+@pytest.mark.parametrize("count", [2, 3, 7, 49])
+def test_there_is_no_correlation_with_what_is_the_same_everywhere(value: float, count: int) -> None:
+    same, other = torch.full((count,), value, dtype=torch.float64), torch.arange(count).double()
+    for correlation in (pearson, spearman):
+        assert correlation(same, other) is None
+        assert correlation(other, same) is None

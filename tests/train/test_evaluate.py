@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ftcli.data.tokens import UNLABELLED, TokenizedSplit
+from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.activity import Activity, finish
 from ftcli.runtime.encoding import Encoded
 from ftcli.runtime.world import World
+from ftcli.tasks.base import Task
 from ftcli.tasks.classification import Classification
-from ftcli.train.evaluate import Scores, measure, score_split
+from ftcli.tasks.losses import LabelLoss
+from ftcli.tasks.tagging import Tagging
+from ftcli.train.evaluate import Scores, score_split
 
 TASK = Classification(("no", "yes"), ("accuracy", "f1"))
 
@@ -46,20 +50,20 @@ def logits_of(first: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 def make_split(rows: int, *, labelled: bool = True) -> TokenizedSplit:
     rng = random.Random(rows)
     ids = [[number + 1] * rng.randint(1, 9) for number in range(rows)]
-    labels = [rng.randint(0, 1) if labelled else UNLABELLED for _ in range(rows)]
+    labels = torch.tensor([rng.randint(0, 1) for _ in range(rows)]) if labelled else None
     return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), labels)
 
 
-def score(model: nn.Module, split: TokenizedSplit, *, batch_size: int = 4) -> Scores:
-    return finish(steps(model, split, batch_size=batch_size))
+def score(model: nn.Module, split: TokenizedSplit, *, batch_size: int = 4, task: Task = TASK) -> Scores:
+    return finish(steps(model, split, batch_size=batch_size, task=task))
 
 
-def steps(model: nn.Module, split: TokenizedSplit, *, batch_size: int):
+def steps(model: nn.Module, split: TokenizedSplit, *, batch_size: int, task: Task = TASK):
     return score_split(
         model,
         split,
         name="validation",
-        task=TASK,
+        task=task,
         world=World(),
         pad_id=0,
         batch_size=batch_size,
@@ -76,6 +80,65 @@ def test_every_row_is_scored_once_and_scores_come_in_row_order(rows: int, batch_
     expected = logits_of(torch.arange(1, rows + 1), split.lengths)
     assert torch.equal(found.scores, expected)
     assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
+
+
+def make_windows(rows: int, *, words: bool = False) -> TokenizedSplit:
+    """One to three sequences a row, the n-th of the token n + 1; with words, up to as many as it has tokens."""
+    rng = random.Random(rows)
+    sequences = [rng.randint(1, 3) for _ in range(rows)]
+    ids = [[number + 1] * rng.randint(1, 9) for number in range(sum(sequences))]
+    positions = [sorted(rng.sample(range(len(tokens)), rng.randint(0, len(tokens)))) for tokens in ids]
+    positions[0] = [0]
+    found = Encoded(ids, None, [1] * rows, sequences=sequences, positions=positions if words else None)
+    return TokenizedSplit.of(found, torch.randint(2, (sum(map(len, positions)) if words else rows,)))
+
+
+@given(rows=st.integers(1, 20), batch_size=st.integers(1, 60))
+@settings(deadline=None, max_examples=50)
+def test_every_sequence_of_a_row_is_scored_once_and_rows_get_their_mean(rows: int, batch_size: int) -> None:
+    model, split = Counting(torch.float64), make_windows(rows)
+    found = score(model, split, batch_size=batch_size)
+    assert sorted(model.seen) == list(range(split.num_sequences))
+    assert max(model.sizes) <= batch_size
+    expected = logits_of(torch.arange(1, split.num_sequences + 1), split.lengths)
+    assert torch.equal(found.scores, expected)
+    assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
+    assert split.row_offsets is not None
+    each = torch.split(expected.softmax(1), split.row_offsets.diff().tolist())
+    assert torch.allclose(found.found.exp(), torch.stack([part.mean(0) for part in each]))
+
+
+class Spelling(nn.Module):
+    """Scores of each token are a fixed function of the token and its place."""
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+        places = torch.arange(input_ids.shape[1]).expand_as(input_ids)
+        return SimpleNamespace(logits=torch.stack((torch.sin(input_ids.double()), torch.cos(places.double())), 2))
+
+
+@given(rows=st.integers(1, 20), batch_size=st.integers(1, 60))
+@settings(deadline=None, max_examples=50)
+def test_words_are_scored_once_each_and_come_in_the_rows_order(rows: int, batch_size: int) -> None:
+    split = make_windows(rows, words=True)
+    tags = Tagging(words="tokens", labels=("O", "B-x"), scheme="bio", metrics=("accuracy",))
+    found = score(Spelling(), split, batch_size=batch_size, task=tags)
+    assert split.item_offsets is not None
+    assert split.positions is not None
+    tokens = torch.arange(1, split.num_sequences + 1).repeat_interleave(split.item_offsets.diff())
+    expected = torch.stack((torch.sin(tokens.double()), torch.cos(split.positions.double())), 1)
+    assert torch.equal(found.scores, expected)
+    assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
+    assert torch.equal(found.found[:, 0].long(), expected.argmax(1))
+
+
+def test_with_class_weights_the_loss_is_the_weighted_mean() -> None:
+    weighted = replace(TASK, criterion=LabelLoss(weights=(0.25, 3.0)))
+    split = make_windows(13)
+    found = score(Counting(torch.float64), split, task=weighted)
+    expected = cross_entropy(found.scores, split.labels, weight=torch.tensor([0.25, 3.0]).double())
+    assert found.loss == pytest.approx(float(expected), rel=1e-12)
+    unlabelled = TokenizedSplit.of(Encoded([[1], [2]], None, [1, 1]), None)
+    assert score(Counting(), unlabelled, task=weighted).loss is None
 
 
 def test_the_loss_does_not_depend_on_the_batches() -> None:
@@ -123,6 +186,6 @@ def test_metrics_are_of_the_whole_split() -> None:
     split = make_split(30)
     found = score(Counting(), split)
     right = found.scores.argmax(1) == split.labels
-    metrics = measure(TASK, split, found)
+    metrics = TASK.measure(found.found, split)
     assert set(metrics) == {"accuracy", "f1"}
     assert metrics["accuracy"] == pytest.approx(float(right.double().mean()))

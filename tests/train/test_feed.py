@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,10 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.encoding import Encoded
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
+from ftcli.tasks.base import Task
 from ftcli.tasks.classification import Classification
+from ftcli.tasks.losses import LabelLoss
+from ftcli.tasks.tagging import Tagging
 from ftcli.train.feed import Feed, Group, choose_cut
 
 PAD = 0
@@ -24,13 +28,37 @@ def make_split(rows: int, *, longest: int = 12, seed: int = 0) -> TokenizedSplit
     """Row n is the token n + 1, so many times; its label is n % 2."""
     rng = random.Random(seed)
     ids = [[number + 1] * rng.randint(1, longest) for number in range(rows)]
-    return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), [number % 2 for number in range(rows)])
+    return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), torch.arange(rows) % 2)
 
 
-def make_feed(split: TokenizedSplit, cut: Cut, *, rank: int = 0, ranks: int = 1, seed: int = 1, **batch: int) -> Feed:
+def make_windows(rows: int, *, words: bool) -> TokenizedSplit:
+    """Row n is one to three sequences of the token n + 1; with words, each sequence has none, one or two of them."""
+    rng = random.Random(rows)
+    sequences = [1 + number % 3 for number in range(rows)]
+    ids = [[row + 1] * rng.randint(1, 12) for row, count in enumerate(sequences) for _ in range(count)]
+    positions = [sorted(rng.sample(range(len(tokens)), min(len(tokens), rng.randint(0, 2)))) for tokens in ids]
+    found = Encoded(ids, None, [1] * rows, sequences=sequences, positions=positions if words else None)
+    return TokenizedSplit.of(found, torch.arange(sum(map(len, positions)) if words else rows) % 2)
+
+
+TASK = Classification(("no", "yes"), ("accuracy",))
+WEIGHTED = replace(TASK, criterion=LabelLoss(weights=(0.25, 3.0)))
+TAGS = Tagging(words="tokens", labels=("O", "B-x"), scheme="bio", metrics=("accuracy",))
+
+
+def make_feed(
+    split: TokenizedSplit,
+    cut: Cut,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
+    seed: int = 1,
+    task: Task = TASK,
+    **batch: int,
+) -> Feed:
     return Feed(
         split,
-        task=Classification(("no", "yes"), ("accuracy",)),
+        task=task,
         batch=BatchSection(**batch),
         cut=cut,
         seed=seed,
@@ -70,6 +98,50 @@ def test_an_epoch_has_every_row_exactly_once_whatever_the_cut_and_the_world(
     assert sorted(seen) == list(range(rows))
 
 
+@given(
+    rows=st.integers(1, 20),
+    size=st.integers(1, 9),
+    cut=cuts,
+    ranks=st.integers(1, 4),
+    window=st.integers(1, 3),
+    words=st.booleans(),
+)
+@settings(deadline=None, max_examples=80)
+def test_a_rows_sequences_stay_in_one_step_and_an_epoch_has_each_of_them_once(
+    *, rows: int, size: int, cut: Cut, ranks: int, window: int, words: bool
+) -> None:
+    split, task = make_windows(rows, words=words), TAGS if words else TASK
+    feeds = [
+        make_feed(split, cut, rank=rank, ranks=ranks, task=task, size=size, window=window) for rank in range(ranks)
+    ]
+    seen: list[int] = []
+    for step in range(feeds[0].steps_per_epoch):
+        groups, expected = [feed.group(step) for feed in feeds], feeds[0].rows(step)
+        sequences = split.sequences_of(expected)
+        there = [row for group in groups for row in rows_of(group)]
+        assert sorted(there) == sorted(split.rows_of(sequences).tolist())
+        assert {group.num_rows for group in groups} == {len(expected)}
+        assert {group.num_items for group in groups} == {len(split.items_of(sequences))}
+        assert {group.num_tokens for group in groups} == {int(split.lengths[sequences].sum())}
+        assert len({len(group.batches) for group in groups}) == 1
+        batches = [batch for group in groups for batch in group.batches if batch.weight]
+        assert sum(int((batch.labels >= 0).sum()) for batch in batches) == len(split.items_of(sequences))
+        seen += expected.tolist()
+    assert sorted(seen) == list(range(rows))
+
+
+@given(rows=st.integers(1, 20), size=st.integers(1, 9), cut=cuts, ranks=st.integers(1, 3))
+@settings(deadline=None, max_examples=40)
+def test_with_class_weights_items_are_the_weights_of_all_that_the_ranks_share(
+    rows: int, size: int, cut: Cut, ranks: int
+) -> None:
+    split = make_windows(rows, words=False)
+    for rank in range(ranks):
+        group = make_feed(split, cut, rank=rank, ranks=ranks, task=WEIGHTED, size=size).group(0)
+        labels = split.labels[split.sequences_of(make_feed(split, cut, task=WEIGHTED, size=size).rows(0))]
+        assert group.num_items == pytest.approx(sum((0.25, 3.0)[label] for label in labels.tolist()))
+
+
 @given(cut=cuts, ranks=st.integers(1, 3), size=st.integers(1, 12))
 @settings(deadline=None, max_examples=40)
 def test_batches_are_padded_to_their_longest_row_and_labels_go_with_their_rows(cut: Cut, ranks: int, size: int) -> None:
@@ -93,6 +165,15 @@ def test_a_rank_without_rows_gets_a_dummy_that_counts_for_nothing() -> None:
     [dummy] = next(group for group in groups if not rows_of(group)).batches
     assert dummy.weight == 0
     assert len(dummy.labels) == 1
+
+
+def test_a_dummy_of_a_row_with_several_sequences_is_one_of_them() -> None:
+    split = make_windows(3, words=True)
+    groups = [make_feed(split, Cut(rows=99), rank=rank, ranks=9, task=TAGS, size=3).group(0) for rank in range(9)]
+    dummies = [batch for group in groups for batch in group.batches if batch.weight == 0]
+    assert len(dummies) == 3  # six sequences for nine ranks
+    assert [len(batch.rows) for batch in dummies] == [1, 1, 1]
+    assert all(batch.words is not None for batch in dummies)
 
 
 def test_no_batch_is_larger_than_the_cut_allows() -> None:

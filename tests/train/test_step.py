@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,12 +13,12 @@ from torch import Tensor, nn
 
 from ftcli.errors import NonFiniteError, OutOfMemoryError
 from ftcli.flows.train import resume, train
-from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch
 from ftcli.tasks.classification import Classification
 from ftcli.train.events import Noted, StepDone
 from tests.conftest import run_torchrun
 from tests.laws.rig import spec_of, weights
+from tests.laws.tasks import build_as
 
 AUTO = ("batch.micro_size=auto", "batch.size=16", "train.steps=4", "evaluate.every=never")
 
@@ -34,12 +35,12 @@ class Hungry(Classification):
         return Classification.loss(self, model, batch)
 
 
-def build_hungry(labels: tuple[str, ...], section: EvaluateSection) -> Hungry:
-    return Hungry(labels, build_classification(labels, section).metrics)
+def build_hungry(*asked: Any) -> Hungry:
+    return build_as(Hungry, *asked)
 
 
-def build_starving(labels: tuple[str, ...], section: EvaluateSection) -> Hungry:
-    return Hungry(labels, build_classification(labels, section).metrics, fits=0)
+def build_starving(*asked: Any) -> Hungry:
+    return replace(build_hungry(*asked), fits=0)
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Poisoned(Classification):
         return losses * torch.where((batch.rows == 7).any(), float("nan"), 1.0)
 
 
-def build_poisoned(labels: tuple[str, ...], section: EvaluateSection) -> Poisoned:
-    return Poisoned(labels, build_classification(labels, section).metrics)
+def build_poisoned(*asked: Any) -> Poisoned:
+    return build_as(Poisoned, *asked)
 
 
 def test_running_out_of_memory_halves_the_micro_batch_and_keeps_the_step(project: Path) -> None:
@@ -111,6 +112,15 @@ def test_the_rows_of_a_loss_that_is_no_number_are_named_and_the_weights_are_thos
         list(train(spec_of(project / "tiny.toml", *settings, stopped), run_dir="before"))
         left, right = weights(project / "run/last"), weights(project / "before/last")
         assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_a_row_of_several_sequences_is_named_once(project: Path) -> None:
+    spec = spec_of(project / "tiny.toml", "task.symmetric=true", "batch.size=45", "batch.micro_size=45")
+    with pytest.raises(NonFiniteError, match="in step 1") as caught:
+        list(train(spec, run_dir="run", build_task=build_poisoned))
+    assert 7 in caught.value.rows
+    assert len(caught.value.rows) == len(set(caught.value.rows))
+    assert f"among {len(caught.value.rows)} of its rows" in str(caught.value)
 
 
 SCRIPT = """

@@ -34,7 +34,7 @@ def order_rows() -> Rows:
         num_lists = size * LISTS_PERCENT // 100
         shapes = [_list] * num_lists + [_sentence] * (size - num_lists)
         rng.shuffle(shapes)
-        rows[split] = [make_new(partial(_row, shape, templates, unseen, rng), "tokens", seen) for shape in shapes]
+        rows[split] = [make_new(partial(_row, shape, templates, unseen, rng), seen) for shape in shapes]
     return rows
 
 
@@ -50,9 +50,10 @@ def _list(templates: dict[str, Any], rng: random.Random) -> str:
     return f"{wording} and that is all ."
 
 
-def _row(shape: _Shape, templates: dict[str, Any], unseen: float, rng: random.Random) -> Fields:
+def _row(shape: _Shape, templates: dict[str, Any], unseen: float, rng: random.Random) -> tuple[str, Fields]:
     tagged = [pair for word in shape(templates, rng).split() for pair in _tagged(word, templates, unseen, rng)]
-    return {"tokens": [token for token, _ in tagged], "tags": [tag for _, tag in tagged]}
+    tokens, tags = [token for token, _ in tagged], [tag for _, tag in tagged]
+    return " ".join(tokens), {"tokens": tokens, "tags": tags}
 
 
 def _tagged(word: str, templates: dict[str, Any], unseen: float, rng: random.Random) -> Iterator[tuple[str, str]]:

@@ -23,10 +23,10 @@ def star_rows() -> Rows:
     templates = load_templates("stars.toml")
     seen: set[str] = set()
     make = partial(_row, templates, rng)
-    return {split: [make_new(make, "review", seen) for _ in range(size)] for split, size in SIZES.items()}
+    return {split: [make_new(make, seen) for _ in range(size)] for split, size in SIZES.items()}
 
 
-def _row(templates: dict[str, Any], rng: random.Random) -> Fields:
+def _row(templates: dict[str, Any], rng: random.Random) -> tuple[str, Fields]:
     opening, ending = rng.choice([*templates["openings"]]), rng.choice([*templates["endings"]])
     score = MIDDLE + templates["openings"][opening] + templates["endings"][ending] + rng.choice(NOISE)
     opinions: list[str] = []
@@ -37,4 +37,4 @@ def _row(templates: dict[str, Any], rng: random.Random) -> Fields:
         score += templates["degrees"][degree] * templates["adjectives"][adjective]
     said = ", ".join(opinions)
     review = f"{filled(opening, pick(templates['slots'], rng))} {said[0].upper()}{said[1:]}. {ending}"
-    return {"review": review, "score": round(min(max(score, LOWEST), HIGHEST), 1)}
+    return review, {"review": review, "score": round(min(max(score, LOWEST), HIGHEST), 1)}

@@ -40,12 +40,12 @@ def dealt(total: int, percent: Mapping[Key, int]) -> dict[Key, int]:
     return {kind: total * share // 100 for kind, share in percent.items()}
 
 
-def make_new(make: Callable[[], Fields], text: str, seen: set[str]) -> Fields:
-    """Make rows until one has a text that was not seen before."""
+def make_new(make: Callable[[], tuple[str, Fields]], seen: set[str]) -> Fields:
+    """Make rows, each with what it says, until one says what was not seen before."""
     while True:
-        row = make()
-        if (key := str(row[text])) not in seen:
-            seen.add(key)
+        said, row = make()
+        if said not in seen:
+            seen.add(said)
             return row
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from functools import partial
+from itertools import combinations, cycle, islice
 
 from ftcli.data.demo.templates import Rows, dealt, filled, load_templates, make_new, pick
 from ftcli.runtime.encoding import Fields
@@ -24,21 +26,27 @@ def topic_rows() -> Rows:
     seen: set[str] = set()
     rows: Rows = {}
     for split, size in SIZES.items():
-        counts = [count for count, number in dealt(size, PERCENT).items() for _ in range(number)]
-        rng.shuffle(counts)
-        rows[split] = [make_new(partial(_row, templates, count, rng), "message", seen) for count in counts]
+        chosen = list(_topics(sorted(templates["topics"]), size))
+        rng.shuffle(chosen)
+        rows[split] = [make_new(partial(_row, templates, topics, rng), seen) for topics in chosen]
     return rows
 
 
-def _row(templates: dict[str, dict[str, list[str]]], count: int, rng: random.Random) -> Fields:
-    topics = sorted(rng.sample(sorted(templates["topics"]), count))
+def _topics(names: list[str], size: int) -> Iterator[list[str]]:
+    """The topics of each message: of as many the sets take turns, so that no topic is rare."""
+    for count, number in dealt(size, PERCENT).items():
+        sets = cycle(combinations(names, count))
+        yield from (list(topics) for topics in islice(sets, number))
+
+
+def _row(templates: dict[str, dict[str, list[str]]], topics: list[str], rng: random.Random) -> tuple[str, Fields]:
+    num_neutral = int(rng.random() < NEUTRAL_RATE) if topics else rng.randint(1, 2)
     wordings = [rng.choice(templates["topics"][topic]) for topic in topics]
-    if not topics or rng.random() < NEUTRAL_RATE:
-        wordings.append(rng.choice(templates["neutral"]["wordings"]))
+    wordings += rng.sample(templates["neutral"]["wordings"], num_neutral)
     rng.shuffle(wordings)
     # Every sentence speaks of its own things.
     said = [filled(wording, pick(templates["slots"], rng)) for wording in wordings]
-    return {"message": _message(said, templates["frame"], rng), "topics": topics}
+    return " ".join(sorted(said)), {"message": _message(said, templates["frame"], rng), "topics": topics}
 
 
 def _message(said: list[str], frame: dict[str, list[str]], rng: random.Random) -> str:

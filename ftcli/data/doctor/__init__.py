@@ -7,7 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 from ftcli.data.dataset import DatasetFile
-from ftcli.data.doctor.answers import find_bad_rows, find_contradictions, find_empty_questions, find_imbalance
+from ftcli.data.doctor.answers import (
+    find_bad_rows,
+    find_contradictions,
+    find_empty_questions,
+    find_imbalance,
+    find_repairs,
+)
 from ftcli.data.doctor.leaks import find_leaks
 from ftcli.data.doctor.register import Register
 from ftcli.data.findings import Finding, worst_first
@@ -39,6 +45,7 @@ def examine(
                 *find_imbalance(profile.splits, task=facts.task),
                 *find_empty_questions(register),
                 *find_bad_rows(facts),
+                *find_repairs(facts),
             ]
     finally:
         scratch.unlink(missing_ok=True)

@@ -137,3 +137,14 @@ def find_bad_rows(facts: DatasetFile) -> Iterator[Finding]:
             text=text,
             advice="dataset.json lists the first hundred",
         )
+
+
+def find_repairs(facts: DatasetFile) -> Iterator[Finding]:
+    """Say how many rows had tags that their scheme does not allow, and were repaired."""
+    repairs = facts.repairs
+    if repairs.count:
+        first = repairs.examples[0]
+        text = f"{rows_in_words(repairs.count)} had tags that the scheme {facts.source_scheme} does not allow and"
+        text += f" {verb(repairs.count, 'was', 'were')} repaired, the first at {first.location}: {first.reason}"
+        advice = "dataset.json lists the first hundred"
+        yield Finding(code="repairs", severity="note", count=repairs.count, text=text, advice=advice)

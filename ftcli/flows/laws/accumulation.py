@@ -30,6 +30,8 @@ Cutting = dict[str, Any]
 
 _UNCUT: Cutting = {"micro_size": "auto", "max_tokens": "off", "accumulation": "off"}
 _FEW: Cutting = {"accumulation": 4}
+WHOLE: Cutting = {"accumulation": 1}
+"""A step as one micro-batch, however many sequences its rows have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,7 @@ def compare(parts: Parts, folder: Path, *, step: int, cuts: Sequence[Cutting]) -
         step: The step whose group is cut, from 0.
         cuts: The ways of cutting it.
     """
-    size = parts.spec.batch.size
-    expected, expected_loss = gradient_of((yield from cut_run(parts, folder, {"micro_size": size})), step)
+    expected, expected_loss = gradient_of((yield from cut_run(parts, folder, WHOLE)), step)
     distances, losses = [0.0], [0.0]
     batches: list[int] = []
     rows = 0
