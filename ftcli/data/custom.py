@@ -53,5 +53,5 @@ def origins_of(format: Format) -> Working[tuple[Origin, ...]]:
     find_factory(format.factory, key=_KEY)
     origins: list[Origin] = []
     for code in describe_code([format.factory]):
-        origins.append((yield from describe_origin(Path(code.file), location=code.file)))
+        origins += ((yield from describe_origin(Path(code.file), location=code.file)),)
     return tuple(origins)

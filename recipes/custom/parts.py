@@ -1,5 +1,9 @@
-"""Parts of one's own, small and whole: a task, a loss, a metric and an optimizer. Copy what you need.
+"""Parts of one's own, small and whole: a reader, a task, a loss, a metric and an optimizer. Copy what you need.
 
+    [data]
+    train = "rows.txt"
+    columns = { text = "question", label = "answer" }
+    format = { kind = "custom", factory = "parts:blocks" }
     [task]
     kind = "custom"
     factory = "parts:ordinal"          # or with kind = "classification": loss = "parts:robust"
@@ -14,9 +18,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +33,20 @@ from ftcli.spec.choices import ClassificationTask
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences
 from ftcli.tasks.classification import Classification, build_classification
+
+
+def blocks(stream: BinaryIO, name: str) -> Iterator[dict[str, object]]:
+    """A reader: rows are parted by empty lines, and each of their lines is `field: value`."""
+    row: dict[str, object] = {}
+    for line in stream:
+        field, _, value = line.decode().strip().partition(": ")
+        if field:
+            row[field] = value
+        elif row:
+            yield row
+            row = {}
+    if row:
+        yield row
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.cli.errors import refused
-from tests.conftest import Ftcli, make_project, spawn
+from tests.conftest import Ftcli, make_model, spawn
 
 EXAMPLES = Path(__file__).parents[2] / "recipes" / "custom"
 ALL_PARTS = """
@@ -139,6 +139,21 @@ def test_code_that_was_edited_between_two_runs_is_read_anew(own: Path, ftcli: Ft
     parts.write_text(parts.read_text().replace("recall_at_precision", "renamed"))
     error = refused(ftcli("train", "own/own.toml", "--run-dir", "b", *SHORT), 2)
     assert "parts.py has no function or class `recall_at_precision`" in error
+
+
+def test_rows_of_a_reader_of_ones_own_train_and_predict(own: Path, ftcli: Ftcli) -> None:
+    for split in ("train", "validation", "test"):
+        rows = [json.loads(line) for line in Path(f"{split}.jsonl").read_text().splitlines()]
+        text = "\n\n".join("\n".join(f"{name}: {value}" for name, value in row.items()) for row in rows)
+        Path(f"{split}.txt").write_text(text)
+    tiny = Path("tiny.toml")
+    tiny.write_text(tiny.read_text().replace(".jsonl", ".txt"))
+    with (own / "own.toml").open("a") as file:
+        file.write('[data]\nformat = { kind = "custom", factory = "parts:blocks" }\n')
+    done = ftcli("train", "own/own.toml", *SHORT)
+    assert done.code == 0, done.err
+    assert len(Path("run/predictions/test.jsonl").read_text().splitlines()) == 11
+    assert ftcli("predict", "--ckpt", "run/last", "--input", "test.jsonl").code == 0
 
 
 def test_dry_run_tries_it(own: Path, ftcli: Ftcli) -> None:
@@ -419,14 +434,55 @@ def test_keys_that_would_be_void_are_refused(own: Path, ftcli: Ftcli, case: str)
     assert what in refused(ftcli("train", "own/own.toml"), 2)
 
 
-def test_an_ordinal_task_trains_evaluates_and_predicts(
-    tmp_path: Path, model_folder: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(make_project(tmp_path, model_folder))
-    Path("tiny.toml").write_text(Path("tiny.toml").read_text() + '[task]\nkind = "custom"\nfactory = "parts:ordinal"\n')
-    done = ftcli("train", "tiny.toml", "--code", EXAMPLES, *SHORT)
-    assert done.code == 0, done.err
+def with_task(own: Path, task: str) -> None:
+    """The tiny recipe with a task of one's own instead of all that is in `own.toml`."""
+    (own / "own.toml").write_text(f'extends = "../tiny.toml"\n[task]\nkind = "custom"\n{task}\n')
+
+
+def test_an_ordinal_task_trains_resumes_evaluates_and_predicts(own: Path, ftcli: Ftcli) -> None:
+    with_task(own, 'factory = "parts:ordinal"')
+    assert ftcli("train", "own/own.toml").code == 0
+    assert ftcli("train", "own/own.toml", "--run-dir", "stopped", "--set", "train.stop_after=5").code == 0
+    assert ftcli("resume", "stopped").code == 0
+    assert state("stopped") == state("run")
     assert json.loads(Path("run/best/config.json").read_text())["id2label"] == {"0": "above no"}
     assert ftcli("eval", "--ckpt", "run/best").code == 0
     predicted = ftcli("predict", "--ckpt", "run/best", "--input", "test.jsonl")
     assert {json.loads(line)["label"] for line in predicted.out.splitlines()} <= {"no", "yes"}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (".sum()", "`loss` of the task gives [4], where [] is wanted: the sum over the batch's items"),
+        ("return Inference(logits, ", "`infer` of the task gives [4], where [4, 1] is wanted: scores [items, outputs]"),
+    ],
+)
+def test_what_a_task_gives_is_checked_before_it_trains(own: Path, ftcli: Ftcli, change: str, what: str) -> None:
+    parts, to = own / "parts.py", {".sum()": ""}.get(change, "return Inference(logits[:, 0], ")
+    text = parts.read_text().replace('reduction="sum")', 'reduction="none").sum()').replace(change, to)
+    parts.write_text(
+        text.replace("_with_logits(at_least_single(logits)", "_with_logits(at_least_single(logits[:, :1])")
+    )
+    with_task(own, 'factory = "parts:ordinal"')
+    error = refused(ftcli("train", "own/own.toml"), 2)
+    assert what.replace("[4],", "[4, 1],") in error if change == ".sum()" else what in error
+
+
+def test_the_example_recipe_trains_and_resumes_to_the_same_bits(
+    ftcli: Ftcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words, from another working directory; only the model is a tiny one."""
+    monkeypatch.chdir(tmp_path)
+    model = make_model(tmp_path / "model", layers=6)
+    tiny = ("--set", f"model.path={model}", "--set", "train.steps=4", "--set", "evaluate.every=2")
+    assert ftcli("train", EXAMPLES / "bilstm.toml", *tiny).code == 0
+    assert ftcli("train", EXAMPLES / "bilstm.toml", *tiny, "--run-dir", "cut", "--set", "train.stop_after=1").code == 0
+    assert ftcli("resume", "cut").code == 0
+    assert state("cut") == state("run")
+    scored = ftcli("eval", "--ckpt", "run/best", "--split", "test", "--json")
+    assert "f1_strict" in json.loads(scored.out)["metrics"]
+    predicted = ftcli("predict", "--ckpt", "run/best", "--input", "data/demo-orders/test.jsonl")
+    for line in predicted.out.splitlines():
+        row = json.loads(line)
+        assert len(row["tags"]) == len(row["tokens"])
