@@ -40,12 +40,22 @@ class CodeFolder(str):
         """The file in this folder that a module of this name has, if there is one."""
         return next((path for path in self._places_of(module) if path.is_file()), None)
 
-    def modules(self) -> Iterator[tuple[str, ModuleType, Path]]:
+    def names(self) -> list[str]:
+        """The modules that have been imported from here, packages without a file of their own among them."""
+        new = [(name, each) for name, each in sys.modules.items() if name.partition(".")[0] not in self.before]
+        return [name for name, each in new if self._is_home_of(name, each)]
+
+    def _is_home_of(self, name: str, module: ModuleType) -> bool:
+        file = getattr(module, "__file__", None)
+        if file is None:
+            return str(Path(self).joinpath(*name.split("."))) in getattr(module, "__path__", ())
+        return Path(file) in self._places_of(name)
+
+    def modules(self) -> Iterator[tuple[ModuleType, Path]]:
         """What has been imported from here, each with its file, which may be gone by now."""
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file is not None and name.partition(".")[0] not in self.before and Path(file) in self._places_of(name):
-                yield name, module, Path(file)
+        for module in [sys.modules[name] for name in self.names()]:
+            if module.__file__ is not None:
+                yield module, Path(module.__file__)
 
 
 def code_folder() -> CodeFolder | None:
@@ -67,7 +77,7 @@ def make_importable(folder: Path) -> None:
         what = f"there is no folder {folder} to look for the recipe's code in"
         raise RecipeError(what, hint=hint, key=("run", "code"))
     if last is not None:
-        if last == place and not any(_is_stale(module, path) for _, module, path in last.modules()):
+        if last == place and not any(_is_stale(module, path) for module, path in last.modules()):
             return
         leave_code_folder()
     place.before = frozenset(name.partition(".")[0] for name in sys.modules)
@@ -78,7 +88,7 @@ def make_importable(folder: Path) -> None:
 def leave_code_folder() -> None:
     """Have nothing found, nor taken as found, that came from a recipe's folder."""
     last = code_folder()
-    for name, _, _ in list(last.modules()) if last is not None else ():
+    for name in last.names() if last is not None else ():
         del sys.modules[name]
     sys.path[:] = [entry for entry in sys.path if not isinstance(entry, CodeFolder)]
 
@@ -148,7 +158,7 @@ def _imported(name: str, key: Key) -> ModuleType:
     if wanted is not None and Path(module.__file__ or "").resolve() != wanted.resolve():
         what = f"`{name}` is another module already, {module.__file__ or 'built into Python'}, and not {wanted}"
         raise RecipeError(what, hint="call your module something else", key=key)
-    for _, each, path in folder.modules() if folder is not None else ():
+    for each, path in folder.modules() if folder is not None else ():
         if not hasattr(each, _DIGEST):
             setattr(each, _DIGEST, digest(path))
     return module
@@ -168,10 +178,8 @@ def place_in(error: BaseException) -> Location | None:
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         text = error.text.rstrip("\n") if error.text else None
         return Location(error.filename, error.lineno, text=text)
-    ours = {str(path) for _, _, path in folder.modules()}
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        is_ours = frame.filename in ours or _is_in(folder, frame.filename)
-        if is_ours and frame.lineno is not None:
+        if _is_in(folder, frame.filename) and frame.lineno is not None:
             return Location(frame.filename, frame.lineno, text=frame.line or None)
     return None
 

@@ -26,7 +26,7 @@ def clean() -> Iterator[None]:
 
 def folder(path: Path, **modules: str) -> Path:
     for name, text in modules.items():
-        file = path.joinpath(*name.split("__")).with_suffix(".py")
+        file = path / f"{name.replace('_in_', '/')}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     return path
@@ -62,7 +62,7 @@ def test_a_folder_that_was_there_anyway_stays(tmp_path: Path, monkeypatch: pytes
 
 def test_what_another_module_needs_is_left_alone(tmp_path: Path) -> None:
     """A folder with modules that are called like others': they are neither taken nor taken away."""
-    place = folder(tmp_path, json="def loads(): return 1\n", ftcli__errors="", mine="def name(): return 1\n")
+    place = folder(tmp_path, json="def loads(): return 1\n", ftcli_in_errors="", mine="def name(): return 1\n")
     errors = sys.modules["ftcli.errors"]
     make_importable(place)
     with pytest.raises(RecipeError, match=r"`json` is another module already, .*__init__\.py, and not .*json\.py"):
@@ -89,9 +89,9 @@ def test_a_package_and_what_is_installed_are_found_too(tmp_path: Path) -> None:
     make_importable(
         folder(
             tmp_path,
-            mine____init__="",
-            mine__heads="from . import sizes\ndef name(): return sizes.X\n",
-            mine__sizes="X = 3\n",
+            mine_in___init__="",
+            mine_in_heads="from . import sizes\ndef name(): return sizes.X\n",
+            mine_in_sizes="X = 3\n",
         )
     )
     assert value("mine.heads:name") == 3
@@ -99,9 +99,16 @@ def test_a_package_and_what_is_installed_are_found_too(tmp_path: Path) -> None:
     assert [each.module for each in describe_code(["mine.heads:name"])] == ["mine", "mine.heads", "mine.sizes"]
 
 
+def test_a_package_without_a_file_of_its_own_goes_too(tmp_path: Path) -> None:
+    make_importable(folder(tmp_path / "a", mine_in_heads="def name(): return 1\n"))
+    assert value("mine.heads:name") == 1
+    make_importable(folder(tmp_path / "b", mine="def name(): return 2\n"))
+    assert value("mine:name") == 2
+
+
 def test_no_folder_is_an_error_and_auto_is_none(tmp_path: Path) -> None:
     look_in("auto")
-    with pytest.raises(RecipeError, match="there is no folder .*gone to look for") as caught:
+    with pytest.raises(RecipeError, match=r"there is no folder .*gone to look for") as caught:
         look_in(str(tmp_path / "gone"))
     assert caught.value.problems[0].key == ("run", "code")
 
@@ -135,10 +142,9 @@ def test_a_module_that_fails_is_shown_at_its_own_line(tmp_path: Path, text: str,
 
 def test_an_error_of_others_has_no_place_in_it(tmp_path: Path) -> None:
     make_importable(tmp_path)
-    try:
+    with pytest.raises(ValueError, match="Expecting") as caught:
         json.loads("{")
-    except ValueError as error:
-        assert place_in(error) is None
+    assert place_in(caught.value) is None
 
 
 # Calling
@@ -211,4 +217,4 @@ def test_what_is_described_is_what_was_imported_though_the_file_was_edited_since
 
 
 def test_built_in_code_has_no_file() -> None:
-    assert describe_code(["math:sqrt"]) == []
+    assert describe_code(["itertools:count"]) == []
