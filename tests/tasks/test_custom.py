@@ -75,8 +75,8 @@ def test_a_metric_stands_beside_those_of_the_task() -> None:
     assert {type(value) for value in found.values()} == {float}
 
 
-def test_the_tasks_own_metric_of_the_same_name_stays() -> None:
-    assert measured(build(factory="mine:accuracy"), SCORES, LABELS)["accuracy"] == 0.75
+def test_of_two_metrics_with_one_name_ones_own_counts() -> None:
+    assert measured(build(factory="mine:accuracy"), SCORES, LABELS)["accuracy"] == 2.0
 
 
 def test_names_of_ones_own_are_not_asked_of_the_task() -> None:
@@ -129,9 +129,9 @@ def test_a_loss_of_another_shape_is_an_error(section: TaskChoice, outputs: int, 
 def test_a_task_that_lacks_something_says_what() -> None:
     with pytest.raises(RecipeError) as caught:
         build(CustomTask(factory="mine:half"))
-    assert caught.value.problems[0].what == (
-        "`mine:half` makes Half, which lacks `outputs`, `count_items`, `infer`, `conclude`, `measure`, `detail`, `answers`"
-    )
+    lacking = ("outputs", "count_items", "infer", "conclude", "measure", "detail", "answers")
+    listed = ", ".join(f"`{name}`" for name in lacking)
+    assert caught.value.problems[0].what == f"`mine:half` makes Half, which lacks {listed}"
 
 
 # The examples
