@@ -170,7 +170,7 @@ def restore_model(folder: Path, *, head: HeadName, outputs: Outputs, build_head:
     """The model of a checkpoint, in fp32. A CRF's constraints come with its weights, whatever `outputs` says of them.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or the weights don't fit the checkpoint's own config.
+        CheckpointError: a file is missing or damaged, its labels are others, or the weights don't fit its config.
     """
     plan = HeadPlan(head, outputs, build_head)
     if problem := plan.problem():
@@ -179,9 +179,19 @@ def restore_model(folder: Path, *, head: HeadName, outputs: Outputs, build_head:
         config: Any = AutoConfig.from_pretrained(folder)
     except UNREADABLE as error:
         raise CheckpointError(f"can't load {folder}: {brief(error)}") from error
+    _check_labels(config, outputs, folder)
     model = empty_model(config, plan)
     load_weights(model, folder)
     return model
+
+
+def _check_labels(config: Any, outputs: Outputs, folder: Path) -> None:
+    """A score means the label at its place: config.json must list the labels that are asked for, in their order."""
+    known = tuple(config.id2label[number] for number in sorted(config.id2label))
+    if known != outputs.names:
+        what = f"the config.json of {folder} lists the labels {', '.join(known)}, but it is used for"
+        hint = "one of the two was changed since it was trained"
+        raise CheckpointError(f"{what} {', '.join(outputs.names)}", hint=hint)
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:

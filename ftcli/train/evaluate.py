@@ -60,7 +60,7 @@ def score_split(
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
     items: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
     scores: list[Tensor] = [torch.empty(0, task.outputs.size)]
-    done = 0
+    done, unit = 0, "rows" if split.row_offsets is None else "sequences"
     with torch.inference_mode():
         for number, part in enumerate(mine):
             if interrupt is not None and number < len(batches) // world.size:
@@ -72,7 +72,7 @@ def score_split(
             items.append(split.items_of(part))
             scores.append(result.scores)
             done += len(part) * world.size
-            yield Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences)
+            yield Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences, unit)
         loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
         ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores)))
         return Scores(ordered, task.conclude(model, ordered, split), loss if split.is_labelled else None)
