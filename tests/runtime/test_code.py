@@ -20,6 +20,7 @@ KEY = ("model", "head_factory")
 
 @pytest.fixture(autouse=True)
 def clean() -> Iterator[None]:
+    leave_code_folder()
     yield
     leave_code_folder()
 
