@@ -214,7 +214,7 @@ def predict(
         from ftcli.flows.predict import predict as flow
 
     if output_format not in (None, "jsonl", "csv", "conll"):
-        raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl or csv")
+        raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl, csv or conll")
     rows = Input(source, format_of(format, delimiter), text=text, pair=pair, keep_going=keep_going)
     with open_screen(is_main=True) as screen:
         work = flow(

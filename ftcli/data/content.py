@@ -18,12 +18,16 @@ ENTITY_STARTS = ("B", "S")
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One row. `answer` is None where it has none; `entities` are the types of those a tagged row holds."""
+    """One row. `answer` is None where it has none; `entities` are the types of those a tagged row holds.
+
+    `has_many` tells that an answer is made up of any number of labels or types.
+    """
 
     texts: tuple[str, ...]
     answer: str | float | None
     num_words: int = 0
     entities: tuple[str, ...] = ()
+    has_many: bool = False
 
     @property
     def stratum(self) -> str | float:
@@ -40,13 +44,15 @@ def content_of(fields: Mapping[str, object], columns: Columns, *, task: str) -> 
         words = cast("Sequence[str]", fields[columns.text])
         tags = cast("Sequence[str]", value or ())
         answer = " ".join(tags) if value is not None else None
-        return Content((" ".join(words),), answer, len(words), tuple(_entities(tags)))
+        return Content((" ".join(words),), answer, len(words), tuple(_entities(tags)), has_many=True)
     texts = tuple(str(fields[column]) for column in columns.texts)
     if value is None:
         return Content(texts, None)
     if task == "regression":
         return Content(texts, float(cast("float", value)))
-    return Content(texts, orjson.dumps(value).decode() if isinstance(value, list) else label_text(value))
+    if isinstance(value, list):
+        return Content(texts, orjson.dumps(value).decode(), has_many=True)
+    return Content(texts, label_text(value))
 
 
 def _entities(tags: Sequence[str]) -> Iterable[str]:

@@ -95,8 +95,8 @@ def read_labels(value: object, *, names: LabelNames, column: str, separator: str
         parts: list[object] = [*value.split(separator)]
     elif isinstance(value, list):
         parts = cast("list[object]", value)
-        if wrong := next((part for part in parts if not isinstance(part, str | int | float)), None):
-            return f"column `{column}` holds a list with {kind_of(wrong)} in it, not labels"
+        if wrong := [part for part in parts if not isinstance(part, str | int | float)]:
+            return f"column `{column}` holds a list with {kind_of(wrong[0])} in it, not labels"
     else:
         return f"column `{column}` holds {kind_of(value)}, not a list of labels"
     found = {names.name(text) for part in parts if (text := label_text(part)) is not None}

@@ -27,6 +27,9 @@ from ftcli.spec.card import SPLITS, Split
 
 BINS = 10
 MOST_STRATA = 10_000
+REST = MOST_STRATA
+"""The number of all strata that are too many or too small."""
+LEAST_ROWS = 20
 PENDING_ROWS = 5000
 ROWS_PER_ACTIVITY = 20_000
 FAR_OFF = 0.1
@@ -85,6 +88,7 @@ class Splitter:
         self._strata = array("d")
         self._names: dict[str, int] = {}
         self._are_numbers = False
+        self._pools = False
         self._pending: list[tuple[int, int]] = []
         self._database = sqlite3.connect(scratch, isolation_level=None)
         # The file is thrown away, so nothing is done to have it survive a crash.
@@ -109,12 +113,15 @@ class Splitter:
         self._parents.append(row)
         self._keys.append(min(hashes))
         self._strata.append(self._number_of(content.stratum))
+        self._pools = self._pools or content.has_many
         self._pending += [(value, row) for value in hashes]
         if len(self._pending) >= PENDING_ROWS:
             self._flush("texts", self._pending)
 
     def deal(self, shares: Mapping[Split, float]) -> Working[Dealt]:
         """Hold out a share of all rows for each split, one after the other; the rest stays in train."""
+        if not self._parents:
+            return Dealt(bytearray(), ())
         self._flush("texts", self._pending)
         yield from self._connect()
         counts = yield from self._lay_out()
@@ -137,7 +144,7 @@ class Splitter:
             return stratum
         if stratum not in self._names and len(self._names) < MOST_STRATA:
             self._names[stratum] = len(self._names)
-        return self._names.get(stratum, MOST_STRATA)
+        return self._names.get(stratum, REST)
 
     def _root(self, row: int) -> int:
         parents = self._parents
@@ -160,14 +167,20 @@ class Splitter:
                 before = (value, row)
 
     def _lay_out(self) -> Working[list[int]]:
-        """Write down where each group stands in the seeded order; return the rows of each stratum."""
+        """Write down where each group stands in the seeded order; return the rows of each stratum.
+
+        Sets of labels that are too rare to be dealt in shares are one stratum together: else none of their rows would
+        ever be held out.
+        """
         edges = _edges(self._strata) if self._are_numbers else []
         counts: Counter[int] = Counter()
+        of_each = Counter(map(int, self._strata)) if self._pools else Counter[int]()
         pending: list[tuple[int, int, int]] = []
         for row, value in enumerate(self._strata):
             if row % ROWS_PER_ACTIVITY == 0:
                 yield Activity("deal rows", row, len(self._strata))
             stratum = bisect_right(edges, value) if self._are_numbers else int(value)
+            stratum = REST if self._pools and of_each[stratum] < LEAST_ROWS else stratum
             counts[stratum] += 1
             root = self._root(row)
             pending.append((_place(self._keys[root], self._seed), root, stratum))

@@ -129,6 +129,7 @@ def _file_rows(file: RowFile, predictor: Predictor) -> Iterator[Fields]:
 def _check_labelled(row: Fields, predictor: Predictor, where: Location) -> None:
     column = predictor.card.columns.label
     value = row.get(column) if column else None
-    if value is None or label_text(value) is None:
+    may_be_none = card_task(predictor.card.task) == "multilabel"
+    if value is None or (label_text(value) is None and not may_be_none):
         what = f"there is no label in column `{column}`, and only labelled rows can be scored"
         raise DataError(what, where=where, hint="`ftcli predict` needs no labels")

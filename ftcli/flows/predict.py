@@ -99,6 +99,8 @@ def predict(
     if chosen == "conll" and predictor.task.outputs.per != "token":
         what = f"columns of words and tags are for taggers, and {checkpoint} is none"
         raise UsageError(what, hint="--output-format jsonl or csv")
+    if chosen == "conll" and source.keep_going:
+        raise UsageError("columns have no place for a row's error", hint="--output-format jsonl, or no --keep-going")
     num_rows = num_errors = 0
     with ExitStack() as stack:
         rows = stack.enter_context(closing(_read(source, predictor.card, in_columns=chosen == "conll")))
@@ -169,13 +171,19 @@ def _read(source: Input, card: ModelCard, *, in_columns: bool) -> Generator[_Giv
     for row in source.rows():
         inputs = _inputs(row, source, names, card)
         if not isinstance(inputs, Problem):
-            words: Fields = {"tokens": inputs[card.columns.text]} if in_columns else {}
-            yield _Given(_fields(row) | words, inputs)
+            yield _Given(_fields(row) | (_words(row, inputs, card.columns) if in_columns else {}), inputs)
         elif source.keep_going:
             place = {"line": row.line} if isinstance(row, BadRow) else {}
             yield _Given(_fields(row), {}, {**place, "error": inputs.what})
         else:
             raise DataError([inputs])
+
+
+def _words(row: Row | BadRow, inputs: Fields, columns: Columns) -> Fields:
+    """What columns are written from besides the prediction: words, and true tags where the row has them."""
+    gold = _fields(row).get(columns.label or "")
+    tags: Fields = {"gold": gold} if isinstance(gold, list) and columns.label != "tags" else {}
+    return {"tokens": inputs[columns.text], **tags}
 
 
 def _fields(row: Row | BadRow) -> Fields:

@@ -13,6 +13,7 @@ import orjson
 
 from ftcli.errors import DataError
 from ftcli.runtime.encoding import Fields
+from ftcli.spec.card import Columns
 from ftcli.train.assemble import Parts, restored
 from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, PredictionsWritten
@@ -86,6 +87,12 @@ def _in_columns(row: Fields) -> bytes:
     return "".join("\t".join(cells) + "\n" for cells in zip(*columns, strict=True)).encode() + b"\n"
 
 
+def as_columns(row: Fields, columns: Columns) -> Fields:
+    """A predicted sentence's words, true tags and tags, by the names that columns are written from."""
+    gold = row.get("gold", row.get(columns.label or "gold") if columns.label != "tags" else None)
+    return {"tokens": row[columns.text], "gold": gold, "tags": row["tags"]}
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""
@@ -133,7 +140,8 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
         answers = run.task.answers(scored.found, split, parts.prepared.rows("test"))
         write_whole(path, answered(parts.prepared.rows("test"), answers, reserved=run.task.results))
         if run.task.outputs.per == "token":
-            write_whole(path.with_suffix(".txt"), read_rows_of(path), "conll")
+            rows = (as_columns(row, parts.prepared.facts.columns) for row in read_rows_of(path))
+            write_whole(path.with_suffix(".txt"), rows, "conll")
     yield PredictionsWritten(step, "test", str(path), split.num_rows)
 
 

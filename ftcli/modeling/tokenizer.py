@@ -30,6 +30,11 @@ class Tokenizer:
     fingerprint: str
 
     @property
+    def size(self) -> int:
+        """How many embeddings a model needs for its tokens: one more than the largest id."""
+        return max(self.inner.get_vocab().values(), default=-1) + 1
+
+    @property
     def pad_id(self) -> int:
         """The id that fills rows up to a common length."""
         return cast("int", self.inner.pad_token_id)

@@ -150,6 +150,13 @@ def _task_name(data: Table) -> str:
     return "multilabel" if kind == "classification" and task.get("multi_label") is True else kind
 
 
+def _smoothing_fits(data: Table) -> Iterator[Problem]:
+    task = _table(data, "task")
+    if _table(data, "model").get("head") == "crf" and _number(task.get("label_smoothing")):
+        what = "`task.label_smoothing` smooths a softmax, and `model.head` is a CRF"
+        yield Problem(what, hint="leave it out", key=("task", "label_smoothing"))
+
+
 def _losses_fit(data: Table) -> Iterator[Problem]:
     task = _table(data, "task")
     if task.get("kind", "classification") != "classification":
@@ -218,6 +225,7 @@ _CHECKS: tuple[Callable[[Table], Iterator[Problem]], ...] = (
     _batch_fits,
     _metrics_fit,
     _losses_fit,
+    _smoothing_fits,
     _stages_have_one_point,
     _patterns_compile,
     code_is_named_well,

@@ -165,10 +165,13 @@ def _within(key: Key) -> str:
 
 def _meant(key: Key, model: type[BaseModel]) -> str | None:
     """The nearest key of the same table, or the table in which a key of this very name stands."""
-    name, siblings = str(key[-1]), _fields_at(model, key[:-1])
+    name = str(key[-1])
+    siblings = [field for field in _fields_at(model, key[:-1]) if field != name]  # of another kind of the same table
     if close := difflib.get_close_matches(name, siblings, 1, cutoff=0.6):
         return f"did you mean `{close[0]}`?"
     homes = [section for section in model.model_fields if name in _fields_at(model, (section,))]
+    if homes == list(map(str, key[:-1])):
+        return f"`{name}` goes with another `kind`; leave it out"
     if homes:
         return f"`{name}` belongs in [{homes[0]}]"
     return f"keys here: {', '.join(siblings)}" if siblings else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -28,7 +28,8 @@ from ftcli.tasks.metrics import label_scores, ratio, roc_auc
 class MultiLabel:
     """A sigmoid for each label; an item is a row, whose loss is the sum over labels.
 
-    A row has the labels whose probability reaches their threshold. What it concludes are probabilities [rows, labels].
+    A row has the labels whose probability reaches their threshold. `weights` of labels are 1 on average. What it
+    concludes are probabilities [rows, labels].
     """
 
     labels: tuple[str, ...]
@@ -55,7 +56,7 @@ class MultiLabel:
         if self.own is not None:
             return each_item(self.own, logits, labels).sum()
         logits = at_least_single(logits)
-        weights = None if self.weights is None else torch.tensor(self.weights, device=logits.device)
+        weights = None if self.weights is None else torch.tensor(self.weights, device=logits.device, dtype=logits.dtype)
         return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weights, reduction="sum")
 
     def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
@@ -118,6 +119,12 @@ def build_multi_label(section: ClassificationTask, facts: LabelFacts, evaluate: 
         labels=facts.labels,
         metrics=METRICS["multilabel"] if evaluate.metrics == "auto" else evaluate.metrics,
         thresholds=tuple(given.get(label, common) for label in facts.labels),
-        weights=tuple(weights.get(label, 1.0) for label in facts.labels) if weights else None,
+        weights=_on_average_one([weights.get(label, 1.0) for label in facts.labels]) if weights else None,
         own=item_loss(section.loss),
     )
+
+
+def _on_average_one(weights: Sequence[float]) -> tuple[float, ...]:
+    """Every row has every label's weight, so dividing by their sum is the same for all rows."""
+    mean = sum(weights) / len(weights)
+    return tuple(weight / mean for weight in weights)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from torch import nn
 
@@ -107,6 +108,8 @@ def load_parts(
     loaded = _load_model(spec.model, task.outputs, spec.run.seed, start)
     tokenizer = load_tokenizer(str(start) if start else tokenizer_path(spec.model))
     _check_length(spec, loaded.model, tokenizer)
+    _check_vocabulary(loaded.model, tokenizer)
+    _check_symmetry(spec, prepared)
     if any(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES)):
         try_task(loaded.model, task, label_facts(prepared), evaluation)
     limits = limits_of(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
@@ -171,6 +174,19 @@ def _check_length(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer) -> None
     if limits and spec.data.max_length > min(limits):
         what = f"`data.max_length` is {spec.data.max_length}, but {spec.model.path} reads at most {min(limits)} tokens"
         raise RecipeError(what, hint=f"use at most {min(limits)}", key=("data", "max_length"))
+
+
+def _check_vocabulary(model: nn.Module, tokenizer: Tokenizer) -> None:
+    embeddings = cast("nn.Embedding", cast("Any", getattr(model, "encoder", model)).get_input_embeddings())
+    if tokenizer.size > embeddings.num_embeddings:
+        what = f"the tokenizer has {tokenizer.size} tokens, but the model knows {embeddings.num_embeddings}"
+        raise RecipeError(what, hint="use the model's own: leave model.tokenizer out", key=("model", "tokenizer"))
+
+
+def _check_symmetry(spec: RunSpec, prepared: Prepared) -> None:
+    if getattr(spec.task, "symmetric", False) and prepared.facts.columns.pair is None:
+        what = "`task.symmetric` is for pairs, and the data has one text"
+        raise RecipeError(what, hint="leave it out, or name the second text: columns.pair", key=("task", "symmetric"))
 
 
 def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:

@@ -55,3 +55,32 @@ def test_a_class_weight_of_no_label_is_refused(project: Path, ftcli: Ftcli) -> N
     assert refused(ftcli("train", "tiny.toml", "--set", setting), 2) == (
         f"error[recipe]: `task.class_weights` has a weight for `maybe`; the labels are no, yes\n  --> --set {setting}\n"
     )
+
+
+def test_both_orders_of_a_single_text_are_refused(project: Path, ftcli: Ftcli) -> None:
+    error = refused(ftcli("train", "tiny.toml", "--set", 'data.columns={text="a", label="label"}', *SYMMETRIC), 2)
+    assert error == (
+        "error[recipe]: `task.symmetric` is for pairs, and the data has one text\n"
+        "  --> --set task.symmetric=true\n"
+        "help: leave it out, or name the second text: columns.pair\n"
+    )
+
+
+SYMMETRIC = ("--set", "task.symmetric=true")
+
+
+def test_smoothing_under_a_crf_is_refused(project: Path, ftcli: Ftcli) -> None:
+    settings = ("task.kind=tagging", "model.head=crf", "task.label_smoothing=0.1")
+    error = refused(ftcli("train", "tiny.toml", *(part for each in settings for part in ("--set", each))), 2)
+    assert error == (
+        "error[recipe]: `task.label_smoothing` smooths a softmax, and `model.head` is a CRF\n"
+        "  --> --set task.label_smoothing=0.1\n"
+        "help: leave it out\n"
+    )
+
+
+def test_a_key_of_another_kind_is_not_its_own_suggestion(project: Path, ftcli: Ftcli) -> None:
+    settings = ("task.kind=regression", "task.focal_gamma=2.0")
+    error = refused(ftcli("train", "tiny.toml", *(part for each in settings for part in ("--set", each))), 2)
+    assert "unknown key `focal_gamma` in [task]" in error
+    assert "`focal_gamma` goes with another `kind`; leave it out" in error
