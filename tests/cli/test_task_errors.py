@@ -57,8 +57,11 @@ def test_a_class_weight_of_no_label_is_refused(project: Path, ftcli: Ftcli) -> N
     )
 
 
+ONE_TEXT = (', pair = "b"', "")
+
+
 def test_both_orders_of_a_single_text_are_refused(project: Path, ftcli: Ftcli) -> None:
-    error = refused(ftcli("train", "tiny.toml", "--set", 'data.columns={text="a", label="label"}', *SYMMETRIC), 2)
+    error = refused(ftcli("train", recipe(ONE_TEXT), "--set", "task.symmetric=true"), 2)
     assert error == (
         "error[recipe]: `task.symmetric` is for pairs, and the data has one text\n"
         "  --> --set task.symmetric=true\n"
@@ -66,12 +69,9 @@ def test_both_orders_of_a_single_text_are_refused(project: Path, ftcli: Ftcli) -
     )
 
 
-SYMMETRIC = ("--set", "task.symmetric=true")
-
-
 def test_smoothing_under_a_crf_is_refused(project: Path, ftcli: Ftcli) -> None:
     settings = ("task.kind=tagging", "model.head=crf", "task.label_smoothing=0.1")
-    error = refused(ftcli("train", "tiny.toml", *(part for each in settings for part in ("--set", each))), 2)
+    error = refused(ftcli("train", recipe(ONE_TEXT), *(part for each in settings for part in ("--set", each))), 2)
     assert error == (
         "error[recipe]: `task.label_smoothing` smooths a softmax, and `model.head` is a CRF\n"
         "  --> --set task.label_smoothing=0.1\n"
