@@ -19,7 +19,7 @@ BatchSize = Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows sc
 Code = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the recipe's own Python files are.")]
 FileFormat = Annotated[
     str,
-    typer.Option("--format", metavar="auto|jsonl|csv|tsv", help="How the input is cut into rows."),
+    typer.Option("--format", metavar="auto|jsonl|json|csv|tsv|conll|parquet", help="How the input is cut into rows."),
 ]
 Delimiter = Annotated[str | None, typer.Option(metavar="CHAR", help="What stands between fields, if not , or tab.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -15,6 +15,8 @@ from ftcli.spec.card import Format
 from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe, load_recipe, starting_from
 
+_FORMATS = ("auto", "jsonl", "json", "csv", "tsv", "conll", "parquet")
+
 
 def format_of(kind: str, delimiter: str | None) -> Format:
     """How the input is cut into rows, from the command line's words.
@@ -22,8 +24,8 @@ def format_of(kind: str, delimiter: str | None) -> Format:
     Raises:
         UsageError: there is no such format, or the delimiter is no single character.
     """
-    if kind not in ("auto", "jsonl", "csv", "tsv"):
-        raise UsageError(f"--format {kind}: there is no such format", hint="auto, jsonl, csv or tsv")
+    if kind not in _FORMATS:
+        raise UsageError(f"--format {kind}: there is no such format", hint=f"one of {', '.join(_FORMATS)}")
     if delimiter is not None and len(delimiter) != 1:
         raise UsageError(f"--delimiter {delimiter}: a delimiter is one character")
     return Format(kind=kind, delimiter=delimiter)

@@ -43,7 +43,7 @@ class RowFile:
         try:
             file_kind(self.format, name=self._kind_name)
         except DataError as error:
-            hint = "say what it is: --format jsonl, csv or tsv"
+            hint = "say what it is: --format jsonl, json, csv, tsv, conll or parquet"
             raise DataError([Problem(problem.what, problem.where, hint) for problem in error.problems]) from None
 
     def rows(self) -> Generator[Row | BadRow]:

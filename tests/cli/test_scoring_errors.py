@@ -125,12 +125,12 @@ def test_predicting_can_go_on_past_bad_lines(trained: Path, tmp_path: Path, ftcl
         (
             ["--input", "test.jsonl", "--format", "xml"],
             2,
-            "error[usage]: --format xml: there is no such format\nhelp: auto, jsonl, csv or tsv\n",
+            "error[usage]: --format xml: there is no such format\nhelp: one of auto, jsonl, json, csv, tsv, conll, parquet\n",
         ),
         (
             ["--input", "test.jsonl", "--output-format", "xml"],
             2,
-            "error[usage]: --output-format xml: there is no such format\nhelp: jsonl or csv\n",
+            "error[usage]: --output-format xml: there is no such format\nhelp: jsonl, csv or conll\n",
         ),
         (
             ["--input", "test.jsonl", "--delimiter", "ab"],
