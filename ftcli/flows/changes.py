@@ -12,8 +12,9 @@ from ftcli.spec.document import Key
 from ftcli.spec.dump import toml_value
 from ftcli.spec.problems import dot
 from ftcli.spec.run import RunSpec
-from ftcli.train.assemble import Parts, limits_of
+from ftcli.train.assemble import Parts
 from ftcli.train.events import Change, RecipeChanged
+from ftcli.train.fitting import limits_of
 from ftcli.train.optim import rules_for
 from ftcli.train.schedules import multiplier
 

@@ -10,16 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 from torch import nn
 
 from ftcli.data.dataset import Prepared
-from ftcli.data.plan import num_groups
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
-from ftcli.errors import RecipeError
-from ftcli.modeling.backbone import Loaded, load_model, longest_row, restore_model, tokenizer_path
+from ftcli.modeling.backbone import Loaded, load_model, restore_model, tokenizer_path
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
@@ -43,13 +40,14 @@ from ftcli.tasks.build import settled
 from ftcli.train.code import head_builder
 from ftcli.train.encoding import RowEncoder, row_encoder
 from ftcli.train.feed import Feed, choose_cut
+from ftcli.train.fitting import check_fit, limits_of
 from ftcli.train.meter import Meter
 from ftcli.train.optim import NamedOptimizer, ParameterRule, build_optimizer, rules_for
 from ftcli.train.precision import Kind, Precision, choose_precision
-from ftcli.train.progress import Limits, Progress, due_every
+from ftcli.train.progress import Limits, Progress
 from ftcli.train.run import Run
 from ftcli.train.saving import Saver
-from ftcli.train.schedules import multiplier, warmup_steps
+from ftcli.train.schedules import multiplier
 from ftcli.train.snapshot import ModelCard, Writer, load_state, read_progress, read_step
 from ftcli.train.trial import try_task
 
@@ -107,9 +105,7 @@ def load_parts(
     task = build_task(section, label_facts(prepared), evaluation)
     loaded = _load_model(spec.model, task.outputs, spec.run.seed, start)
     tokenizer = load_tokenizer(str(start) if start else tokenizer_path(spec.model))
-    _check_length(spec, loaded.model, tokenizer)
-    _check_vocabulary(loaded.model, tokenizer)
-    _check_symmetry(spec, prepared)
+    check_fit(spec, loaded.model, tokenizer, prepared)
     if any(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES)):
         try_task(loaded.model, task, label_facts(prepared), evaluation)
     limits = limits_of(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
@@ -167,50 +163,6 @@ def _new_weights(loaded: Loaded) -> list[str]:
     """Which parts start from random weights, by module."""
     parts = sorted({name.rpartition(".")[0] for name in loaded.new})
     return [f"new weights: {', '.join(parts)}"] if parts else []
-
-
-def _check_length(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer) -> None:
-    limits = [limit for limit in (longest_row(model), tokenizer.max_length) if limit]
-    if limits and spec.data.max_length > min(limits):
-        what = f"`data.max_length` is {spec.data.max_length}, but {spec.model.path} reads at most {min(limits)} tokens"
-        raise RecipeError(what, hint=f"use at most {min(limits)}", key=("data", "max_length"))
-
-
-def _check_vocabulary(model: nn.Module, tokenizer: Tokenizer) -> None:
-    embeddings = cast("nn.Embedding", cast("Any", getattr(model, "encoder", model)).get_input_embeddings())
-    if tokenizer.size > embeddings.num_embeddings:
-        what = f"the tokenizer has {tokenizer.size} tokens, but the model knows {embeddings.num_embeddings}"
-        raise RecipeError(what, hint="use the model's own: leave model.tokenizer out", key=("model", "tokenizer"))
-
-
-def _check_symmetry(spec: RunSpec, prepared: Prepared) -> None:
-    if getattr(spec.task, "symmetric", False) and prepared.facts.columns.pair is None:
-        what = "`task.symmetric` is for pairs, and the data has one text"
-        raise RecipeError(what, hint="leave it out, or name the second text: columns.pair", key=("task", "symmetric"))
-
-
-def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
-    """A run's length and cadences for so many training rows, going on after `start_step` steps.
-
-    Raises:
-        RecipeError: it would end before that, or its warm-up is longer than the run.
-    """
-    per_epoch = num_groups(num_rows, spec.batch.size)
-    total = spec.train.steps if spec.train.steps != "off" else max(1, round(spec.train.epochs * per_epoch))
-    if total < start_step:
-        what = f"the run has done {start_step} steps already, and would end after {total}"
-        key = ("train", "steps" if spec.train.steps != "off" else "epochs")
-        raise RecipeError(what, hint=f"at least {start_step} steps ({start_step / per_epoch:.2f} epochs)", key=key)
-    warmup_steps(spec.schedule, total)
-    stop = total if spec.train.stop_after == "never" else min(total, start_step + spec.train.stop_after)
-    return Limits(
-        total_steps=total,
-        steps_per_epoch=per_epoch,
-        stop_step=stop,
-        log=due_every(spec.log.every, per_epoch),
-        evaluate=due_every(spec.evaluate.every, per_epoch),
-        save=due_every(spec.checkpoint.every, per_epoch),
-    )
 
 
 def encoder_of(parts: Parts) -> RowEncoder:
