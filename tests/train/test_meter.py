@@ -14,13 +14,13 @@ def test_an_epochs_time_leaves_out_what_the_screen_and_evaluations_take(project:
     """Whoever is shown the evaluation of the first epoch takes longer than all of the training."""
     run = make_run(spec_of(project / "tiny.toml"), project / "run")
     epochs: list[EpochDone] = []
+    spent = 0.0
     for event in fit(run):
         if isinstance(event, Evaluated) and event.step == 6:
-            until = time.perf_counter() + 30 * epochs[0].seconds
-            while time.perf_counter() < until:
+            started, spent = time.perf_counter(), 30 * epochs[0].seconds
+            while time.perf_counter() < started + spent:
                 pass
         if isinstance(event, EpochDone):
             epochs.append(event)
     assert [event.epoch for event in epochs] == [1, 2]
-    assert epochs[1].seconds < 10 * epochs[0].seconds
-    assert run.progress.seconds > 30 * epochs[0].seconds
+    assert run.progress.seconds - sum(event.seconds for event in epochs) >= spent > 0
