@@ -77,7 +77,7 @@ def deal(sequences: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Share
     """Cut a group into micro-batches and deal them to ranks, equally many each, by balanced padded tokens."""
     ordered = by_length(sequences, lengths)
     if cut.tokens is not None:
-        parts = _level(_cut_by_tokens(ordered, lengths, cut.tokens), lengths, world_size)
+        parts = _level(cut_by_tokens(ordered, lengths, cut.tokens), lengths, world_size)
     else:
         parts = _cut_evenly(ordered, _num_parts(len(sequences), cut, world_size))
     return _balance(parts, lengths, world_size)
@@ -92,7 +92,7 @@ def _cut_evenly(ordered: Tensor, num_parts: int) -> list[Tensor]:
     return list(torch.tensor_split(ordered, num_parts))
 
 
-def _cut_by_tokens(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Tensor]:
+def cut_by_tokens(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Tensor]:
     """From the longest row down: as many rows as fit when all are padded to the longest of them."""
     parts: list[Tensor] = []
     end = len(ordered)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from ftcli.data.plan import by_length, cut_by_tokens
 from ftcli.data.tags import Entity, Scheme, allowed_transitions, entities_of
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokens import TokenizedSplit
@@ -25,7 +26,8 @@ from ftcli.tasks.breakdown import Breakdown
 from ftcli.tasks.entities import EntityCounts
 from ftcli.tasks.losses import LabelLoss
 
-_ROWS_AT_ONCE = 256
+_WORDS_AT_ONCE = 65536
+"""Word places, padding included, that the best chains are looked for in at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Tagging:
 
     Of a long sentence's windows each word counts in one, and a CRF sees each window's own words as a chain, which
     begins or ends the sentence only where the window does. What is predicted is the best chain of the whole sentence.
-    What it concludes are each word's tag and the tag's probability [words, 2], float64.
+    What it concludes are the numbers of the words' tags [words], int64.
     """
 
     words: str
@@ -76,30 +78,24 @@ class Tagging:
         return Inference(logits[cast("Words", batch.words).mask], loss if with_loss else None)
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:
-        """Each word's tag and its probability [words, 2]: with a CRF the best chain's, and the marginal."""
+        """Each word's tag [words]: the one that scores highest, or with a CRF that of the sentence's best chain."""
         crf = crf_of(model)
-        if crf is None:
-            best = scores.double().softmax(1).max(1)
-            return torch.stack((best.indices.double(), best.values), 1)
-        sentences = torch.split(scores, cast("list[int]", split.row_item_counts().tolist()))
-        return torch.cat(
-            [_decoded(crf, sentences[n : n + _ROWS_AT_ONCE]) for n in range(0, len(sentences), _ROWS_AT_ONCE)]
-        )
+        return scores.argmax(1).cpu() if crf is None else _decoded(crf, scores, split.row_item_counts())
 
     def _tags(self, numbers: Tensor, split: TokenizedSplit) -> Iterator[list[str]]:
         """Each row's tags."""
         for part in torch.split(numbers, cast("list[int]", split.row_item_counts().tolist())):
-            yield [self.labels[number] for number in cast("list[int]", part.long().tolist())]
+            yield [self.labels[number] for number in cast("list[int]", part.tolist())]
 
     def _counts(self, found: Tensor, split: TokenizedSplit) -> EntityCounts:
         counts = EntityCounts(self.scheme)
-        for gold, predicted in zip(self._tags(split.labels, split), self._tags(found[:, 0], split), strict=True):
+        for gold, predicted in zip(self._tags(split.labels, split), self._tags(found, split), strict=True):
             counts.add(gold, predicted)
         return counts
 
     def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
         """Entity scores, strict and lenient, and the share of words whose tag is right."""
-        right = found[:, 0].long() == split.labels
+        right = found == split.labels
         values = {**self._counts(found, split).metrics(), "accuracy": float(right.double().mean())}
         return {name: values[name] for name in self.metrics}
 
@@ -109,7 +105,7 @@ class Tagging:
 
     def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:
         """One tag for each word, and the entities with their type, place and text; of a text its words, too."""
-        for tags, row in zip(self._tags(found[:, 0], split), rows, strict=True):
+        for tags, row in zip(self._tags(found, split), rows, strict=True):
             entities = entities_of(tags, self.scheme, lenient=True)
             words = cast("list[str]", row[self.words])
             split_by_us = {self.words: words} if "offsets" in row else {}  # else the input's own fields tell
@@ -120,14 +116,17 @@ def _borders(words: Words) -> dict[str, Tensor]:
     return {"begins": words.begins, "finishes": words.finishes}
 
 
-def _decoded(crf: LinearChainCRF, sentences: tuple[Tensor, ...]) -> Tensor:
-    device = crf.steps.device
-    emissions = pad_sequence(list(sentences), batch_first=True).to(device)
-    lengths = torch.tensor([len(sentence) for sentence in sentences], device=device)
-    mask = torch.arange(emissions.shape[1], device=device) < lengths[:, None]
-    tags = crf.decode(emissions, mask)
-    probabilities = crf.marginals(emissions, mask).gather(2, tags[..., None])[..., 0]
-    return torch.stack((tags[mask].double(), probabilities[mask].double()), 1).cpu()
+def _decoded(crf: LinearChainCRF, scores: Tensor, lengths: Tensor) -> Tensor:
+    """The best chain of each sentence. Those of similar length are looked at together."""
+    sentences = torch.split(scores, cast("list[int]", lengths.tolist()))
+    found = torch.empty(len(scores), dtype=torch.int64)
+    places = torch.split(torch.arange(len(scores)), cast("list[int]", lengths.tolist()))
+    for part in cut_by_tokens(by_length(torch.arange(len(sentences)), lengths), lengths.clamp(min=1), _WORDS_AT_ONCE):
+        numbers = cast("list[int]", part.tolist())
+        emissions = pad_sequence([sentences[n] for n in numbers], batch_first=True).to(crf.steps.device)
+        mask = torch.arange(emissions.shape[1]) < lengths[part][:, None]
+        found[torch.cat([places[n] for n in numbers])] = crf.decode(emissions, mask.to(emissions.device)).cpu()[mask]
+    return found
 
 
 def _described(entity: Entity, row: Fields, words: list[str]) -> Fields:
