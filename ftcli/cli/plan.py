@@ -43,7 +43,7 @@ def _facts(plan: Plan) -> Table:
 def _fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "data", f"{plan.data}: " + ", ".join(f"{rows:,} {split}" for split, rows in plan.rows.items())
     yield "steps", f"{plan.total_steps:,} of {plan.batch_size} rows; {plan.steps_per_epoch:,} are an epoch"
-    yield "micro-batches", plan.micro_batches
+    yield "steps in", plan.cut
     yield "padding", f"{percent(plan.padding)} of token slots; {percent(plan.padding_unsorted)} unsorted and uncut"
     for number, (start, description) in enumerate(plan.stages):
         yield f"stage {number + 1}", f"from step {start:,}: {description}"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ftcli.cli.table import Column, Phrase, bar, packed, table
 from ftcli.flows.figures import clock, figure, flat, percent, rate, short, size, trainable
-from ftcli.flows.lines import MANY_GROUPS, cut_text, so_far, stage_name, stage_size
+from ftcli.flows.lines import MANY_GROUPS, so_far, stage_name, stage_size
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import RunStarted, StageEntered, StepDone
 
@@ -102,8 +102,7 @@ def _header(state: State, started: RunStarted) -> Iterator[Text]:
         yield Text(f"{stage_name(state.stage)}: {stage_size(state.stage)}")
     else:
         yield Text(trainable(started.num_trainable, started.num_parameters))
-    is_cut = started.max_tokens is not None or started.micro_batches > 1
-    yield _named("batch", f"{started.batch_size} in {cut_text(started)}" if is_cut else f"{started.batch_size}")
+    yield _named("batch", f"{started.batch_size} in {started.cut}")
 
 
 def _named(name: str, value: str) -> Text:

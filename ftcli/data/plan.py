@@ -7,8 +7,10 @@ sees exactly the rows it would see unsorted. Position is (epoch, groups done), s
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -22,11 +24,25 @@ Shares = tuple[tuple[Tensor, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How a group is cut: into micro-batches of at most so many rows or padded tokens, or so many a rank."""
+    """How a group is cut: into micro-batches of at most so many rows or padded tokens, or so many a rank; or by cost.
+
+    By cost: `call_tokens` is how many token slots could be computed in the time that a micro-batch costs however short
+    it is, and a group is cut where that is less than the padding it saves; into at most `tokens` slots each.
+    """
 
     rows: int | None = None
     tokens: int | None = None
     accumulation: int | None = None
+    call_tokens: int | None = None
+
+    def __str__(self) -> str:
+        if self.call_tokens is not None:
+            return f"micro-batches of similar length, at most {self.tokens:,} tokens each"
+        if self.tokens is not None:
+            return f"micro-batches of at most {self.tokens:,} tokens"
+        if self.accumulation is not None:
+            return f"{self.accumulation} micro-batches on each rank"
+        return f"micro-batches of at most {self.rows} rows"
 
 
 def num_groups(num_rows: int, size: int) -> int:
@@ -76,7 +92,11 @@ def by_length(rows: Tensor, lengths: Tensor) -> Tensor:
 def deal(sequences: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Shares:
     """Cut a group into micro-batches and deal them to ranks, equally many each, by balanced padded tokens."""
     ordered = by_length(sequences, lengths)
-    if cut.tokens is not None:
+    if cut.call_tokens is not None:
+        # With one each, the rank that has the longest rows would make all others wait.
+        parts = _cut_by_cost(ordered, lengths, call_tokens=cut.call_tokens, max_tokens=cut.tokens or sys.maxsize)
+        parts = _level(parts, lengths, world_size, at_least=2 * world_size if world_size > 1 else 1)
+    elif cut.tokens is not None:
         parts = _level(cut_by_tokens(ordered, lengths, cut.tokens), lengths, world_size)
     else:
         parts = _cut_evenly(ordered, _num_parts(len(sequences), cut, world_size))
@@ -103,9 +123,35 @@ def cut_by_tokens(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Ten
     return parts
 
 
-def _level(parts: list[Tensor], lengths: Tensor, world_size: int) -> list[Tensor]:
-    """Split the heaviest micro-batches until every rank can have equally many, or only single rows are left."""
-    while len(parts) % world_size and any(len(part) > 1 for part in parts):
+def _cut_by_cost(ordered: Tensor, lengths: Tensor, *, call_tokens: int, max_tokens: int) -> list[Tensor]:
+    """The cheapest cut of rows in order of length, where a part costs its padded tokens and `call_tokens`.
+
+    Dynamic programming over the distinct lengths, for rows of equal length are never worth a cut; a part beyond
+    `max_tokens` is cut into equal pieces.
+    """
+    found, counts = cast("tuple[Tensor, Tensor]", torch.unique_consecutive(lengths[ordered], return_counts=True))
+    values, ends = cast("list[int]", found.tolist()), cast("list[int]", [0, *counts.cumsum(0).tolist()])
+    cheapest, origins = [0], [0]
+    for last, length in enumerate(values):
+        costs: list[int] = []
+        for first in range(last + 1):
+            slots = (ends[last + 1] - ends[first]) * length
+            costs.append(cheapest[first] + slots + call_tokens * -(-slots // max_tokens))
+        cheapest.append(min(costs))
+        origins.append(costs.index(cheapest[-1]))
+    parts: list[Tensor] = []
+    stop = len(values)
+    while stop > 0:
+        part = ordered[ends[origins[stop]] : ends[stop]]
+        most_rows = max(1, max_tokens // values[stop - 1])
+        parts += torch.tensor_split(part, -(-len(part) // most_rows))
+        stop = origins[stop]
+    return parts
+
+
+def _level(parts: list[Tensor], lengths: Tensor, world_size: int, *, at_least: int = 1) -> list[Tensor]:
+    """Split the heaviest micro-batches until there are enough, as many for every rank, or only single rows are left."""
+    while (len(parts) % world_size or len(parts) < at_least) and any(len(part) > 1 for part in parts):
         heaviest = max((p for p in parts if len(p) > 1), key=lambda part: padded_tokens(part, lengths))
         index = next(i for i, part in enumerate(parts) if part is heaviest)
         parts[index : index + 1] = torch.tensor_split(heaviest, 2)

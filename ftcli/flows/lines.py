@@ -84,20 +84,13 @@ def _started(event: RunStarted) -> str:
     steps, rows_each = counted(event.total_steps, "step"), counted(event.batch_size, "row")
     parts = [
         f"run {event.name}" + (f" goes on from step {event.step}" if event.step else ""),
-        f"{steps} of {rows_each} ({event.steps_per_epoch:,} an epoch, {cut_text(event)})",
+        f"{steps} of {rows_each} ({event.steps_per_epoch:,} an epoch, {event.cut})",
         f"data {event.data} ({rows} rows)" if rows else f"data {event.data}",
         f"model {event.model} ({trainable(event.num_trainable, event.num_parameters)})",
         f"{event.device} {event.precision}{world}",
         f"run folder {event.run_dir}",
     ]
     return "; ".join([*parts, *event.notes])
-
-
-def cut_text(event: RunStarted) -> str:
-    """How steps are cut: `4 micro-batches a step`, or by tokens."""
-    if event.max_tokens is not None:
-        return f"micro-batches of at most {event.max_tokens:,} tokens"
-    return f"{counted(event.micro_batches, 'micro-batch', 'es')} a step"
 
 
 def _step(event: StepDone, total_steps: int | None) -> str:

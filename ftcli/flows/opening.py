@@ -34,8 +34,7 @@ def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
         device=str(parts.world.device),
         precision=parts.precision,
         batch_size=spec.batch.size,
-        micro_batches=_micro_batches(parts),
-        max_tokens=choose_cut(spec.batch, parts.world).tokens,
+        cut=str(choose_cut(spec.batch, parts.world)),
         group_sizes=sizes,
         best_metric=parts.evaluation.best,
         notes=parts.notes,
@@ -73,11 +72,3 @@ def _why_unevaluated(parts: Parts) -> str | None:
     if not limits.evaluate.falls_within(limits.total_steps):
         return f"`evaluate.every` is longer than the run's {limits.total_steps} steps"
     return None
-
-
-def _micro_batches(parts: Parts) -> int:
-    """Micro-batches of a full step on each rank; 0 where it varies with the rows' lengths."""
-    cut = choose_cut(parts.spec.batch, parts.world)
-    if cut.accumulation:
-        return cut.accumulation
-    return -(-parts.spec.batch.size // (cut.rows * parts.world.size)) if cut.rows else 0

@@ -72,7 +72,7 @@ class Plan:
     steps_per_epoch: int
     total_steps: int
     batch_size: int
-    micro_batches: str
+    cut: str
     padding: float
     padding_unsorted: float
     stages: list[tuple[int, str]]
@@ -119,7 +119,7 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
         steps_per_epoch=limits.steps_per_epoch,
         total_steps=limits.total_steps,
         batch_size=spec.batch.size,
-        micro_batches=_cut_in_words(cut),
+        cut=str(cut),
         padding=padding_share(epoch, split, cut, world.size),
         padding_unsorted=padding_share(epoch, split, Cut(rows=spec.batch.size), 1),
         stages=[(stage.start, stage.description) for stage in parts.freezing.stages],
@@ -135,12 +135,6 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
         tried=_try_batch(parts, split, epoch, cut),
         remarks=(*remarks(parts), *(Noted(0, note) for note in parts.notes)),
     )
-
-
-def _cut_in_words(cut: Cut) -> str:
-    if cut.tokens:
-        return f"of at most {cut.tokens} padded tokens"
-    return f"{cut.accumulation} on each rank" if cut.accumulation else f"of at most {cut.rows} rows"
 
 
 def _schedule(spec: RunSpec, total_steps: int) -> list[tuple[int, float]]:

@@ -125,12 +125,6 @@ def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[P
     return profile.model_copy(update={"recipe_findings": found, "tokenizer": tokenizer.fingerprint})
 
 
-def _in_words(rows: int | None, tokens: int | None) -> str:
-    if tokens:
-        return f"of at most {tokens} padded tokens"
-    return f"of at most {rows} rows" if rows else "as the recipe has them"
-
-
 def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iterator[Finding]:
     from ftcli.data.doctor.reading import find_padding, find_unknown
     from ftcli.data.plan import Cut, EpochPlan, padding_share
@@ -143,6 +137,4 @@ def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iter
     cut = choose_cut(spec.batch, world)
     epoch = EpochPlan(train.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
     unsorted = padding_share(epoch, train, Cut(rows=spec.batch.size), world.size)
-    yield from find_padding(
-        padding_share(epoch, train, cut, world.size), unsorted=unsorted, how=_in_words(cut.rows, cut.tokens)
-    )
+    yield from find_padding(padding_share(epoch, train, cut, world.size), unsorted=unsorted, how=str(cut))

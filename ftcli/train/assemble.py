@@ -226,8 +226,8 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
     )
     if start is not None:
         load_state(run, start)
-    if run.progress.micro_rows is not None:
-        run.feed.shrink(run.progress.micro_rows)
+    if run.progress.micro_tokens is not None:
+        run.feed.shrink(run.progress.micro_tokens)
     return run
 
 

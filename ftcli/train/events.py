@@ -16,8 +16,7 @@ from ftcli.runtime.activity import Activity
 class RunStarted:
     """A run begins, or goes on from `step`. `group_sizes` counts the parameters of each rate.
 
-    `micro_batches` are those of a full step on each rank; 0 where `max_tokens` cuts them, and their number varies.
-    `notes` are facts; what may need a change comes as a warning of its own.
+    `cut` says in words how steps are cut. `notes` are facts; what may need a change comes as a warning of its own.
     """
 
     step: int
@@ -34,10 +33,9 @@ class RunStarted:
     device: str
     precision: str
     batch_size: int
-    micro_batches: int
+    cut: str
     group_sizes: dict[str, int]
     best_metric: str
-    max_tokens: int | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -74,15 +74,15 @@ def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
             outcome = train_step(run, group)
             break
         except OutOfMemoryError as error:
-            rows = run.feed.halve()
-            if rows is None:
+            tokens = run.feed.halve(run.progress.step)
+            if tokens is None:
                 raise
             what = error.problems[0].what
         except NonFiniteError as error:
             yield from _save_before(run, error)
             raise
-        run.progress.micro_rows = rows
-        yield Noted(run.progress.step, f"{what}; micro-batches have {rows} rows from here on", "warning")
+        run.progress.micro_tokens = tokens
+        yield Noted(run.progress.step, f"{what}; micro-batches have at most {tokens} tokens from here on", "warning")
         group = run.feed.group(run.progress.step)
     run.meter.add(outcome, group)
     return outcome.signal

@@ -16,7 +16,7 @@ class Progress:
     `epoch_loss`, `epoch_items` and `epoch_seconds` sum up the current epoch: the loss over the items trained on, and
     time. `best` is the value of the recipe's `evaluate.best` at `best_step`; `metrics` are those of the latest
     evaluation of the validation split. `owes_evaluation` tells that a signal cut short the one due after `step`, which
-    the resumed run makes up for. `micro_rows` is what running out of memory has brought the rows of a micro-batch
+    the resumed run makes up for. `micro_tokens` is what running out of memory has brought the tokens of a micro-batch
     down to; a resumed run makes the same cuts.
     """
 
@@ -30,7 +30,7 @@ class Progress:
     metrics: dict[str, float] = field(default_factory=dict[str, float])
     owes_evaluation: bool = False
     num_overflows: int = 0
-    micro_rows: int | None = None
+    micro_tokens: int | None = None
     seconds: float = 0.0
     epoch_seconds: float = 0.0
 

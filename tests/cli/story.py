@@ -52,7 +52,7 @@ def started(**changes: object) -> RunStarted:
         "device": "cuda",
         "precision": "bf16",
         "batch_size": 32,
-        "micro_batches": 4,
+        "cut": "4 micro-batches on each rank",
         "group_sizes": {"encoder": 1, "classifier": 2},
         "best_metric": "accuracy",
         "notes": ("rows of 512 tokens fit eight at a time, which leaves a quarter of the memory free",),

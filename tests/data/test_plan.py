@@ -22,6 +22,7 @@ cuts = st.one_of(
     st.builds(Cut, rows=st.integers(1, 20)),
     st.builds(Cut, tokens=st.integers(1, 120)),
     st.builds(Cut, accumulation=st.integers(1, 6)),
+    st.builds(Cut, tokens=st.integers(1, 120), call_tokens=st.integers(0, 60)),
 )
 plans = st.builds(EpochPlan, lengths, sizes, windows, seeds, st.integers(0, 3))
 many = settings(deadline=None, max_examples=100)
@@ -83,6 +84,43 @@ def test_dummies_are_only_where_rows_are_too_few(lengths: torch.Tensor, cut: Cut
     if counts[0]:
         assert set(counts) == {0, 1}
         assert len(lengths) % world
+
+
+def cost(parts: list[torch.Tensor], lengths: torch.Tensor, call_tokens: int) -> int:
+    return sum(padded_tokens(part, lengths) + call_tokens for part in parts)
+
+
+def all_cuts(rows: torch.Tensor) -> list[list[torch.Tensor]]:
+    """Every way to cut rows into consecutive parts."""
+    if len(rows) == 0:
+        return [[]]
+    return [[rows[:n], *rest] for n in range(1, len(rows) + 1) for rest in all_cuts(rows[n:])]
+
+
+@many
+@given(st.lists(st.integers(1, LONGEST), min_size=1, max_size=9).map(torch.tensor), st.integers(0, 60))
+def test_no_cut_costs_less_than_the_one_by_cost(lengths: torch.Tensor, call_tokens: int) -> None:
+    [found] = whole_group(lengths, Cut(call_tokens=call_tokens), 1)
+    ordered = by_length(torch.arange(len(lengths)), lengths)
+    assert cost(list(found), lengths, call_tokens) == min(cost(cut, lengths, call_tokens) for cut in all_cuts(ordered))
+
+
+@many
+@given(lengths, st.integers(1, 120), st.integers(0, 60), worlds)
+def test_by_cost_the_limit_holds_and_every_rank_of_several_has_two(
+    lengths: torch.Tensor, tokens: int, call_tokens: int, world: int
+) -> None:
+    shares = whole_group(lengths, Cut(tokens=tokens, call_tokens=call_tokens), world)
+    for part in parts_of(shares):
+        assert len(part) <= 1 or len(part) * int(lengths[part].max()) <= tokens
+    if world > 1 and len(lengths) >= 2 * world:
+        assert len(shares[0]) >= 2
+
+
+def test_a_group_is_cut_where_padding_costs_more_than_a_call() -> None:
+    lengths = torch.tensor([4, 20, 4, 20])
+    assert parts_of(whole_group(lengths, Cut(call_tokens=31), 1)) == [[1, 3], [0, 2]]
+    assert parts_of(whole_group(lengths, Cut(call_tokens=33), 1)) == [[0, 2, 1, 3]]
 
 
 @many

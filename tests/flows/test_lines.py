@@ -37,7 +37,7 @@ STARTED = RunStarted(
     device="cuda",
     precision="bf16",
     batch_size=32,
-    micro_batches=4,
+    cut="4 micro-batches on each rank",
     group_sizes={"encoder": 4_000_000, "head": 100_000},
     best_metric="accuracy",
     notes=("micro-batches of 8 rows were found to fit",),
@@ -57,7 +57,7 @@ STEP = StepDone(
 LINES: list[tuple[Event, str]] = [
     (
         STARTED,
-        "run afqmc-freeze; 450 steps of 32 rows (150 an epoch, 4 micro-batches a step); "
+        "run afqmc-freeze; 450 steps of 32 rows (150 an epoch, 4 micro-batches on each rank); "
         "data afqmc (train 4,800, validation 4,316 rows); model bert-base-chinese (4.1M of 22.7M trainable (18%)); "
         "cuda bf16, 2 processes; run folder run; micro-batches of 8 rows were found to fit",
     ),

@@ -76,6 +76,7 @@ cuts = st.one_of(
     st.integers(1, 8).map(lambda n: Cut(rows=n)),
     st.integers(12, 60).map(lambda n: Cut(tokens=n)),
     st.integers(1, 8).map(lambda n: Cut(accumulation=n)),
+    st.integers(12, 60).map(lambda n: Cut(tokens=n, call_tokens=5)),
 )
 
 
@@ -200,11 +201,8 @@ def test_the_order_depends_on_the_seed() -> None:
 @pytest.mark.parametrize(
     ("section", "device", "ranks", "cut"),
     [
-        ({}, "cpu", 1, Cut(rows=8)),
-        ({}, "cuda", 1, Cut(rows=32)),
-        ({}, "cuda", 2, Cut(rows=8)),
-        ({"size": 4}, "cpu", 1, Cut(rows=4)),
-        ({"size": 4}, "cpu", 4, Cut(rows=1)),
+        ({}, "cpu", 1, Cut(tokens=4096, call_tokens=128)),
+        ({}, "cuda", 2, Cut(tokens=16384, call_tokens=4096)),
         ({"micro_size": 5}, "cpu", 2, Cut(rows=5)),
         ({"max_tokens": 512}, "cuda", 1, Cut(tokens=512)),
         ({"accumulation": 4}, "cpu", 1, Cut(accumulation=4)),

@@ -118,7 +118,7 @@ def find_padding(padding: float, *, unsorted: float, how: str) -> Iterator[Findi
         how: The cut, in words.
     """
     saved = 1 - (1 - unsorted) / (1 - padding)
-    text = f"{padding:.1%} of train's token slots are padding in micro-batches {how}"
+    text = f"{padding:.1%} of train's token slots are padding in {how}"
     if saved >= LEAST_SAVED:
         text += f"; unsorted and uncut it would be {unsorted:.1%}, so sorting saves {saved:.0%} of the work"
     is_much = padding >= WARNED_PADDING
