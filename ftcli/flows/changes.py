@@ -39,6 +39,8 @@ _RULES = (
     Rule(("data",), None, "the rows, and so the steps, would be others"),
     Rule(("task",), None, "the model's outputs would mean something else"),
     Rule(("model",), None, "it would be another model"),
+    Rule(("freeze", "cache"), "layout", "the same steps, with or without stored states of the frozen layers"),
+    Rule(("freeze", "cache_dtype"), None, "later steps would start from rounded states, or no longer"),
     Rule(("freeze",), None, "what was trained so far would not follow from the recipe any more"),
     Rule(("optimizer", "kind"), None, "the optimizer's state is of the old kind"),
     Rule(("optimizer",), "re-derives", "in force from the next step on"),

@@ -97,9 +97,15 @@ class FreezeStage(Section):
 
 
 class FreezeSection(Section):
-    """Which parameters are frozen from the start, and the stages that change that."""
+    """Which parameters are frozen from the start, and the stages that change that.
+
+    `cache` keeps what the frozen layers below the first trained one make of each row, so that it is computed once:
+    beside the data on "disk", in "memory", or (auto) on disk where it pays. `cache_dtype` is how; fp32 is exact.
+    """
 
     patterns: Patterns = ()
+    cache: Literal["auto", "off", "memory", "disk"] = "auto"
+    cache_dtype: Literal["fp32", "bf16"] = "fp32"
     stages: Annotated[tuple[FreezeStage, ...], Field(strict=False)] = ()
 
 

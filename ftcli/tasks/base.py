@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from ftcli.data.states import States
 from ftcli.data.tokens import UNLABELLED, TokenizedSplit
 from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.encoding import Fields
@@ -39,7 +40,7 @@ class Batch:
 
     `labels` are [sequences] or [sequences, labels], or for words [sequences, words] with UNLABELLED for padding.
     `rows` are the row numbers [sequences], on the host. `weight` is 0 for a dummy, which runs only so that every rank
-    runs equally often.
+    runs equally often. `states` [sequences, length, size] are what the model starts from in place of its frozen prefix.
     """
 
     inputs: dict[str, Tensor]
@@ -47,6 +48,7 @@ class Batch:
     rows: Tensor
     weight: float = 1.0
     words: Words | None = None
+    states: Tensor | None = None
 
     @property
     def num_slots(self) -> int:
@@ -59,18 +61,22 @@ class Batch:
             return self
         inputs = {name: _moved(value, device) for name, value in self.inputs.items()}
         words = self.words.to(device) if self.words is not None else None
-        return replace(self, inputs=inputs, labels=_moved(self.labels, device), words=words)
+        states = _moved(self.states, device) if self.states is not None else None
+        return replace(self, inputs=inputs, labels=_moved(self.labels, device), words=words, states=states)
 
 
 def _moved(value: Tensor, device: torch.device) -> Tensor:
     return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.to(device)
 
 
-def collate(split: TokenizedSplit, sequences: Tensor, *, pad_id: int, weight: float = 1.0) -> Batch:
-    """A batch of the given sequences, padded to the longest of them."""
+def collate(
+    split: TokenizedSplit, sequences: Tensor, *, pad_id: int, weight: float = 1.0, states: States | None = None
+) -> Batch:
+    """A batch of the given sequences, padded to the longest of them, and their stored states if there are any."""
     inputs, rows = split.gather(sequences, pad_id=pad_id), split.rows_of(sequences)
+    stored = states.gather(sequences, split.lengths) if states is not None else None
     if split.positions is None or split.item_offsets is None:
-        return Batch(inputs, split.labels[sequences], rows, weight)
+        return Batch(inputs, split.labels[sequences], rows, weight, states=stored)
     starts = split.item_offsets[sequences]
     counts = split.item_offsets[sequences + 1] - starts
     steps = torch.arange(int(counts.max()))
@@ -82,7 +88,7 @@ def collate(split: TokenizedSplit, sequences: Tensor, *, pad_id: int, weight: fl
         begins=_at_border(split, sequences, rows),
         finishes=_at_border(split, sequences + 1, rows + 1),
     )
-    return Batch(inputs, split.labels[places].masked_fill(~mask, UNLABELLED), rows, weight, words)
+    return Batch(inputs, split.labels[places].masked_fill(~mask, UNLABELLED), rows, weight, words, stored)
 
 
 def _at_border(split: TokenizedSplit, sequences: Tensor, rows: Tensor) -> Tensor:

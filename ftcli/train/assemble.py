@@ -17,6 +17,7 @@ from ftcli.data.dataset import Prepared
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
 from ftcli.modeling.backbone import Loaded, load_model, restore_model, tokenizer_path
+from ftcli.modeling.cpu_dropout import use_cpu_dropout
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
@@ -113,6 +114,8 @@ def load_parts(
     names = [name for name, _ in loaded.model.named_parameters()]
     freezing = plan_freezing(spec.freeze, names, total_steps=limits.total_steps, steps_per_epoch=limits.steps_per_epoch)
     precision, warning = choose_precision(spec.precision, world.device)
+    if world.device.type == "cpu":
+        use_cpu_dropout(loaded.model)
     loaded.model.to(world.device)
     return Parts(
         spec=spec,
@@ -223,6 +226,8 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
             Writer(parts.loaded.model, model_card(parts), dump_recipe(spec), parts.tokenizer),
         ),
         interrupt=Interrupt(),
+        freeze=spec.freeze,
+        tokens=store.folder,
     )
     if start is not None:
         load_state(run, start)

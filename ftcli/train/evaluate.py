@@ -17,6 +17,7 @@ from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import Interrupt, StopAsked
 from ftcli.runtime.world import World
 from ftcli.tasks.base import Task, collate
+from ftcli.train.cache import PrefixCache
 from ftcli.train.memory import out_of_memory_at
 
 _BATCHES_BETWEEN_AGREEMENTS = 4
@@ -46,6 +47,7 @@ def score_split(
     pad_id: int,
     batch_size: int,
     interrupt: Interrupt | None = None,
+    cache: PrefixCache | None = None,
 ) -> Working[Scores]:
     """Score every row of a split, in batches of similar length dealt to the ranks in turn.
 
@@ -55,6 +57,7 @@ def score_split(
         StopAsked: on all ranks alike, when the `interrupt` of any was asked to stop.
     """
     model.eval()
+    cache = cache or PrefixCache()
     batches = torch.split(by_length(torch.arange(split.num_sequences), split.lengths).flip(0), batch_size)
     mine = list(batches[world.rank :: world.size])
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
@@ -66,8 +69,9 @@ def score_split(
             if interrupt is not None and number < len(batches) // world.size:
                 _heed(interrupt, world, number)
             with out_of_memory_at(f"scoring {len(part)} sequences at once", SCORE_HINT):
-                batch = collate(split, part, pad_id=pad_id).to(world.device)
-                result = task.infer(model, batch, with_loss=split.is_labelled)
+                batch = collate(split, part, pad_id=pad_id, states=cache.states.get(name)).to(world.device)
+                with cache.standing_in(batch):
+                    result = task.infer(model, batch, with_loss=split.is_labelled)
             losses += result.loss if result.loss is not None else 0
             items.append(split.items_of(part))
             scores.append(result.scores)

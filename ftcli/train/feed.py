@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ftcli.data.plan import Cut, EpochPlan, Shares, deal, num_groups, padded_tokens
+from ftcli.data.states import States
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
@@ -54,7 +55,10 @@ def choose_cut(section: BatchSection, world: World) -> Cut:
 
 
 class Feed:
-    """The groups of a run, from any step on. A step's group depends on nothing but the plan and the step."""
+    """The groups of a run, from any step on. A step's group depends on nothing but the plan and the step.
+
+    `states` are those of the frozen prefix, if they are stored; batches then carry theirs.
+    """
 
     def __init__(
         self, split: TokenizedSplit, *, task: Task, batch: BatchSection, cut: Cut, seed: int, world: World, pad_id: int
@@ -67,6 +71,7 @@ class Feed:
         self._seed = seed
         self._world = world
         self._pad_id = pad_id
+        self.states: States | None = None
         self.steps_per_epoch = num_groups(split.num_rows, batch.size)
         self.plan = lru_cache(maxsize=1)(self._plan)
 
@@ -124,5 +129,5 @@ class Feed:
         """A batch, or for an empty share a dummy of weight zero: its rank must still take part in the step."""
         if len(part) == 0:
             spare = self._split.sequences_of(rows[:1])[:1]
-            return collate(self._split, spare, pad_id=self._pad_id, weight=0.0)
-        return collate(self._split, part, pad_id=self._pad_id)
+            return collate(self._split, spare, pad_id=self._pad_id, weight=0.0, states=self.states)
+        return collate(self._split, part, pad_id=self._pad_id, states=self.states)

@@ -14,15 +14,14 @@ from typing import Any
 
 from ftcli import __version__
 from ftcli.errors import CheckpointError, FtcliError, NonFiniteError, OutOfMemoryError, RecipeError
-from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.runtime.interrupt import StopAsked
 from ftcli.spec.metrics import LOWER_IS_BETTER
 from ftcli.train.ending import finished
 from ftcli.train.evaluate import score_split
-from ftcli.train.events import Evaluated, Event, Noted, StageEntered
-from ftcli.train.feed import Group
+from ftcli.train.events import Evaluated, Event, Noted
 from ftcli.train.run import Run
 from ftcli.train.snapshot import take_snapshot
+from ftcli.train.staging import enter_due_stage, enter_stage
 from ftcli.train.step import NONFINITE_HINT, train_step
 
 Events = Generator[Event]
@@ -41,13 +40,13 @@ def fit(run: Run) -> Events:
     run.meter.start()
     with run.saver:
         signal = yield from _begin(run)
-        for group in run.feed.groups(progress.step, progress.step if signal else limits.stop_step):
-            yield from _enter_stage(run)
-            signal = yield from _advance(run, group)
-            yield from _report(run)
-            signal = yield from _evaluate_and_save(run, signal)
+        while not signal and progress.step < limits.stop_step:
+            signal = yield from _enter_stage(run)
             if signal:
                 break
+            signal = yield from _advance(run)
+            yield from _report(run)
+            signal = yield from _evaluate_and_save(run, signal)
         yield from _settle(run)
     yield finished(run, signal)
 
@@ -55,21 +54,33 @@ def fit(run: Run) -> Events:
 def _begin(run: Run) -> Generator[Event, None, int]:
     """Do what is due before the first step of this launch; returns the signal that asks to stop, or 0."""
     progress = run.progress
-    if progress.stage >= 0:
-        yield _enter(run, progress.stage)
-    if progress.owes_evaluation:
-        return (yield from _evaluate_and_save(run))
-    if progress.step == 0 and run.evaluation.at_start:
-        try:
+    try:
+        if progress.stage >= 0:
+            yield from enter_stage(run, progress.stage)
+        if progress.owes_evaluation:
+            return (yield from _evaluate_and_save(run))
+        if progress.step == 0 and run.evaluation.at_start:
             yield from _evaluate(run, "validation")
-        except StopAsked as stop:
-            return stop.number
+    except StopAsked as stop:
+        return stop.number
     return 0
 
 
-def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
+def _enter_stage(run: Run) -> Generator[Event, None, int]:
+    """Enter the stage that is due, if one is; returns the signal that asks to stop, for which it has saved, or 0."""
+    try:
+        yield from enter_due_stage(run)
+    except StopAsked as stop:
+        if run.progress.step > 0:
+            yield from _save(run, is_best=run.progress.best is None)
+        return stop.number
+    return 0
+
+
+def _advance(run: Run) -> Generator[Event, None, int]:
     """Take a step, in smaller pieces where memory runs out; returns the signal that asks to stop, or 0."""
     while True:
+        group = run.feed.group(run.progress.step)
         try:
             outcome = train_step(run, group)
             break
@@ -83,7 +94,6 @@ def _advance(run: Run, group: Group) -> Generator[Event, None, int]:
             raise
         run.progress.micro_tokens = tokens
         yield Noted(run.progress.step, f"{what}; micro-batches have at most {tokens} tokens from here on", "warning")
-        group = run.feed.group(run.progress.step)
     run.meter.add(outcome, group)
     return outcome.signal
 
@@ -95,30 +105,6 @@ def _save_before(run: Run, error: FtcliError) -> Events:
         yield from _settle(run)
     except CheckpointError as failure:
         error.add_note(f"besides, the state before it could not be saved: {failure}")
-
-
-def _enter_stage(run: Run) -> Events:
-    """Enter the stage of the coming step, if it is a new one; what was entered is never left for an earlier one."""
-    stage = max(run.freezing.stage_at(run.progress.step), run.progress.stage)
-    if stage != run.progress.stage:
-        yield _enter(run, stage)
-
-
-def _enter(run: Run, stage: int) -> StageEntered:
-    """Train what the stage says. DDP synchronises only what was trainable when it wrapped, so it wraps anew."""
-    apply_stage(run.model, run.freezing.stages[stage])
-    run.optimizer.forget_frozen()
-    run.wrapped = run.world.wrap(run.model)
-    run.frozen_modules = frozen_modules(run.model)
-    run.progress.stage = stage
-    return StageEntered(
-        step=run.progress.step,
-        stage=stage,
-        num_stages=len(run.freezing.stages),
-        num_trainable=sum(p.numel() for p in run.model.parameters() if p.requires_grad),
-        num_parameters=sum(p.numel() for p in run.model.parameters()),
-        description=run.freezing.stages[stage].description,
-    )
 
 
 def _report(run: Run) -> Events:
@@ -170,6 +156,7 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
         world=run.world,
         pad_id=run.pad_id,
         batch_size=run.evaluation.batch_size,
+        cache=run.cache,
         interrupt=run.interrupt,
     )
     if scored.loss is not None and not math.isfinite(scored.loss):

@@ -17,7 +17,8 @@ class Progress:
     time. `best` is the value of the recipe's `evaluate.best` at `best_step`; `metrics` are those of the latest
     evaluation of the validation split. `owes_evaluation` tells that a signal cut short the one due after `step`, which
     the resumed run makes up for. `micro_tokens` is what running out of memory has brought the tokens of a micro-batch
-    down to; a resumed run makes the same cuts.
+    down to; a resumed run makes the same cuts. `cached` are the splits whose frozen states are stored in this stage,
+    None before that is decided.
     """
 
     step: int = 0
@@ -31,6 +32,7 @@ class Progress:
     owes_evaluation: bool = False
     num_overflows: int = 0
     micro_tokens: int | None = None
+    cached: list[str] | None = None
     seconds: float = 0.0
     epoch_seconds: float = 0.0
 

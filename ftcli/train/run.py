@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import nn
 
@@ -12,8 +13,9 @@ from ftcli.modeling.freezing import FreezePlan
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World
-from ftcli.spec.sections import EvaluateSection
+from ftcli.spec.sections import EvaluateSection, FreezeSection
 from ftcli.tasks.base import Task
+from ftcli.train.cache import PrefixCache
 from ftcli.train.feed import Feed
 from ftcli.train.meter import Meter
 from ftcli.train.optim import NamedOptimizer
@@ -27,7 +29,7 @@ class Run:
     """The live parts of a run. Only model, optimizer, precision and progress carry state that a checkpoint holds.
 
     `wrapped` is the model as a step calls it (under DDP, its wrapper); `frozen_modules` run in eval mode. `schedule`
-    maps a step to the factor on every rate.
+    maps a step to the factor on every rate. `tokens` is the folder of the token store, beside which a cache may lie.
     """
 
     model: nn.Module
@@ -51,3 +53,6 @@ class Run:
     meter: Meter
     saver: Saver
     interrupt: Interrupt
+    freeze: FreezeSection
+    tokens: Path
+    cache: PrefixCache = field(default_factory=PrefixCache)

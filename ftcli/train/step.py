@@ -144,7 +144,7 @@ def _forward_backward(run: Run, group: Group, batch: Batch, *, is_last: bool) ->
     what = f"a micro-batch of {len(batch.rows)} rows and {batch.num_slots // len(batch.rows)} tokens each"
     # DDP decides in the forward pass whether the backward will synchronise, so both belong inside.
     with out_of_memory_at(what, MICRO_HINT), run.world.syncing(run.wrapped, when=is_last):
-        with run.precision.autocast():
+        with run.precision.autocast(), run.cache.standing_in(batch):
             loss = run.task.loss(run.wrapped, batch)
         run.precision.backward(loss * (batch.weight * run.world.size / group.num_items))
     return loss.detach()

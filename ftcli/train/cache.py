@@ -1,0 +1,125 @@
+"""The prefix cache: whether a stage's frozen layers are computed once a row and kept, and what then stands for them.
+
+Whether it pays is decided once for each stage, from the recipe and the machine's room, and kept in Progress, so that a
+resumed run computes as the run before it did. Losses are those without a cache, to rounding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.data.states import States
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.modeling.prefix import Prefix, find_prefix, passes_through
+from ftcli.spec.sections import FreezeSection
+from ftcli.tasks.base import Batch
+
+_FLOPS_PER_SECOND = {"cpu": 5e10, "cuda": 3e13}
+_BYTES_PER_SECOND = 1e9
+"""Rates that are the same every time: what a device computes, and what is read or written."""
+_SHARE_OF_FREE = 0.5
+"""The most of the free disk that a cache may take without being asked for."""
+
+
+@dataclass
+class PrefixCache:
+    """What a run has stored of its current stage: the prefix, and its states by split. Empty where nothing is."""
+
+    prefix: Prefix | None = None
+    states: dict[str, States] = field(default_factory=dict[str, States])
+
+    def standing_in(self, batch: Batch) -> AbstractContextManager[None]:
+        """Within the block, a forward pass on the batch starts from its states, if it has any."""
+        if batch.states is None or self.prefix is None:
+            return nullcontext()
+        return self.prefix.standing_in(batch.states)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where the states of a prefix lie, on disk or (None) in memory, and how they are kept."""
+
+    folder: Path | None
+    dtype: torch.dtype
+
+    def path(self, split: str) -> Path:
+        """The file of a split's states."""
+        return cast("Path", self.folder) / f"{split}.states"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which splits' states are stored, and why, as a sentence; it says nothing where nothing was to be decided."""
+
+    splits: tuple[str, ...]
+    reason: str = ""
+
+
+def store_for(section: FreezeSection, prefix: Prefix, tokens: Path) -> Store:
+    """The place of a prefix's states, beside the token store that they are of."""
+    parts = (prefix.fingerprint(), tokens.name, section.cache_dtype)
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    folder = None if section.cache == "memory" else tokens.parent.parent / "prefix" / key
+    return Store(folder, _stored(section, prefix))
+
+
+def _stored(section: FreezeSection, prefix: Prefix) -> torch.dtype:
+    """What states are kept as; exact is the precision of the weights, which is fp32 but in tests of equality."""
+    return torch.bfloat16 if section.cache_dtype == "bf16" else prefix.dtype
+
+
+def decide(
+    section: FreezeSection,
+    model: nn.Module,
+    splits: dict[str, TokenizedSplit],
+    *,
+    passes: dict[str, float],
+    tokens: Path,
+    inputs: dict[str, Tensor],
+) -> Decision:
+    """Whether the frozen prefix is worth storing: the layers and passes saved against filling, reading and room.
+
+    Args:
+        section: The recipe's [freeze].
+        model: The model in eval mode, with the stage's parameters frozen.
+        splits: The tokenised splits.
+        passes: How often each split is going to pass through the model in this stage.
+        tokens: The folder of the token store.
+        inputs: A small batch, on which it is tried whether the model does start from stored states.
+    """
+    prefix = find_prefix(model) if section.cache != "off" else ""
+    if isinstance(prefix, str):
+        return Decision((), f"nothing is cached: {prefix}" if section.cache in {"disk", "memory"} else "")
+    if not passes_through(prefix, model, inputs):
+        return Decision((), "nothing is cached: the model reads its frozen layers in more ways than one")
+    width, device = prefix.size * _stored(section, prefix).itemsize, inputs["input_ids"].device.type
+    if section.cache == "auto":
+        wanted = tuple(name for name in passes if _pays(prefix, width, passes[name], device))
+    else:
+        wanted = tuple(name for name in passes if passes[name] > 0)
+    what = f"the output of the {prefix.depth} frozen layers"
+    if not wanted:
+        return Decision((), f"{what} is not cached: rows pass through the model too seldom for it to pay")
+    needed, free = width * sum(len(splits[name].ids) for name in wanted), shutil.disk_usage(tokens).free
+    if section.cache == "auto" and needed > free * _SHARE_OF_FREE:
+        return Decision((), f"{what} is not cached: it takes {_gb(needed)}, and {_gb(free)} of disk are free")
+    times = " and ".join(f"{name} ({passes[name]:.3g} times)" for name in wanted)
+    return Decision(wanted, f"{what} is computed once and cached ({_gb(needed)}), for it is read often: {times}")
+
+
+def _pays(prefix: Prefix, bytes_per_token: int, passes: float, device: str) -> bool:
+    computing = prefix.flops_per_token / _FLOPS_PER_SECOND.get(device, _FLOPS_PER_SECOND["cuda"])
+    moving = bytes_per_token / _BYTES_PER_SECOND
+    return passes * computing > computing + (1 + passes) * moving
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.2g} GB"

@@ -1,0 +1,105 @@
+"""Filling the prefix cache: each row once through the frozen layers, by all ranks, in chunks that survive a kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ftcli.data.states import Layout, States, StatesFile, StatesInMemory, lay_out
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.errors import DataError
+from ftcli.modeling.prefix import Prefix
+from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.interrupt import Interrupt, StopAsked
+from ftcli.runtime.world import World
+from ftcli.train.cache import Store
+from ftcli.train.memory import out_of_memory_at
+
+_CACHE_HINT = 'compute the frozen layers in every epoch: freeze.cache = "off"'
+_SECONDS_BETWEEN_FLUSHES = 10.0
+_CHUNKS_BETWEEN_AGREEMENTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """What computes states: a prefix in eval mode, on all ranks together."""
+
+    prefix: Prefix
+    world: World
+    pad_id: int
+    interrupt: Interrupt
+
+    def fill(self, split: TokenizedSplit, *, name: str, store: Store) -> Working[States]:
+        """The states of a whole split, computed as far as they are not stored yet.
+
+        Raises:
+            DataError: they can't be written.
+            StopAsked: on all ranks alike, when any was asked to stop; what is done stays done.
+        """
+        layout = lay_out(split)
+        if store.folder is None:
+            memory = StatesInMemory(layout, size=self.prefix.size, dtype=store.dtype)
+            yield from self._fill_memory(split, layout, memory, name=name)
+            return States(memory.values, layout.starts, self.prefix.dtype)
+        try:
+            file = StatesFile(store.path(name), layout, size=self.prefix.size, dtype=store.dtype)
+            yield from self._fill_file(split, layout, file, name=name)
+            return States(file.values(), layout.starts, self.prefix.dtype)
+        except OSError as error:
+            raise DataError(f"can't write {store.path(name)}: {error}", hint=_CACHE_HINT) from error
+
+    def _fill_file(self, split: TokenizedSplit, layout: Layout, file: StatesFile, *, name: str) -> Generator[Activity]:
+        """Each rank its share of what is missing, then whatever it can't see that others have done."""
+        is_shared = True
+        while most := self.world.largest(len(missing := file.missing())):
+            mine = missing[self.world.rank :: self.world.size] if is_shared else missing
+            try:
+                flushed = time.monotonic()
+                for number in self._agreeing(mine, -(-most // self.world.size) if is_shared else most):
+                    file.write(number, self._states(split, layout.chunks[number]))
+                    if time.monotonic() - flushed > _SECONDS_BETWEEN_FLUSHES:
+                        file.flush()
+                        flushed = time.monotonic()
+                    yield _so_far(name, layout, number)
+            finally:
+                file.flush()
+            self.world.largest(0)  # nobody looks for what is missing before all have written
+            is_shared = False
+
+    def _fill_memory(
+        self, split: TokenizedSplit, layout: Layout, memory: StatesInMemory, *, name: str
+    ) -> Generator[Activity]:
+        """Each rank its share, of which every other rank gets a copy."""
+        world, numbers = self.world, range(len(layout.chunks))
+        for first in self._agreeing(numbers[:: world.size], len(numbers[:: world.size])):
+            mine = numbers[first + world.rank : first + world.rank + 1]
+            nothing = torch.empty(0, self.prefix.size)
+            found = world.gather_rows(self._states(split, layout.chunks[mine[0]]) if mine else nothing)
+            for number in numbers[first : first + world.size]:
+                count = int(split.lengths[layout.chunks[number]].sum())
+                memory.write(number, found[:count])
+                found = found[count:]
+            yield _so_far(name, layout, first)
+
+    def _agreeing(self, numbers: Sequence[int], rounds: int) -> Generator[int]:
+        """The numbers, while all ranks ask each other in so many rounds whether one is to stop."""
+        for place in range(rounds):
+            if place % _CHUNKS_BETWEEN_AGREEMENTS == 0 and (signal := self.world.largest(self.interrupt.requested)):
+                raise StopAsked(signal)
+            yield from numbers[place : place + 1]
+
+    def _states(self, split: TokenizedSplit, sequences: Tensor) -> Tensor:
+        """The states of a chunk's tokens [tokens, size], sequence by sequence."""
+        gathered = split.gather(sequences, pad_id=self.pad_id)
+        inputs = {name: value.to(self.world.device) for name, value in gathered.items()}
+        with torch.inference_mode(), out_of_memory_at(f"computing {len(sequences)} sequences at once", _CACHE_HINT):
+            return self.prefix.states(inputs)[inputs["attention_mask"].bool()].cpu()
+
+
+def _so_far(name: str, layout: Layout, number: int) -> Activity:
+    done = sum(map(len, layout.chunks[: number + 1]))
+    return Activity(f"compute the frozen layers: {name}", done, len(layout.starts), "sequences")

@@ -1,0 +1,97 @@
+"""Entering a stage: what is trained from here on, and what of the frozen rest is computed once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import torch
+
+from ftcli.modeling.freezing import apply_stage, frozen_modules
+from ftcli.modeling.prefix import Prefix, find_prefix
+from ftcli.train.cache import PrefixCache, decide, store_for
+from ftcli.train.events import Event, Noted, StageEntered
+from ftcli.train.filling import Filler
+from ftcli.train.run import Run
+
+_SEQUENCES_TRIED = 4
+
+
+def enter_due_stage(run: Run) -> Generator[Event]:
+    """Enter the stage of the coming step, if it is a new one; what was entered is never left for an earlier one.
+
+    Raises:
+        StopAsked: on all ranks alike, when any was asked to stop. The stage is entered anew when the run goes on.
+    """
+    stage = max(run.freezing.stage_at(run.progress.step), run.progress.stage)
+    if stage != run.progress.stage:
+        run.progress.cached = None
+        yield from enter_stage(run, stage)
+
+
+def enter_stage(run: Run, stage: int) -> Generator[Event]:
+    """Train what the stage says. DDP synchronises only what was trainable when it wrapped, so it wraps anew.
+
+    Raises:
+        StopAsked: as above.
+    """
+    apply_stage(run.model, run.freezing.stages[stage])
+    run.optimizer.forget_frozen()
+    run.wrapped = run.world.wrap(run.model)
+    run.frozen_modules = frozen_modules(run.model)
+    run.progress.stage = stage
+    yield StageEntered(
+        step=run.progress.step,
+        stage=stage,
+        num_stages=len(run.freezing.stages),
+        num_trainable=sum(p.numel() for p in run.model.parameters() if p.requires_grad),
+        num_parameters=sum(p.numel() for p in run.model.parameters()),
+        description=run.freezing.stages[stage].description,
+    )
+    with run.meter.pause():
+        yield from _open_cache(run)
+
+
+def _open_cache(run: Run) -> Generator[Event]:
+    """Have the states of the stage's frozen prefix at hand, for the splits that are worth it."""
+    run.cache = PrefixCache()
+    run.model.eval()
+    yield from _decide(run)
+    prefix = find_prefix(run.model)
+    if run.freeze.cache != "off" and run.progress.cached and isinstance(prefix, Prefix):
+        store = store_for(run.freeze, prefix, run.tokens)
+        filler = Filler(prefix, run.world, run.pad_id, run.interrupt)
+        for name in run.progress.cached:
+            run.cache.states[name] = yield from filler.fill(run.splits[name], name=name, store=store)
+        run.cache.prefix = prefix
+    run.feed.states = run.cache.states.get("train")
+
+
+def _decide(run: Run) -> Generator[Event]:
+    """Decide once a stage what is cached; rank 0 decides for all, for each may see another disk."""
+    if run.progress.cached is not None:
+        return
+    split = run.splits["train"]
+    tried = split.gather(torch.arange(min(_SEQUENCES_TRIED, split.num_sequences)), pad_id=run.pad_id)
+    decision = decide(
+        run.freeze,
+        run.model,
+        run.splits,
+        passes=_passes(run),
+        tokens=run.tokens,
+        inputs={name: value.to(run.world.device) for name, value in tried.items()},
+    )
+    run.progress.cached = [name for name in run.world.share_text(" ".join(decision.splits)).split(" ") if name]
+    if decision.reason:
+        yield Noted(run.progress.step, decision.reason)
+
+
+def _passes(run: Run) -> dict[str, float]:
+    """How often each split is going to pass through the model before the next stage begins."""
+    limits, step = run.limits, run.progress.step
+    starts = [stage.start for stage in run.freezing.stages[run.progress.stage + 1 :]]
+    steps = min([limits.total_steps, *starts]) - step
+    evaluations = steps / limits.evaluate.period if limits.evaluate.period else 0.0
+    passes = {"train": steps / limits.steps_per_epoch + (evaluations if run.evaluation.train_metrics else 0)}
+    if "validation" in run.splits:
+        passes["validation"] = evaluations + (run.evaluation.at_start and step == 0)
+    return passes
