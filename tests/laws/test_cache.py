@@ -70,7 +70,9 @@ def cached(spec: RunSpec, kind: str) -> RunSpec:
 def test_a_second_run_with_the_same_frozen_layers_starts_at_once(project: Path) -> None:
     spec = spec_of(project / "tiny.toml", *FROZEN, "freeze.cache=disk")
     assert filled(list(train(spec, run_dir="one"))) == ["train", "validation"]
-    again = list(train(spec_of(project / "tiny.toml", *FROZEN, "freeze.cache=disk", "optimizer.lr=2e-3"), run_dir="two"))
+    again = list(
+        train(spec_of(project / "tiny.toml", *FROZEN, "freeze.cache=disk", "optimizer.lr=2e-3"), run_dir="two")
+    )
     assert filled(again) == []
     other = r"freeze.patterns=['embeddings', 'layer\.[012]\.']"
     assert filled(list(train(spec_of(project / "tiny.toml", *FROZEN, "freeze.cache=disk", other), run_dir="three")))
