@@ -47,6 +47,8 @@ def _fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "padding", f"{percent(plan.padding)} of token slots; {percent(plan.padding_unsorted)} unsorted and uncut"
     for number, (start, description) in enumerate(plan.stages):
         yield f"stage {number + 1}", f"from step {start:,}: {description}"
+    if plan.cache:
+        yield "frozen", plan.cache
     yield "schedule", _curve(plan)
     yield "precision", f"{plan.precision} on {plan.device}; weights and optimizer in fp32"
     yield "memory", f"{size(plan.state_bytes)} for weights, gradients and optimizer; activations come on top"

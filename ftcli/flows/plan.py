@@ -23,6 +23,7 @@ from ftcli.spec.choices import SGD, OptimizerChoice
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
+from ftcli.train.cache import decide, passes_of, tried_inputs
 from ftcli.train.events import Noted
 from ftcli.train.feed import choose_cut
 from ftcli.train.precision import Precision
@@ -86,6 +87,7 @@ class Plan:
     checkpoint_bytes: int
     disk_bytes: int
     tried: TriedBatch
+    cache: str
     remarks: tuple[Noted, ...]
 
 
@@ -133,6 +135,7 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=checkpoint_bytes * (spec.checkpoint.keep + 1),
         tried=_try_batch(parts, split, epoch, cut),
+        cache=_cache(parts, store),
         remarks=(*remarks(parts), *(Noted(0, note) for note in parts.notes)),
     )
 
@@ -182,6 +185,20 @@ def _bytes(parts: Parts) -> tuple[int, int]:
     )
     moments = _num_moments(parts.spec.optimizer)
     return weights + trained * (1 + moments), weights + trained * moments
+
+
+def _cache(parts: Parts, store: TokenStore) -> str:
+    """What the first stage does about its frozen layers, in words; nothing where nothing is frozen."""
+    model = parts.loaded.model.eval()
+    apply_stage(model, parts.freezing.stages[0])
+    return decide(
+        parts.spec.freeze,
+        model,
+        store.splits,
+        passes=passes_of(parts.limits, parts.freezing, parts.evaluation, stage=0, step=0),
+        tokens=store.folder,
+        inputs=tried_inputs(store.splits["train"], parts.tokenizer.pad_id, parts.world.device),
+    ).reason
 
 
 def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) -> TriedBatch:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from ftcli.errors import UsageError
 from ftcli.flows.data import place_for, prepared_for
-from ftcli.flows.laws import accumulation, frozen, resume, round_trip, world_size
+from ftcli.flows.laws import accumulation, cache, frozen, resume, round_trip, world_size
 from ftcli.flows.laws.bench import Bench, open_bench
 from ftcli.flows.laws.check import Check
 from ftcli.flows.laws.shaping import on_cpu
@@ -25,7 +25,8 @@ from ftcli.train.assemble import BuildTask
 
 Law = Callable[[Bench], Working[list[Check]]]
 
-LAWS: tuple[Law, ...] = (accumulation.check, world_size.check, resume.check, frozen.check, round_trip.check)
+_MODULES = (accumulation, world_size, resume, frozen, cache, round_trip)
+LAWS: tuple[Law, ...] = tuple(module.check for module in _MODULES)
 """In the order they are shown; each is measured on its own."""
 
 

@@ -18,13 +18,16 @@ from torch import Tensor, nn
 
 from ftcli.data.states import States
 from ftcli.data.tokens import TokenizedSplit
+from ftcli.modeling.freezing import FreezePlan
 from ftcli.modeling.prefix import Prefix, find_prefix, passes_through
-from ftcli.spec.sections import FreezeSection
+from ftcli.spec.sections import EvaluateSection, FreezeSection
 from ftcli.tasks.base import Batch
+from ftcli.train.progress import Limits
 
 _FLOPS_PER_SECOND = {"cpu": 5e10, "cuda": 3e13}
 _BYTES_PER_SECOND = 1e9
 """Rates that are the same every time: what a device computes, and what is read or written."""
+_SEQUENCES_TRIED = 4
 _SHARE_OF_FREE = 0.5
 """The most of the free disk that a cache may take without being asked for."""
 
@@ -98,6 +101,7 @@ def decide(
     prefix = find_prefix(model) if section.cache != "off" else ""
     if isinstance(prefix, str):
         return Decision((), f"nothing is cached: {prefix}" if section.cache in {"disk", "memory"} else "")
+    passes = {name: times for name, times in passes.items() if name in splits}
     if not passes_through(prefix, model, inputs):
         return Decision((), "nothing is cached: the model reads its frozen layers in more ways than one")
     width, device = prefix.size * _stored(section, prefix).itemsize, inputs["input_ids"].device.type
@@ -113,6 +117,24 @@ def decide(
         return Decision((), f"{what} is not cached: it takes {_gb(needed)}, and {_gb(free)} of disk are free")
     times = " and ".join(f"{name} ({passes[name]:.3g} times)" for name in wanted)
     return Decision(wanted, f"{what} is computed once and cached ({_gb(needed)}), for it is read often: {times}")
+
+
+def tried_inputs(split: TokenizedSplit, pad_id: int, device: torch.device) -> dict[str, Tensor]:
+    """A small batch for `decide`."""
+    tried = split.gather(torch.arange(min(_SEQUENCES_TRIED, split.num_sequences)), pad_id=pad_id)
+    return {name: value.to(device) for name, value in tried.items()}
+
+
+def passes_of(
+    limits: Limits, freezing: FreezePlan, evaluation: EvaluateSection, *, stage: int, step: int
+) -> dict[str, float]:
+    """How often each split is going to pass through the model from a step on until the next stage begins."""
+    steps = min([limits.total_steps, *(later.start for later in freezing.stages[stage + 1 :])]) - step
+    evaluations = steps / limits.evaluate.period if limits.evaluate.period else 0.0
+    return {
+        "train": steps / limits.steps_per_epoch + (evaluations if evaluation.train_metrics else 0),
+        "validation": evaluations + (evaluation.at_start and step == 0),
+    }
 
 
 def _pays(prefix: Prefix, bytes_per_token: int, passes: float, device: str) -> bool:

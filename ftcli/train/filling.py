@@ -42,9 +42,7 @@ class Filler:
         """
         layout = lay_out(split)
         if store.folder is None:
-            memory = StatesInMemory(layout, size=self.prefix.size, dtype=store.dtype)
-            yield from self._fill_memory(split, layout, memory, name=name)
-            return States(memory.values, layout.starts, self.prefix.dtype)
+            return (yield from self.in_memory(split, layout, name=name, dtype=store.dtype))
         try:
             file = StatesFile(store.path(name), layout, size=self.prefix.size, dtype=store.dtype)
             yield from self._fill_file(split, layout, file, name=name)
@@ -70,10 +68,13 @@ class Filler:
             self.world.largest(0)  # nobody looks for what is missing before all have written
             is_shared = False
 
-    def _fill_memory(
-        self, split: TokenizedSplit, layout: Layout, memory: StatesInMemory, *, name: str
-    ) -> Generator[Activity]:
-        """Each rank its share, of which every other rank gets a copy."""
+    def in_memory(self, split: TokenizedSplit, layout: Layout, *, name: str, dtype: torch.dtype) -> Working[States]:
+        """The states that a layout names: each rank computes its share, of which every other rank gets a copy.
+
+        Raises:
+            StopAsked: as above.
+        """
+        memory = StatesInMemory(layout, size=self.prefix.size, dtype=dtype)
         world, numbers = self.world, range(len(layout.chunks))
         for first in self._agreeing(numbers[:: world.size], len(numbers[:: world.size])):
             mine = numbers[first + world.rank : first + world.rank + 1]
@@ -84,6 +85,7 @@ class Filler:
                 memory.write(number, found[:count])
                 found = found[count:]
             yield _so_far(name, layout, first)
+        return States(memory.values, layout.starts, self.prefix.dtype)
 
     def _agreeing(self, numbers: Sequence[int], rounds: int) -> Generator[int]:
         """The numbers, while all ranks ask each other in so many rounds whether one is to stop."""

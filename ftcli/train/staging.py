@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-import torch
-
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.modeling.prefix import Prefix, find_prefix
-from ftcli.train.cache import PrefixCache, decide, store_for
+from ftcli.train.cache import PrefixCache, decide, passes_of, store_for, tried_inputs
 from ftcli.train.events import Event, Noted, StageEntered
 from ftcli.train.filling import Filler
 from ftcli.train.run import Run
-
-_SEQUENCES_TRIED = 4
 
 
 def enter_due_stage(run: Run) -> Generator[Event]:
@@ -70,28 +66,15 @@ def _decide(run: Run) -> Generator[Event]:
     """Decide once a stage what is cached; rank 0 decides for all, for each may see another disk."""
     if run.progress.cached is not None:
         return
-    split = run.splits["train"]
-    tried = split.gather(torch.arange(min(_SEQUENCES_TRIED, split.num_sequences)), pad_id=run.pad_id)
+    stage, step = run.progress.stage, run.progress.step
     decision = decide(
         run.freeze,
         run.model,
         run.splits,
-        passes=_passes(run),
+        passes=passes_of(run.limits, run.freezing, run.evaluation, stage=stage, step=step),
         tokens=run.tokens,
-        inputs={name: value.to(run.world.device) for name, value in tried.items()},
+        inputs=tried_inputs(run.splits["train"], run.pad_id, run.world.device),
     )
     run.progress.cached = [name for name in run.world.share_text(" ".join(decision.splits)).split(" ") if name]
     if decision.reason:
         yield Noted(run.progress.step, decision.reason)
-
-
-def _passes(run: Run) -> dict[str, float]:
-    """How often each split is going to pass through the model before the next stage begins."""
-    limits, step = run.limits, run.progress.step
-    starts = [stage.start for stage in run.freezing.stages[run.progress.stage + 1 :]]
-    steps = min([limits.total_steps, *starts]) - step
-    evaluations = steps / limits.evaluate.period if limits.evaluate.period else 0.0
-    passes = {"train": steps / limits.steps_per_epoch + (evaluations if run.evaluation.train_metrics else 0)}
-    if "validation" in run.splits:
-        passes["validation"] = evaluations + (run.evaluation.at_start and step == 0)
-    return passes

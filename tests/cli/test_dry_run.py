@@ -36,7 +36,7 @@ def test_under_torchrun_one_plan_is_made_for_all_processes(project: Path) -> Non
     result = spawn("train", "tiny.toml", "--dry-run", "--set", "batch.accumulation=2", ranks=2, cwd=project)
     assert result.code == 0, result.err
     assert result.out.count("12 of 8 rows") == 1
-    assert "2 on each rank" in result.out
+    assert "2 micro-batches on each rank" in result.out
     assert "logits [2, 2]" in result.out  # a quarter of a step: two ranks, two micro-batches each
     assert result.err.count("read train") == 1
 

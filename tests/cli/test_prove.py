@@ -20,14 +20,14 @@ STAGES = (
     "--set",
     r"freeze.stages=[{at={epoch=1}, unfreeze=['layer\.1\.']}]",
 )
-LAWS = ["accumulation", "world size", "resume", "frozen", "round trip"]
+LAWS = ["accumulation", "world size", "resume", "frozen", "cache", "round trip"]
 
 
 @pytest.mark.slow
 def test_the_tiny_recipe_holds(project: Path, ftcli: Ftcli) -> None:
     result = ftcli("prove", "tiny.toml", *STAGES)
     assert result.code == 0, result.err + result.out
-    assert "12 checks passed" in result.out
+    assert "14 checks passed" in result.out
     assert all(f"\n{law}" in result.out for law in LAWS)
     assert not (project / "run").exists()
 

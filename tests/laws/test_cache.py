@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from ftcli.flows.laws.cache import check
 from ftcli.flows.train import resume, train
-from ftcli.runtime.activity import Activity
+from ftcli.runtime.activity import Activity, finish
 from ftcli.spec.run import RunSpec
 from ftcli.train.events import Evaluated, Event, Noted, RunFinished, StageEntered, StepDone
 from ftcli.train.loop import fit
 from tests.conftest import spawn
-from tests.laws.rig import TASKS, make_run, spec_for, spec_of, weights
+from tests.laws.rig import TASKS, make_bench, make_run, spec_for, spec_of, weights
 
 FROZEN = (
     r"freeze.patterns=['^bert\.embeddings', '^bert\.encoder\.layer\.[01]\.']",
@@ -111,6 +112,18 @@ def test_what_a_stopped_run_has_computed_is_not_computed_again(project: Path) ->
     later = list(resume(project / "run"))
     assert filled(later) == ["validation"]
     assert len([event for event in later if isinstance(event, StepDone)]) == 4
+
+
+def test_the_check_compares_what_is_frozen_and_says_where_nothing_is(project: Path) -> None:
+    bench = make_bench(spec_of(project / "tiny.toml", *FROZEN), project / "bench")
+    checks = finish(check(bench))
+    assert [found.holds for found in checks] == [True, True]
+    assert all(found.deviation is not None and found.deviation_fp32 is not None for found in checks)
+    assert "2 of 3 layers" in checks[0].note
+    bare = make_bench(spec_of(project / "tiny.toml"), project / "bare")
+    assert [(found.holds, found.note) for found in finish(check(bare))] == [
+        (None, "nothing to cache: the embeddings are trained")
+    ]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import torch
 
 from ftcli.flows.laws.measure import BOUNDS
 
-LawName = Literal["accumulation", "world size", "resume", "frozen", "round trip"]
+LawName = Literal["accumulation", "world size", "resume", "frozen", "cache", "round trip"]
 
 
 @dataclass(frozen=True, slots=True)
