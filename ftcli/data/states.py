@@ -73,23 +73,19 @@ class StatesFile:
     """A file of states that several processes fill together, and its marks."""
 
     def __init__(self, path: Path, layout: Layout, *, size: int, dtype: torch.dtype) -> None:
-        """Open the file, or make it.
+        """The file, which need not exist yet.
 
         Args:
             path: Where it is.
             layout: Which states it holds, and in which order.
             size: Numbers of one token's state.
             dtype: How they are stored.
-
-        Raises:
-            OSError: it can't be written.
         """
         self._path = path
         self._layout = layout
         self._size = size
         self._dtype = dtype
         self._pending: list[int] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     @property
     def _marks(self) -> Path:
@@ -101,7 +97,12 @@ class StatesFile:
         return [number for number in range(len(self._layout.chunks)) if marks[number : number + 1] != b"\1"]
 
     def write(self, number: int, states: Tensor) -> None:
-        """Write a chunk's states [tokens, size]; it counts once `flush` has been called."""
+        """Write a chunk's states [tokens, size]; it counts once `flush` has been called.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         end = self._layout.ends[number]
         data = states.to(self._dtype).contiguous().view(torch.uint8).numpy().tobytes()
         with _opened(self._path) as file:
@@ -110,7 +111,11 @@ class StatesFile:
         self._pending.append(number)
 
     def flush(self) -> None:
-        """Bring what was written to the disk, then mark it."""
+        """Bring what was written to the disk, then mark it.
+
+        Raises:
+            OSError: it can't be written.
+        """
         if not self._pending:
             return
         with _opened(self._path) as file:

@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from ftcli.errors import Problem
+from ftcli.modeling.first_token import read_first_token_only
 from ftcli.modeling.heads import BuildHead, CustomHeadModel, PooledClassifier
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tagger import CrfTagger
@@ -84,6 +85,8 @@ def empty_model(config: PreTrainedConfig, plan: HeadPlan) -> nn.Module:
 
 
 def _under_head(inner: PreTrainedModel, plan: HeadPlan) -> nn.Module:
+    if plan.outputs.per == "row" and plan.name in {"auto", "cls"}:
+        read_first_token_only(inner.base_model)
     match plan.name:
         case "auto":
             return inner

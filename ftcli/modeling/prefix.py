@@ -20,6 +20,8 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ftcli.modeling.first_token import every_token
+
 _TOLERANCE = 1e-4
 """How far apart logits may be, relative to the largest, that are computed with and without stored states."""
 _IRRELEVANT = ("dropout", "id2label", "label2id", "problem_type", "_name_or_path", "architectures", "dtype", "version")
@@ -89,7 +91,8 @@ class Prefix:
 
         handle = self.modules[-1].register_forward_hook(take)
         try:
-            self.encoder(**inputs)
+            with every_token(self.encoder):
+                self.encoder(**inputs)
         except _Reached:
             pass
         finally:

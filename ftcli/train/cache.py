@@ -16,7 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ftcli.data.states import States
+from ftcli.data.states import Layout, States, StatesFile, lay_out
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import FreezePlan
 from ftcli.modeling.prefix import Prefix, find_prefix, passes_through
@@ -56,6 +56,14 @@ class Store:
     def path(self, split: str) -> Path:
         """The file of a split's states."""
         return cast("Path", self.folder) / f"{split}.states"
+
+    def file(self, name: str, layout: Layout, prefix: Prefix) -> StatesFile:
+        """The same, with what it holds."""
+        return StatesFile(self.path(name), layout, size=prefix.size, dtype=self.dtype)
+
+    def has(self, name: str, split: TokenizedSplit, prefix: Prefix) -> bool:
+        """Whether all of a split's states are on disk already."""
+        return self.path(name).exists() and not self.file(name, lay_out(split), prefix).missing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,13 @@ def decide(
         return Decision((), "nothing is cached: the model reads its frozen layers in more ways than one")
     width, device = prefix.size * _stored(section, prefix).itemsize, inputs["input_ids"].device.type
     if section.cache == "auto":
-        wanted = tuple(name for name in passes if _pays(prefix, width, passes[name], device))
+        store = store_for(section, prefix, tokens)
+        wanted = tuple(
+            name
+            for name in passes
+            if passes[name] > 0
+            and (store.has(name, splits[name], prefix) or _pays(prefix, width, passes[name], device))
+        )
     else:
         wanted = tuple(name for name in passes if passes[name] > 0)
     what = f"the output of the {prefix.depth} frozen layers"
@@ -114,9 +128,11 @@ def decide(
         return Decision((), f"{what} is not cached: rows pass through the model too seldom for it to pay")
     needed, free = width * sum(len(splits[name].ids) for name in wanted), shutil.disk_usage(tokens).free
     if section.cache == "auto" and needed > free * _SHARE_OF_FREE:
-        return Decision((), f"{what} is not cached: it takes {_gb(needed)}, and {_gb(free)} of disk are free")
+        return Decision(
+            (), f"{what} is not cached: it takes {_in_words(needed)}, and {_in_words(free)} of disk are free"
+        )
     times = " and ".join(f"{name} ({passes[name]:.3g} times)" for name in wanted)
-    return Decision(wanted, f"{what} is computed once and cached ({_gb(needed)}), for it is read often: {times}")
+    return Decision(wanted, f"{what} is computed once and cached ({_in_words(needed)}), for it is read often: {times}")
 
 
 def tried_inputs(split: TokenizedSplit, pad_id: int, device: torch.device) -> dict[str, Tensor]:
@@ -143,5 +159,5 @@ def _pays(prefix: Prefix, bytes_per_token: int, passes: float, device: str) -> b
     return passes * computing > computing + (1 + passes) * moving
 
 
-def _gb(size: float) -> str:
-    return f"{size / 1e9:.2g} GB"
+def _in_words(size: float) -> str:
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"

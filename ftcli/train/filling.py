@@ -44,7 +44,7 @@ class Filler:
         if store.folder is None:
             return (yield from self.in_memory(split, layout, name=name, dtype=store.dtype))
         try:
-            file = StatesFile(store.path(name), layout, size=self.prefix.size, dtype=store.dtype)
+            file = store.file(name, layout, self.prefix)
             yield from self._fill_file(split, layout, file, name=name)
             return States(file.values(), layout.starts, self.prefix.dtype)
         except OSError as error:
