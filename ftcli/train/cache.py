@@ -131,8 +131,8 @@ def decide(
         return Decision(
             (), f"{what} is not cached: it takes {_in_words(needed)}, and {_in_words(free)} of disk are free"
         )
-    times = " and ".join(f"{name} ({passes[name]:.3g} times)" for name in wanted)
-    return Decision(wanted, f"{what} is computed once and cached ({_in_words(needed)}), for it is read often: {times}")
+    to_come = ", ".join(f"{name} {passes[name]:.3g}" for name in wanted)
+    return Decision(wanted, f"{what} is computed once and cached ({_in_words(needed)}); passes to come: {to_come}")
 
 
 def tried_inputs(split: TokenizedSplit, pad_id: int, device: torch.device) -> dict[str, Tensor]:

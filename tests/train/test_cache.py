@@ -50,8 +50,7 @@ def test_what_is_read_often_is_stored_and_what_is_not_is_not(tmp_path: Path) -> 
     found = decided(tmp_path, passes={"train": 3.0, "validation": 1.0})
     assert found.splits == ("train",)
     assert found.reason == (
-        "the output of the 3 frozen layers is computed once and cached (0.0307 MB), for it is read often: "
-        "train (3 times)"
+        "the output of the 3 frozen layers is computed once and cached (0.0307 MB); passes to come: train 3"
     )
     seldom = decided(tmp_path, passes={"train": 1.0, "validation": 1.0})
     assert seldom.splits == ()
