@@ -22,7 +22,7 @@ from ftcli.data.tokens import TokenizedSplit
 _CUT = Cut(tokens=4096, call_tokens=128)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class States:
     """States of sequences: `values` [tokens, size], and where in them each sequence begins [sequences].
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from ftcli.data.plan import Cut, EpochPlan, Shares, deal, num_groups, padded_tokens
 from ftcli.data.states import States
 from ftcli.data.tokens import TokenizedSplit
+from ftcli.runtime.background import Background
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
 from ftcli.tasks.base import Batch, Task, collate
@@ -54,6 +55,9 @@ def choose_cut(section: BatchSection, world: World) -> Cut:
     return Cut(tokens=_MAX_TOKENS[kind], call_tokens=_CALL_TOKENS[kind])
 
 
+_Asked = tuple[int, Cut, States | None]
+
+
 class Feed:
     """The groups of a run, from any step on. A step's group depends on nothing but the plan and the step.
 
@@ -72,6 +76,7 @@ class Feed:
         self._world = world
         self._pad_id = pad_id
         self.states: States | None = None
+        self._ahead: Background[tuple[_Asked, Group]] = Background()
         self.steps_per_epoch = num_groups(split.num_rows, batch.size)
         self.plan = lru_cache(maxsize=1)(self._plan)
 
@@ -84,7 +89,22 @@ class Feed:
         return self.plan(epoch).rows(group)
 
     def group(self, step: int) -> Group:
-        """The group of a step (from 0)."""
+        """The group of a step (from 0).
+
+        Where a device computes beside the CPU, the next one is assembled meanwhile; on a CPU that would cost the step.
+        """
+        ahead = self._ahead.wait()
+        group = ahead[1] if ahead is not None and ahead[0] == self._asked(step) else self._assemble(step)
+        if self._world.device.type != "cpu":
+            following = self._asked(step + 1)
+            self._ahead.start(lambda: (following, self._assemble(following[0])))
+        return group
+
+    def _asked(self, step: int) -> _Asked:
+        """What a group follows from: it changes when memory runs out or a stage begins."""
+        return step, self.cut, self.states
+
+    def _assemble(self, step: int) -> Group:
         rows = self.rows(step)
         shares = self._shares(rows)
         return Group(

@@ -212,3 +212,16 @@ def test_a_step_is_cut_as_the_recipe_says_or_as_device_and_world_like(
     section: dict[str, int], device: str, ranks: int, cut: Cut
 ) -> None:
     assert choose_cut(BatchSection(**section), World(size=ranks, device=torch.device(device))) == cut
+
+
+def test_a_group_that_was_assembled_ahead_is_the_one_that_is_asked_for() -> None:
+    """Beside a GPU, groups come from a thread; here only their assembling is looked at, which needs none."""
+    split, batch = make_split(40), BatchSection(size=8)
+    world = World(device=torch.device("cuda"))
+    feed = Feed(split, task=TASK, batch=batch, cut=Cut(tokens=60, call_tokens=5), seed=1, world=world, pad_id=PAD)
+    plain = make_feed(split, Cut(tokens=60, call_tokens=5), size=8, seed=1)
+    for step in (0, 1, 2, 7, 3, 4):  # also out of turn, as a resumed run begins
+        assert rows_of(feed.group(step)) == rows_of(plain.group(step))
+    tokens = feed.halve(5)
+    assert tokens is not None
+    assert max(batch.num_slots for batch in feed.group(5).batches) <= tokens
