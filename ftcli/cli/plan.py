@@ -13,6 +13,7 @@ from ftcli.cli.table import trimmed
 from ftcli.flows.figures import percent, rate, short, size
 from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe
+from ftcli.spec.wording import counted
 
 if TYPE_CHECKING:
     from ftcli.flows.plan import Plan
@@ -42,7 +43,7 @@ def _facts(plan: Plan) -> Table:
 
 def _fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "data", f"{plan.data}: " + ", ".join(f"{rows:,} {split}" for split, rows in plan.rows.items())
-    yield "steps", f"{plan.total_steps:,} of {plan.batch_size} rows; {plan.steps_per_epoch:,} are an epoch"
+    yield "steps", f"{plan.total_steps:,} of {counted(plan.batch_size)}; {plan.steps_per_epoch:,} are an epoch"
     yield "steps in", plan.cut
     yield "padding", f"{percent(plan.padding)} of token slots; {percent(plan.padding_unsorted)} unsorted and uncut"
     for number, (start, description) in enumerate(plan.stages):

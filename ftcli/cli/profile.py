@@ -8,9 +8,10 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ftcli.cli.table import Column, labelled, table, trimmed
-from ftcli.data.findings import Finding
-from ftcli.data.profile import Profile, SplitProfile
-from ftcli.flows.figures import counted, flat, percent
+from ftcli.data.findings import Finding, share_of
+from ftcli.data.profile import Lengths, Profile, SplitProfile, TokenLengths
+from ftcli.flows.figures import flat, percent
+from ftcli.spec.wording import counted
 
 MOST_PROFILE_LABELS = 20
 
@@ -25,6 +26,8 @@ def show_profile(console: Console, profile: Profile) -> None:
     ]
     if labels := list(_label_columns(splits)):
         parts += [Text(), table(labels, console.width), *_hidden_labels(splits)]
+    if numbers := _numbers(splits):
+        parts += [Text(), table(numbers, console.width)]
     parts += [Text(), _lengths(splits, console.width)]
     if repeats := _repeats(splits):
         parts += [Text(), table(repeats, console.width)]
@@ -54,9 +57,25 @@ def _splits(splits: Mapping[str, SplitProfile], width: int) -> RenderableType:
         Column("rows", [f"{split.rows:,}" for split in every]),
         Column("labelled", [f"{split.labelled:,}" for split in every]),
         Column("duplicates", [f"{split.duplicates:,}" for split in every]),
-        Column("majority baseline", [_majority(split) for split in every], rank=1, justify="left"),
     ]
+    if not any(split.numbers for split in every):
+        columns.append(Column("majority baseline", [_majority(split) for split in every], rank=1, justify="left"))
     return table(columns, width)
+
+
+def _numbers(splits: Mapping[str, SplitProfile]) -> list[Column]:
+    """What is to be told in regression, and the error of always answering the mean of train's numbers."""
+    found = {name: split.numbers for name, split in splits.items() if split.numbers}
+    if not found:
+        return []
+    every = list(found.values())
+    return [
+        Column("numbers of", list(found), justify="left"),
+        Column("least", [f"{numbers.min:.4g}" for numbers in every]),
+        Column("mean", [f"{numbers.mean:.4g}" for numbers in every]),
+        Column("most", [f"{numbers.max:.4g}" for numbers in every]),
+        Column("mse of train's mean", [f"{numbers.baseline_mse:.4g}" for numbers in every]),
+    ]
 
 
 def _tagged(splits: Mapping[str, SplitProfile]) -> list[Column]:
@@ -78,21 +97,15 @@ def _majority(split: SplitProfile) -> str:
 
 def _label_columns(splits: Mapping[str, SplitProfile]) -> Iterator[Column]:
     """Each label's, or entity type's, count and share in every split that has any; of many, the frequent first."""
-    shown = {name: split for name, split in splits.items() if _counts(split)}
+    shown = {name: split for name, split in splits.items() if split.counts}
     labels = _shown_labels(shown)
     if not labels:
         return
     head = "entity" if any(split.words for split in splits.values()) else "label"
     yield Column(head, [flat(label) for label in labels], justify="left", folds=True)
     for place, (name, split) in enumerate(shown.items()):
-        counts = _counts(split)
-        total = max(sum(counts.values()) if split.words else split.labelled, 1)
-        yield Column(name, [f"{counts.get(label, 0):,}" for label in labels], rank=place)
-        yield Column("share", [percent(counts.get(label, 0) / total) for label in labels], rank=place, least=5)
-
-
-def _counts(split: SplitProfile) -> Mapping[str, int]:
-    return split.entities if split.words else split.label_counts
+        yield Column(name, [f"{split.counts.get(label, 0):,}" for label in labels], rank=place)
+        yield Column("share", [percent(split.shares.get(label, 0.0)) for label in labels], rank=place, least=5)
 
 
 def _shown_labels(splits: Mapping[str, SplitProfile]) -> list[str]:
@@ -100,11 +113,11 @@ def _shown_labels(splits: Mapping[str, SplitProfile]) -> list[str]:
     if len(labels) <= MOST_PROFILE_LABELS:
         return labels
     first = next(iter(splits.values()))
-    return sorted(labels, key=lambda label: -_counts(first).get(label, 0))[:MOST_PROFILE_LABELS]
+    return sorted(labels, key=lambda label: -first.counts.get(label, 0))[:MOST_PROFILE_LABELS]
 
 
 def _all_labels(splits: Mapping[str, SplitProfile]) -> list[str]:
-    return list(dict.fromkeys(label for split in splits.values() for label in _counts(split)))
+    return list(dict.fromkeys(label for split in splits.values() for label in split.counts))
 
 
 def _hidden_labels(splits: Mapping[str, SplitProfile]) -> Iterator[Text]:
@@ -124,7 +137,14 @@ def _lengths(splits: Mapping[str, SplitProfile], width: int) -> RenderableType:
         Column("99%", [f"{lengths.p99:,}" for _, lengths in found], least=5),
         Column("longest", [f"{lengths.max:,}" for _, lengths in found]),
     ]
+    if any(split.tokens for split in splits.values()):
+        columns.append(Column("unknown", [_unknown(lengths) for _, lengths in found]))
     return table(columns, width)
+
+
+def _unknown(lengths: Lengths) -> str:
+    """The share of a text's pieces that the tokenizer doesn't know."""
+    return share_of(lengths.unknown, lengths.pieces) if isinstance(lengths, TokenLengths) else ""
 
 
 def _repeats(splits: Mapping[str, SplitProfile]) -> list[Column]:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ftcli.cli.table import Column, table
-from ftcli.flows.lines import counted, flat
+from ftcli.flows.lines import flat
+from ftcli.spec.wording import counted
 
 if TYPE_CHECKING:
     from ftcli.flows.laws.check import Check

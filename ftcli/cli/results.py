@@ -11,7 +11,8 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ftcli.cli.table import Column, table
-from ftcli.flows.figures import counted, figure, flat
+from ftcli.flows.figures import figure, flat
+from ftcli.spec.wording import counted
 from ftcli.tasks.breakdown import ClassRow
 
 MOST_MATRIX_LABELS = 12

@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ftcli.cli.table import GAP, LABEL_CELLS, Phrase, labelled, line
-from ftcli.flows.figures import clock, counted, figure, flat, rate, size, spent
+from ftcli.flows.figures import clock, figure, flat, rate, size, spent
 from ftcli.flows.lines import ending, stage_size
+from ftcli.spec.wording import counted
 from ftcli.train.events import (
     CheckpointSaved,
     EpochDone,

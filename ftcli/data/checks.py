@@ -20,11 +20,12 @@ from ftcli.spec.card import CardTask, Columns, DataCard, Split, Tags
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A row that can be used: its fields as they will be written, its texts, and the labels that it counts for.
+    """A row that can be used: its line, its fields as written, its texts, and the labels it counts for.
 
-    Those are its label, its labels, or the types of its entities, and None where it is not labelled.
+    Labels are its label, its labels, or the types of its entities, and None where it is not labelled.
     """
 
+    line: int
     fields: dict[str, object]
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None
@@ -99,7 +100,7 @@ class RowCheck:
         fields = found.fields(row, self.columns, written=rules.written)
         types = found.types if found.tags is not None else None
         words = found.sentence.words
-        return CheckedRow(fields, (" ".join(words),), types, found.mended, len(words))
+        return CheckedRow(row.line, fields, (" ".join(words),), types, found.mended, len(words))
 
     def _custom(self, row: Row) -> CheckedRow | str:
         texts: list[str] = []
@@ -108,7 +109,7 @@ class RowCheck:
             if value is None:
                 return f"column `{column}` is missing"
             texts.append(value if isinstance(value, str) else orjson.dumps(value).decode())
-        return CheckedRow(row.fields, tuple(texts), None)
+        return CheckedRow(row.line, row.fields, tuple(texts), None)
 
     def _answered(self, row: Row) -> CheckedRow | str:
         texts = row_texts(row.fields, self.columns.texts)
@@ -122,8 +123,9 @@ class RowCheck:
             return reason
         fields = row.fields | dict(zip(self.columns.texts, texts, strict=True))
         if answer is None:
-            return CheckedRow(fields, texts, None)
-        return CheckedRow(fields | {self.columns.label or "": answer.value}, texts, answer.labels)
+            return CheckedRow(row.line, fields, texts, None)
+        fields[self.columns.label or ""] = answer.value
+        return CheckedRow(row.line, fields, texts, answer.labels)
 
     def _answer(self, value: object) -> Answer | str | None:
         column, names = self.columns.label or "", self.rules.names

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from ftcli.data.rows import BadRow, Row, not_decodable, shown
 from ftcli.errors import DataError, Location
 from ftcli.spec.card import Columns, Format
+from ftcli.spec.wording import counted
 
 WORDS, TAGS = "tokens", "tags"
 DOCUMENT_START = "-DOCSTART-"
@@ -32,9 +33,9 @@ class _Layout:
     def reason(self, cells: list[str]) -> str | None:
         """Why a line can't be used."""
         if len(cells) < self.width and len(cells) == 1:
-            return f"the token `{shown(cells[0])}` stands alone, where other lines have {self.width} columns"
+            return f"the token `{shown(cells[0])}` stands alone, where other lines have {counted(self.width, 'column')}"
         if len(cells) != self.width:
-            return f"{len(cells)} columns where other lines have {self.width}"
+            return f"{counted(len(cells), 'column')} where other lines have {self.width}"
         if not cells[self.word]:
             return f"the token is empty (column {self.word})"
         if self.tag is not None and not cells[self.tag]:
@@ -120,7 +121,7 @@ def _layout(first: list[bytes], format: Format, *, encoding: str, columns: Colum
     word, tag = (_place(column, width, default) for column, default in ((columns.text, 0), (columns.label, -1)))
     for column, place in ((columns.text, word), (columns.label, tag)):
         if width > 1 and not 0 <= place < width:
-            hint = f"its lines have {width} columns, the first of which is 0 and the last -1"
+            hint = f"its lines have {counted(width, 'column')}, the first of which is 0 and the last -1"
             raise DataError(f"there is no column {column} in `{name}`", where=Location(name), hint=hint)
     fields = field_columns(columns)
     names = (fields.text, fields.label or TAGS)

@@ -15,6 +15,7 @@ from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Location
 from ftcli.spec.base import Section
 from ftcli.spec.card import Columns, DataCard, Split
+from ftcli.spec.wording import counted
 
 FORMAT_VERSION = 3
 DATASET_FILE = "dataset.json"
@@ -160,7 +161,7 @@ def open_prepared(folder: Path) -> Prepared:
         path = folder / expected.file
         size = path.stat().st_size if path.is_file() else None
         if size != expected.bytes:
-            found = "missing" if size is None else f"{size} bytes long"
+            found = "missing" if size is None else f"{counted(size, 'byte')} long"
             what = f"the {split} split is {found}, but {expected.bytes} bytes were prepared"
             raise DataError(what, where=Location(str(path)), hint=_again(folder))
     return Prepared(folder, facts)

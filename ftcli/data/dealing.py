@@ -11,6 +11,7 @@ import orjson
 
 from ftcli.data.checks import CheckedRow
 from ftcli.data.content import content_of
+from ftcli.data.scratch import scratch_database
 from ftcli.data.split import Dealt, Splitter
 from ftcli.data.tagging import Mended
 from ftcli.runtime.activity import Working
@@ -44,6 +45,7 @@ class Dealer:
             yield (
                 dealt.split(number),
                 CheckedRow(
+                    line=row["line"],
                     fields=row["fields"],
                     texts=tuple(row["texts"]),
                     labels=None if labels is None else tuple(labels),
@@ -58,7 +60,7 @@ def dealer(card: DataCard, scratch: Path) -> Generator[Dealer]:
     """A dealer whose files lie in `scratch` while it is at work."""
     aside = scratch / "aside.jsonl"
     try:
-        with aside.open("w+b") as file, Splitter(scratch / "texts.sqlite", seed=card.holdout_seed) as splitter:
-            yield Dealer(card, file, splitter)
+        with aside.open("w+b") as file, scratch_database(scratch / "texts.sqlite") as database:
+            yield Dealer(card, file, Splitter(database, seed=card.holdout_seed))
     finally:
         aside.unlink(missing_ok=True)

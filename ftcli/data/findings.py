@@ -8,6 +8,9 @@ from typing import Literal
 from ftcli.spec.base import Section
 from ftcli.spec.card import Split
 
+WARNED_SHARE = 0.005
+"""Of a split's rows: what is wrong with so many is worth a warning."""
+
 
 class Finding(Section):
     """One finding. `text` is a sentence that says what it costs; `advice` is empty where nothing need be done."""
@@ -30,13 +33,3 @@ def share_of(part: float, whole: float) -> str:
     share = part / whole if whole else 0.0
     digits = 1 if share >= 0.001 or share == 0 else 2 if share >= 0.0001 else 3
     return f"{share:.{digits}%}"
-
-
-def verb(number: int, one: str, many: str) -> str:
-    """The verb that goes with so many."""
-    return one if number == 1 else many
-
-
-def rows_in_words(number: int, noun: str = "row") -> str:
-    """`1 row`, `2,400 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

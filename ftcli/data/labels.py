@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -156,6 +157,11 @@ def sort_labels(labels: Iterable[str], *, column: str | None) -> tuple[str, ...]
 def _place(label: str) -> tuple[bool, int, str]:
     is_number = re.fullmatch(r"-?[0-9]{1,18}", label) is not None
     return (not is_number, int(label) if is_number else 0, label)
+
+
+def spelling(label: str) -> str:
+    """What two spellings of a label have in common, be it that they differ in case, width or space."""
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 
 
 def listed(names: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """From source files to a prepared folder: every row is read once, checked, written, counted and examined.
 
-Nothing here grows with the rows; holding some of them out takes a few bytes a row.
+Nothing here grows with the rows but the numbers of their lines, and, where some are held out, a few bytes a row.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ftcli.data.archives import Origin
 from ftcli.data.checks import CheckedRow, RowCheck, Rules, check_columns
@@ -17,6 +17,7 @@ from ftcli.data.conll import field_columns
 from ftcli.data.dataset import DATASET_FILE, DatasetFile, Prepared, SourceFacts, SplitFacts, hash_card, hash_rows
 from ftcli.data.dealing import dealer
 from ftcli.data.doctor import examine
+from ftcli.data.doctor.register import SourceLines
 from ftcli.data.files import DataFile, find_files
 from ftcli.data.findings import Finding
 from ftcli.data.profile import Profile, Profiler
@@ -40,20 +41,27 @@ class _Work:
 
     card: DataCard
     scratch: Path
-    profiler: Profiler
     bad_rows: BadRowTally
     downloads: Path
     rules: Rules
+    profiler: Profiler = field(default_factory=Profiler)
     repairs: Tally = field(default_factory=Tally)
     writers: dict[Split, SplitWriter] = field(default_factory=dict["Split", SplitWriter])
+    sources: dict[Split, SourceLines] = field(default_factory=dict["Split", SourceLines])
     findings: list[Finding] = field(default_factory=list[Finding])
 
     def keep(self, split: Split, row: CheckedRow, *, file: DataFile) -> None:
         """Write and count a row."""
         self.writers[split].write(row.fields)
-        self.profiler.add(split, texts=row.texts, labels=row.labels, num_words=row.num_words)
+        self.sources[split].lines.append(row.line)
+        self.profiler.add(split, texts=row.texts, labels=row.labels, num_words=row.num_words, number=self._number(row))
         if row.mended is not None:
             self.repairs.add(Location(file.name, row.mended.line), row.mended.reason, split=split)
+
+    def _number(self, row: CheckedRow) -> float | None:
+        """What is to be told of a row in regression."""
+        is_one = self.card.task == "regression" and row.labels is not None
+        return cast("float", row.fields[self.card.columns.label or ""]) if is_one else None
 
     def columns_of(self, file: DataFile) -> Columns:
         """What the fields of a file's rows are called that hold text and label."""
@@ -89,8 +97,8 @@ def prepare(
     try:
         check_replaceable(folder.resolve())
         files, origins = yield from find_files(card, card_folder=card_folder, source=source, downloads=downloads)
-        with new_folder(folder) as scratch, Profiler(scratch / "seen.sqlite") as profiler:
-            work = _Work(card, scratch, profiler, BadRowTally(max_bad_rows), downloads, Rules.of(card))
+        with new_folder(folder) as scratch:
+            work = _Work(card, scratch, BadRowTally(max_bad_rows), downloads, Rules.of(card))
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
             work.rules.names.check_replaced()
@@ -124,6 +132,7 @@ def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:
     with ExitStack() as stack:
         for name in splits:
             path = work.scratch / f"{name}.jsonl"
+            work.sources[name] = SourceLines(file.name)
             work.writers[name] = stack.enter_context(split_writer(path, source=Path(file.name).name))
         if shares:
             yield from _read_and_deal(work, check, shares, file=file)
@@ -239,7 +248,7 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> Working[Dataset
         card_sha256=hash_card(card),
         rows_sha256=hash_rows(splits, task=card.task, labels=labels, tag_scheme=scheme, columns=columns),
     )
-    profile = yield from examine(work.scratch, profile, facts=facts, before=tuple(work.findings))
+    profile = yield from examine(work.scratch, profile, facts=facts, sources=work.sources, before=tuple(work.findings))
     write_report(work.scratch, profile, facts=facts)
     write_json(work.scratch / DATASET_FILE, facts.model_dump(mode="json"))
     return facts

@@ -1,28 +1,20 @@
-"""What a data set looks like: labels, lengths, and rows that stand in it more than once.
+"""What a data set looks like: labels or numbers, lengths, and rows that stand in it more than once.
 
-Memory is bounded whatever the number of rows: lengths are counted in a histogram, and repeated rows are found by
-8-byte hashes in an SQLite file on disk. That a million rows yield one false repeat has a chance below 1 in 30 million.
+Memory is bounded whatever the number of rows: lengths are counted in a histogram, numbers as they pass.
 """
 
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Self, cast
+from typing import Annotated, cast
 
 from pydantic import Field
 
-from ftcli.data.content import hash_texts
 from ftcli.data.findings import Finding, worst_first
 from ftcli.spec.base import Section
 from ftcli.spec.card import SPLITS, Split
-
-PENDING_ROWS = 5000
 
 
 class Lengths(Section):
@@ -37,10 +29,29 @@ class Lengths(Section):
 
 
 class TokenLengths(Lengths):
-    """Lengths in tokens, and the number of rows that are longer than `max_length`."""
+    """Lengths in tokens, and the number of rows that are longer than `max_length`.
+
+    `unknown` of the texts' `pieces` are not in the tokenizer's vocabulary.
+    """
 
     max_length: int
     cut: int
+    unknown: int = 0
+    pieces: int = 0
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of pieces that the tokenizer doesn't know."""
+        return self.unknown / max(self.pieces, 1)
+
+
+class Numbers(Section):
+    """The numbers that are to be told, and the mean squared error of always answering the mean of train's."""
+
+    min: float
+    mean: float
+    max: float
+    baseline_mse: float
 
 
 class Overlap(Section):
@@ -53,7 +64,7 @@ class Overlap(Section):
 class SplitProfile(Section):
     """One split. `duplicates` counts the rows whose texts stand further up in it already.
 
-    `words` and `entities`, which are counted by type, are those of tagged rows.
+    `words` and `entities`, which are counted by type, are those of tagged rows; `numbers` those of regression.
     """
 
     rows: int
@@ -63,16 +74,22 @@ class SplitProfile(Section):
     majority_share: float | None
     lengths: Lengths
     tokens: TokenLengths | None = None
-    duplicates: int
-    overlap: dict[Split, Overlap]
+    duplicates: int = 0
+    overlap: dict[Split, Overlap] = Field(default_factory=dict["Split", Overlap])
     words: int = 0
     entities: dict[str, int] = Field(default_factory=dict[str, int])
+    numbers: Numbers | None = None
 
     @property
-    def label_shares(self) -> dict[str, float]:
-        """Each label's share of all labels."""
-        total = max(sum(self.label_counts.values()), 1)
-        return {label: count / total for label, count in self.label_counts.items()}
+    def counts(self) -> dict[str, int]:
+        """How often each label comes up, or each type of entity."""
+        return self.entities if self.words else self.label_counts
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of labelled rows that have each label, or of entities that are of each type."""
+        total = max(sum(self.entities.values()) if self.words else self.labelled, 1)
+        return {label: count / total for label, count in self.counts.items()}
 
 
 class Profile(Section):
@@ -118,7 +135,11 @@ def percentiles(histogram: Mapping[int, int], *, shares: tuple[float, ...]) -> l
 
 
 def with_token_lengths(
-    profile: Profile, *, lengths: Mapping[Split, Mapping[int, int] | Iterable[int]], max_length: int
+    profile: Profile,
+    *,
+    lengths: Mapping[Split, Mapping[int, int] | Iterable[int]],
+    max_length: int,
+    unknown: Mapping[Split, tuple[int, int]] | None = None,
 ) -> Profile:
     """Add lengths in tokens, uncut and special tokens included, to the splits that `lengths` has.
 
@@ -126,42 +147,33 @@ def with_token_lengths(
         profile: The profile to add to; it stays as it is.
         lengths: Per split a histogram (length to number of rows) or each row's length.
         max_length: The most tokens a row keeps.
+        unknown: Per split the pieces that the tokenizer doesn't know, and all of them.
     """
     splits = dict(profile.splits)
     for split, given in lengths.items():
         histogram = cast("Mapping[int, int]", given) if isinstance(given, Mapping) else Counter(given)
         plain = measure_lengths(histogram, unit="tokens")
         cut = sum(count for length, count in histogram.items() if length > max_length)
-        tokens = TokenLengths(**plain.model_dump(), max_length=max_length, cut=cut)
+        few, pieces = (unknown or {}).get(split, (0, 0))
+        tokens = TokenLengths(**plain.model_dump(), max_length=max_length, cut=cut, unknown=few, pieces=pieces)
         splits[split] = splits[split].model_copy(update={"tokens": tokens})
     return profile.model_copy(update={"splits": splits})
 
 
 class Profiler:
-    """Counts rows as they pass. A context manager: its SQLite file is there only while it is open."""
+    """Counts rows as they pass."""
 
-    def __init__(self, scratch: Path) -> None:
-        """Keep the hashes in a new file at `scratch`."""
-        self._scratch = scratch
+    def __init__(self) -> None:
         self._splits: dict[Split, _SplitCount] = {}
-        self._pending: list[tuple[Split, int, int | None]] = []
-        self._database = sqlite3.connect(scratch, isolation_level=None)
-        # The file is thrown away, so nothing is done to have it survive a crash.
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("CREATE TABLE seen (split TEXT, hash INTEGER, swapped INTEGER)")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
-        self._scratch.unlink(missing_ok=True)
 
     def add(
-        self, split: Split, *, texts: tuple[str, ...], labels: Sequence[str] | None, num_words: int | None = None
+        self,
+        split: Split,
+        *,
+        texts: tuple[str, ...],
+        labels: Sequence[str] | None,
+        num_words: int | None = None,
+        number: float | None = None,
     ) -> None:
         """Count one row; `labels` is None where it isn't labelled. Rows of words are as long as their number."""
         count = self._splits.setdefault(split, _SplitCount())
@@ -170,11 +182,8 @@ class Profiler:
         if labels is not None:
             count.labelled += 1
             count.labels.update(labels)
-        stripped = tuple(text.strip() for text in texts)
-        swapped = stripped[::-1]
-        self._pending.append((split, hash_texts(stripped), None if swapped == stripped else hash_texts(swapped)))
-        if len(self._pending) >= PENDING_ROWS:
-            self._flush()
+        if number is not None:
+            count.add_number(number)
 
     def label_counts(self, split: Split) -> dict[str, int]:
         """How often each label comes up in a split, as far as its rows have passed."""
@@ -183,10 +192,8 @@ class Profiler:
     def finish(self, name: str, *, labels: tuple[str, ...], one_each: bool = True) -> Profile:
         """Return the profile of the rows that have passed; labels without a row count 0.
 
-        Only where rows have `one_each` is there a label that most of them have.
+        Only where rows have `one_each` is there a label that most of them have. Repeated rows are not counted here.
         """
-        self._flush()
-        self._database.execute("CREATE INDEX seen_by_hash ON seen (split, hash)")
         splits = sorted(self._splits, key=SPLITS.index)
         return Profile(name=name, splits={split: self._profile(split, labels, one_each=one_each) for split in splits})
 
@@ -194,37 +201,15 @@ class Profiler:
         count = self._splits[split]
         counts = {label: count.labels[label] for label in labels} if count.labelled else {}
         majority = max(counts, key=lambda label: counts[label]) if counts and one_each else None
-        distinct = self._number("SELECT COUNT(DISTINCT hash) FROM seen WHERE split = ?", split)
-        rows = sum(count.lengths.values())
         return SplitProfile(
-            rows=rows,
+            rows=sum(count.lengths.values()),
             labelled=count.labelled,
             label_counts=counts,
             majority_label=majority,
             majority_share=None if majority is None else counts[majority] / count.labelled,
             lengths=measure_lengths(count.lengths, unit=count.unit),
-            duplicates=rows - distinct,
-            overlap={other: self._overlap(split, other) for other in self._splits if other != split},
+            numbers=count.numbers(self._splits["train"].mean) if "train" in self._splits else None,
         )
-
-    def _overlap(self, split: Split, other: Split) -> Overlap:
-        there = "EXISTS (SELECT 1 FROM seen there WHERE there.split = ? AND there.hash = here.{})"
-        of_split = "SELECT COUNT(*) FROM seen here WHERE here.split = ? AND "
-        same, swapped = there.format("hash"), there.format("swapped")
-        return Overlap(
-            same=self._number(of_split + same, split, other),
-            swapped=self._number(f"{of_split} {swapped} AND NOT {same}", split, other, other),
-        )
-
-    def _flush(self) -> None:
-        self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO seen VALUES (?, ?, ?)", self._pending)
-        self._database.execute("COMMIT")
-        self._pending.clear()
-
-    def _number(self, query: str, *values: str) -> int:
-        with closing(self._database.execute(query, values)) as cursor:
-            return int(cursor.fetchone()[0])
 
 
 class _SplitCount:
@@ -233,3 +218,22 @@ class _SplitCount:
         self.unit = "characters"
         self.lengths: Counter[int] = Counter()
         self.labels: Counter[str] = Counter()
+        self.mean = 0.0
+        self._num_numbers = 0
+        self._squares = 0.0
+        self._least, self._most = math.inf, -math.inf
+
+    def add_number(self, number: float) -> None:
+        """Keep the mean and the sum of squared distances to it up to date (Welford): exact also for large numbers."""
+        self._num_numbers += 1
+        distance = number - self.mean
+        self.mean += distance / self._num_numbers
+        self._squares += distance * (number - self.mean)
+        self._least, self._most = min(self._least, number), max(self._most, number)
+
+    def numbers(self, answer: float) -> Numbers | None:
+        """What there is to say of the numbers, and the error of always giving the same answer."""
+        if not self._num_numbers:
+            return None
+        error = self._squares / self._num_numbers + (self.mean - answer) ** 2
+        return Numbers(min=self._least, mean=self.mean, max=self._most, baseline_mse=error)

@@ -22,6 +22,7 @@ from ftcli.data.rows import BadRow, Row, not_decodable, shown
 from ftcli.data.tables import Lines, plain_records, quoted_records
 from ftcli.errors import DataError, Location
 from ftcli.spec.card import Columns, Format
+from ftcli.spec.wording import counted
 
 BOM = b"\xef\xbb\xbf"
 Kind = Literal["jsonl", "json", "csv", "tsv", "conll", "parquet", "custom"]
@@ -211,5 +212,5 @@ def _row_reason(lines: Lines, cells: list[str], header: list[str] | None) -> str
         twice = sorted({cell for cell in cells if cells.count(cell) > 1})
         return f"two columns are called `{twice[0]}`" if twice else None
     if len(cells) != len(header):
-        return f"{len(cells)} fields where the header has {len(header)}"
+        return f"{counted(len(cells), 'field')} where the header has {len(header)}"
     return None

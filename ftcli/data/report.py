@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ftcli.data.dataset import DatasetFile
+from ftcli.data.findings import share_of
 from ftcli.data.profile import Lengths, Profile
 from ftcli.runtime.files import write_atomically, write_json
+from ftcli.spec.wording import counted, verb
 
 REPORT_FILE = "report.json"
 PAGE_FILE = "report.md"
 LEAKS_FILE = "leaks.jsonl"
+CONTRADICTIONS_FILE = "contradictions.jsonl"
 SHOWN_LABELS = 20
 
 
@@ -31,7 +34,7 @@ def to_markdown(profile: Profile, *, facts: DatasetFile) -> str:
         f"# {facts.title or facts.name}",
         f"Data set `{facts.name}`. Licence: {facts.licence}.",
         _findings(profile),
-        _tags(profile) if facts.task == "tagging" else _labels(profile),
+        _answers(profile),
         _lengths(profile),
         _repeats(profile),
         f"Rows left out: {facts.bad_rows.count}. Rows repaired: {facts.repairs.count}.",
@@ -53,6 +56,24 @@ def _findings(profile: Profile) -> str:
     return "## Findings\n\n" + ("\n".join(lines) or "Nothing stands out.")
 
 
+def _answers(profile: Profile) -> str:
+    every = profile.splits.values()
+    if any(facts.words for facts in every):
+        return _tags(profile)
+    return _numbers(profile) if any(facts.numbers for facts in every) else _labels(profile)
+
+
+def _numbers(profile: Profile) -> str:
+    rows: list[list[object]] = []
+    for split, facts in profile.splits.items():
+        found = facts.numbers
+        values = (found.min, found.mean, found.max, found.baseline_mse) if found else ()
+        rows.append([split, facts.rows, *([f"{value:.4g}" for value in values] or ["–"] * 4)])
+    header = ["split", "rows", "min", "mean", "max", "MSE of the mean"]
+    note = "The last is the mean squared error of always answering the mean of train; to read nothing is to score that."
+    return "## Numbers\n\n" + _table(header, rows) + "\n\n" + note
+
+
 def _tags(profile: Profile) -> str:
     types = list(dict.fromkeys(kind for facts in profile.splits.values() for kind in facts.entities))
     rows: list[list[object]] = []
@@ -67,25 +88,24 @@ def _labels(profile: Profile) -> str:
     shown = labels[:SHOWN_LABELS]
     rows: list[list[object]] = []
     for split, facts in profile.splits.items():
-        shares = [
-            f"{facts.label_counts[label]} ({facts.label_shares[label]:.1%})" for label in shown if facts.label_counts
-        ]
+        shares = [f"{facts.label_counts[label]} ({facts.shares[label]:.1%})" for label in shown if facts.label_counts]
         majority = "labelled" if facts.labelled else "unlabelled"
         if facts.majority_label is not None:
             majority = f"{facts.majority_label} ({facts.majority_share:.1%})"
         rows.append([split, facts.rows, majority, *(shares or ["–"] * len(shown))])
-    more = f"\n\n{len(labels) - len(shown)} more labels are in report.json." if len(labels) > len(shown) else ""
+    hidden = len(labels) - len(shown)
+    more = f"\n\n{counted(hidden, 'more label')} {verb(hidden, 'is', 'are')} in report.json." if hidden else ""
     return "## Labels\n\n" + _table(["split", "rows", "majority", *shown], rows) + more
 
 
 def _lengths(profile: Profile) -> str:
     rows: list[list[object]] = []
     for split, facts in profile.splits.items():
-        rows.append([split, *_percentiles(facts.lengths), ""])
+        rows.append([split, *_percentiles(facts.lengths), "", ""])
         if facts.tokens is not None:
-            cut = f"{facts.tokens.cut} rows beyond {facts.tokens.max_length}"
-            rows.append([split, *_percentiles(facts.tokens), cut])
-    header = ["split", "unit", "p50", "p90", "p95", "p99", "max", "cut"]
+            cut = f"{counted(facts.tokens.cut)} beyond {facts.tokens.max_length}"
+            rows.append([split, *_percentiles(facts.tokens), cut, share_of(facts.tokens.unknown, facts.tokens.pieces)])
+    header = ["split", "unit", "p50", "p90", "p95", "p99", "max", "cut", "unknown to the tokenizer"]
     return "## Lengths\n\n" + _table(header, rows)
 
 

@@ -16,14 +16,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ftcli.data.content import Content, hash_texts
-from ftcli.data.findings import Finding, rows_in_words, share_of, verb
+from ftcli.data.findings import Finding, share_of
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import SPLITS, Split
+from ftcli.spec.wording import counted, verb
 
 BINS = 10
 MOST_STRATA = 10_000
@@ -37,20 +35,24 @@ FAR_OFF = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What was held out for one split: of `rows` in all, so many rows where a `share` was asked for."""
+    """What was held out for one split: of `rows` in all, so many rows where a `share` was asked for.
+
+    `evenly` tells of what equal shares were dealt.
+    """
 
     split: Split
     share: float
     held: int
     rows: int
     largest_group: int
+    evenly: str
 
     def finding(self) -> Finding:
         """Say what share was reached, and why if it is another than was asked for."""
         is_off = abs(self.held - self.share * self.rows) > max(1, FAR_OFF * self.share * self.rows)
         text = (
-            f"{rows_in_words(self.held)} of {self.rows:,} {verb(self.held, 'was', 'were')} held out for {self.split}"
-            f" ({share_of(self.held, self.rows)}, {self.share:.1%} asked for), in equal shares of every label;"
+            f"{counted(self.held)} of {self.rows:,} {verb(self.held, 'was', 'were')} held out for {self.split}"
+            f" ({share_of(self.held, self.rows)}, {self.share:.1%} asked for){self.evenly};"
             " no text stands on both sides"
         )
         if is_off:
@@ -77,11 +79,10 @@ class Dealt:
 
 
 class Splitter:
-    """Takes the rows of one file and then deals them. A context manager: its SQLite file is there only meanwhile."""
+    """Takes the rows of one file and then deals them."""
 
-    def __init__(self, scratch: Path, *, seed: int) -> None:
-        """Keep the hashes in a new file at `scratch`."""
-        self._scratch = scratch
+    def __init__(self, database: sqlite3.Connection, *, seed: int) -> None:
+        """Keep the hashes in an empty database."""
         self._seed = seed
         self._parents = array("q")
         self._keys = array("q")
@@ -90,21 +91,9 @@ class Splitter:
         self._are_numbers = False
         self._pools = False
         self._pending: list[tuple[int, int]] = []
-        self._database = sqlite3.connect(scratch, isolation_level=None)
-        # The file is thrown away, so nothing is done to have it survive a crash.
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("PRAGMA synchronous = OFF")
+        self._database = database
         self._database.execute("CREATE TABLE texts (hash INTEGER, row INTEGER)")
         self._database.execute("CREATE TABLE parts (place INTEGER, root INTEGER, stratum INTEGER)")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
-        self._scratch.unlink(missing_ok=True)
 
     def add(self, content: Content) -> None:
         """Take one more row."""
@@ -134,9 +123,17 @@ class Splitter:
         for split, share in shares.items():
             quotas = _quotas(counts, share)
             count = self._take(taken, left, quotas, place=SPLITS.index(split))
-            held.append(Held(split, share, count, len(taken), max(sizes)))
+            held.append(Held(split, share, count, len(taken), max(sizes), self._evenly))
         places = bytearray(taken[self._root(row)] for row in range(len(taken)))
         return Dealt(places, tuple(held))
+
+    @property
+    def _evenly(self) -> str:
+        if self._are_numbers:
+            return ", from all over the range of numbers"
+        if self._pools:
+            return ", in about equal shares of every set of labels"
+        return ", in equal shares of every label" if len(self._names) > 1 else ""
 
     def _number_of(self, stratum: str | float) -> float:
         if not isinstance(stratum, str):

@@ -13,6 +13,7 @@ from ftcli.data.rows import BadRow, Row, shown
 from ftcli.data.spans import Offsets, entities_in, words_of
 from ftcli.data.tags import Entity, Scheme, detect_scheme, entities_of, problems_of, repair, tags_of
 from ftcli.spec.card import Columns, Tags
+from ftcli.spec.wording import counted
 
 TEXT, OFFSETS = "text", "offsets"
 ROWS_LOOKED_AT = 5000
@@ -135,7 +136,7 @@ def _tags_in(value: object, sentence: Sentence, column: str) -> list[str] | str:
         return f"column `{column}` holds {kind_of(value)}, not a list of tags"
     found = cast("list[object]", value)
     if len(found) != len(sentence.words):
-        return f"{len(found)} tags for {len(sentence.words)} tokens"
+        return f"{counted(len(found), 'tag')} for {counted(len(sentence.words), 'token')}"
     for number, tag in enumerate(found):
         if not isinstance(tag, str) or not tag:
             return f"tag {number} of column `{column}` is {kind_of(tag)}"

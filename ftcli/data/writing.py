@@ -13,14 +13,21 @@ from typing import BinaryIO
 import orjson
 
 from ftcli.data.dataset import DATASET_FILE, SplitFacts, open_prepared
-from ftcli.data.report import LEAKS_FILE, PAGE_FILE, REPORT_FILE
+from ftcli.data.report import CONTRADICTIONS_FILE, LEAKS_FILE, PAGE_FILE, REPORT_FILE
 from ftcli.errors import DataError, Location
 from ftcli.runtime.files import sweep
 from ftcli.spec.card import SPLITS
 
 # What is computed from the rows alone, and so outlives a new preparation of the same rows.
 CACHES = ("tokens", "prefix")
-WRITTEN = (DATASET_FILE, REPORT_FILE, PAGE_FILE, LEAKS_FILE, *(f"{split}.jsonl" for split in SPLITS))
+WRITTEN = (
+    DATASET_FILE,
+    REPORT_FILE,
+    PAGE_FILE,
+    LEAKS_FILE,
+    CONTRADICTIONS_FILE,
+    *(f"{split}.jsonl" for split in SPLITS),
+)
 
 
 class SplitWriter:

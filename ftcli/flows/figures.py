@@ -61,11 +61,6 @@ def size(num_bytes: float) -> str:
     return f"{text[:-1]} {unit}" if unit else f"{text} B"
 
 
-def counted(number: int, noun: str, plural: str = "s") -> str:
-    """`1 row`, `2,400 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
-
-
 def written(num_bytes: int, seconds: float) -> str:
     """`262 MB in 0.8 s`."""
     return f"{size(num_bytes)} in {spent(seconds)}"

@@ -9,7 +9,6 @@ from typing import assert_never
 
 from ftcli.flows.figures import (
     amount,
-    counted,
     epoch_text,
     figure,
     flat,
@@ -22,6 +21,7 @@ from ftcli.flows.figures import (
     written,
 )
 from ftcli.runtime.activity import Activity
+from ftcli.spec.wording import counted
 from ftcli.train.events import (
     CheckpointSaved,
     EpochDone,
@@ -65,7 +65,7 @@ def _text_of(event: Event, total_steps: int | None) -> str | None:  # noqa: C901
             best = ", best so far" if event.is_best else ""
             return f"checkpoint at step {event.step}: {event.path} ({written(event.num_bytes, event.seconds)}{best})"
         case PredictionsWritten():
-            return f"predictions for {event.split}: {event.rows:,} rows in {event.path}"
+            return f"predictions for {event.split}: {counted(event.rows)} in {event.path}"
         case Noted():
             return f"warning: {event.text}" if event.level == "warning" else event.text
         case RunFinished():

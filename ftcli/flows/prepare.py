@@ -115,7 +115,10 @@ def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[P
     encoder = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=length)
     store = yield from tokenize(prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
     lengths: dict[Split, dict[int, int]] = {split: store.splits[split].length_counts for split in prepared.facts.splits}
-    profile = with_token_lengths(profile, lengths=lengths, max_length=spec.data.max_length)
+    unknown: dict[Split, tuple[int, int]] = {
+        split: (store.splits[split].num_unknown, store.splits[split].num_pieces) for split in prepared.facts.splits
+    }
+    profile = with_token_lengths(profile, lengths=lengths, max_length=length, unknown=unknown)
     if card_task(spec.task) == "tagging":
         whole = row_encoder(tokenizer, task=spec.task, columns=columns, max_length=_UNCUT)
         cuts = find_lost_entities(prepared, encode=whole.encode, max_length=length)
@@ -132,7 +135,7 @@ def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iter
     from ftcli.train.feed import choose_cut
 
     splits: dict[Split, TokenizedSplit] = {split: store.splits[split] for split in profile.splits}
-    yield from find_unknown({split: (tokens.num_unknown, tokens.num_pieces) for split, tokens in splits.items()})
+    yield from find_unknown(profile.splits)
     world, train = World(), splits["train"]
     cut = choose_cut(spec.batch, world)
     epoch = EpochPlan(train.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)

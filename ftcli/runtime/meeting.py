@@ -11,6 +11,8 @@ import time
 import uuid
 from typing import Protocol
 
+from ftcli.spec.wording import counted
+
 _POLL_SECONDS = 0.02
 
 
@@ -66,7 +68,7 @@ def _answer(store: KeyValueStore, *, size: int, until: float) -> str:
                 if caller not in answered:
                     answered.add(caller)
                     store.set(f"ftcli/answer/{caller}", name)
-        _wait(until, f"not all of {size} ranks have come")
+        _wait(until, f"not all of {counted(size, 'rank')} have come")
     return name
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ftcli.data.tags import Scheme, entities_of
+from ftcli.spec.wording import counted
 from ftcli.tasks.breakdown import ClassRow
 
 Matching = Literal["strict", "lenient"]
@@ -57,7 +58,7 @@ class EntityCounts:
             ValueError: There isn't one predicted tag for each word.
         """
         if len(gold) != len(predicted):
-            raise ValueError(f"{len(predicted)} predicted tags for {len(gold)} words")
+            raise ValueError(f"{counted(len(predicted), 'predicted tag')} for {counted(len(gold), 'word')}")
         for matching, found in self._found.items():
             there = set(entities_of(gold, self._scheme, lenient=matching == "lenient"))
             said = set(entities_of(predicted, self._scheme, lenient=matching == "lenient"))

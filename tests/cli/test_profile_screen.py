@@ -6,11 +6,13 @@ import pytest
 
 from ftcli.cli.profile import show_profile
 from ftcli.data.findings import Finding
-from ftcli.data.profile import Lengths, Overlap, Profile, SplitProfile, TokenLengths
+from ftcli.data.profile import Lengths, Numbers, Overlap, Profile, SplitProfile, TokenLengths
 from tests.cli.test_results import printed
 
 LENGTHS = Lengths(unit="characters", p50=26, p90=44, p95=55, p99=88, max=1211)
-TOKENS = TokenLengths(unit="tokens", p50=20, p90=40, p95=50, p99=80, max=300, max_length=128, cut=12)
+TOKENS = TokenLengths(
+    unit="tokens", p50=20, p90=40, p95=50, p99=80, max=300, max_length=128, cut=12, unknown=3, pieces=9000
+)
 
 
 def split(rows: int, **changes: object) -> SplitProfile:
@@ -49,9 +51,9 @@ def test_a_profile_at_80_columns() -> None:
         "不同   23,761    69%",
         "相同   10,573    31%",
         "",
-        "length of  in          median    90%    95%    99%  longest",
+        "length of  in          median    90%    95%    99%  longest  unknown",
         "train      characters      26     44     55     88    1,211",
-        "train      tokens          20     40     50     80      300",
+        "train      tokens          20     40     50     80      300    0.03%",
         "test       characters      26     44     55     88    1,211",
         "",
         "rows of  also in  as they are  with texts swapped",
@@ -74,6 +76,20 @@ def test_rare_labels_are_counted_where_they_are_many() -> None:
     assert lines[5] == "label 24     25     8%"
     assert "and 5 rarer labels" in lines
     assert not any(line.startswith("label 4 ") for line in lines)
+
+
+def test_numbers_stand_where_labels_would() -> None:
+    numbers = Numbers(min=1, mean=2.5, max=5, baseline_mse=1.25)
+    lines = printed(
+        lambda console: show_profile(console, Profile(name="mine", splits={"train": split(2, numbers=numbers)}))
+    )
+    assert lines[1:6] == [
+        "split  rows  labelled  duplicates",
+        "train     2         0           0",
+        "",
+        "numbers of  least  mean  most  mse of train's mean",
+        "train           1   2.5     5                 1.25",
+    ]
 
 
 TAGGED = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from array import array
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -15,10 +16,11 @@ from ftcli.data.dataset import DatasetFile, Prepared
 from ftcli.data.doctor import examine
 from ftcli.data.doctor.near import grams, plain, similarity
 from ftcli.data.doctor.reading import find_cuts, find_lost_entities, find_padding, find_unknown
+from ftcli.data.doctor.register import SourceLines
 from ftcli.data.findings import Finding
 from ftcli.data.prepare import read_profile
-from ftcli.data.profile import Profile, SplitProfile, measure_lengths, with_token_lengths
-from ftcli.data.report import LEAKS_FILE
+from ftcli.data.profile import Overlap, Profile, SplitProfile, TokenLengths, measure_lengths, with_token_lengths
+from ftcli.data.report import CONTRADICTIONS_FILE, LEAKS_FILE
 from ftcli.runtime.activity import Activity, finish
 from ftcli.runtime.encoding import Encoded, Fields
 from ftcli.spec.card import Split
@@ -87,7 +89,7 @@ def test_leaks_are_found_listed_and_priced(files: Path) -> None:
     validation_leak, test_leak, other = found(prepared, "leak")
     assert validation_leak.text == (
         "2 rows of validation (10.0%) stand in train too: 1 as they are, 1 with the texts swapped; 1 of them with"
-        " another label. What a model knows by heart can lift the validation score by up to 10.0 points"
+        " another label. What a model knows by heart can lift the validation accuracy by up to 5.0 points"
     )
     assert (validation_leak.severity, validation_leak.count, validation_leak.split) == ("warning", 2, "validation")
     assert "leaks.jsonl" in validation_leak.advice
@@ -101,6 +103,86 @@ def test_what_is_merely_alike_is_no_leak(files: Path) -> None:
     test[0] = pair(LONG.replace("band plays", "choir sings").replace("lazy dog", "sleepy cat"), "yes", 0)
     test[1] = pair(LONG, "something else altogether, which makes the two of them rather different rows in the end", 0)
     assert found(write(files, train=train, test=test), "leak") == []
+
+
+def test_a_short_text_is_not_near_because_a_long_one_beside_it_is_shared(files: Path) -> None:
+    train, test = clean(40, 1), clean(20, 3)
+    train[:4] = [pair(LONG, "yes", 0), pair("C#", "x", 0), pair("it is 1.5", "x", 0), pair("good movie", "x", 0)]
+    test[:4] = [pair(LONG, "no", 0), pair("C", "x", 0), pair("it is 15", "x", 0), pair("good film", "x", 0)]
+    assert found(write(files, train=train, test=test), "leak") == []
+
+
+def test_what_near_means_and_where_rows_stand_in_the_users_own_file_is_said(files: Path) -> None:
+    train, test = clean(40, 1), clean(20, 3)
+    train[2], test[1] = pair(LONG, LONG, 0), pair(LONG, LONG.replace("band", "bard"), 0)
+    train[0]["y"] = None
+    for split, rows in (("train", train), ("test", test)):
+        (files / f"{split}.jsonl").write_text(jsonl(rows))
+    prepared = run(files, card(files={"train": "train.jsonl", "test": "test.jsonl"}), max_bad_rows=1)
+    (leak,) = found(prepared, "leak")
+    assert leak.advice.endswith(
+        "Near are texts that share 90% of their 3-letter pieces, or differ only in case, punctuation and blanks"
+    )
+    (entry,) = map(orjson.loads, (prepared.folder / LEAKS_FILE).read_bytes().splitlines())
+    assert (entry["row"], entry["location"]) == (1, f"{files / 'test.jsonl'}:2")
+    assert (entry["other_row"], entry["other_location"]) == (1, f"{files / 'train.jsonl'}:3")
+
+
+def test_what_is_known_by_heart_lifts_nothing_where_the_label_is_another(files: Path) -> None:
+    train, test = clean(40, 1), clean(20, 3)
+    test[:2] = [train[0] | {"y": "1"}, train[2] | {"y": "1"}]
+    (leak,) = found(write(files, train=train, test=test), "leak")
+    assert leak.text.endswith("; 2 of them with another label. What a model knows by heart is wrong for them")
+
+
+def test_a_leak_is_compared_with_the_row_that_says_the_same(files: Path) -> None:
+    train, test = clean(40, 1), clean(20, 3)
+    train[1], test[0] = train[0] | {"y": 1}, train[0] | {"y": 1}
+    prepared = write(files, train=train, test=test)
+    assert leaks(prepared) == [("test", 0, "train", 1, "same", "1", "1")]
+
+
+def test_repeated_rows_are_counted_as_they_are_and_swapped(files: Path) -> None:
+    train = [pair("a", "b", 0), pair("a", " b", 0), pair("ab", "c", 1), pair("a", "bc", 1)]
+    prepared = write(files, train=train, test=[pair("b", "a", 0), pair("ab", "c", 1), pair("c", "ab", 1)])
+    splits = read_profile(prepared).splits
+    assert (splits["train"].duplicates, splits["test"].duplicates) == (1, 0)
+    assert splits["train"].overlap == {"test": Overlap(same=1, swapped=2)}
+    assert splits["test"].overlap == {"train": Overlap(same=1, swapped=2)}
+
+
+def test_the_rows_that_contradict_one_another_are_listed(files: Path) -> None:
+    train = [*clean(20, 1), pair("a", "b", 0), pair("c", "d", 1), pair("a", "b ", 1), pair("d", "c", 0)]
+    prepared = write(files, train=train)
+    lines = (prepared.folder / CONTRADICTIONS_FILE).read_bytes().splitlines()
+    keys = ("group", "kind", "row", "location", "label")
+    place = f"{files / 'train.jsonl'}:"
+    assert [tuple(orjson.loads(line)[key] for key in keys) for line in lines] == [
+        (0, "same", 20, f"{place}21", "0"),
+        (0, "same", 22, f"{place}23", "1"),
+        (1, "swapped", 21, f"{place}22", "1"),
+        (1, "swapped", 23, f"{place}24", "0"),
+    ]
+    assert not (write(files, train=clean(20, 1)).folder / CONTRADICTIONS_FILE).exists()
+
+
+def test_labels_that_differ_in_case_are_one_finding_and_no_contradiction(files: Path) -> None:
+    train = [fields | {"y": "yes" if n % 2 else "no"} for n, fields in enumerate(clean(40, 1))]
+    train += [train[1] | {"y": "Yes"}, train[3] | {"y": "YES "}]
+    prepared = write(files, train=train)
+    (spelling,) = found(prepared, "label-spelling")
+    assert spelling.text.startswith("`yes` (20), `YES` (1), `Yes` (1) differ only in case, width or space")
+    assert spelling.advice == 'data.label_map = { "YES" = "yes", "Yes" = "yes" } makes them one'
+    assert found(prepared, "contradiction") == []
+
+
+@pytest.mark.parametrize("separator", ["|", ",", ";"])
+def test_labels_that_look_like_several_get_a_hint(files: Path, separator: str) -> None:
+    labels = ["a", "b", f"a{separator} b", "c / d"]
+    train = [fields | {"y": labels[n % 4]} for n, fields in enumerate(clean(40, 1))]
+    (joined,) = found(write(files, train=train), "joined-labels")
+    assert joined.text.startswith(f"1 label of 4 looks like several joined by `{separator}`, and comes up 10 times in")
+    assert joined.advice == f'task.multi_label = true and data.label_separator = "{separator}" part them'
 
 
 def test_a_new_preparation_without_leaks_leaves_no_list_behind(files: Path) -> None:
@@ -117,7 +199,8 @@ def test_the_similarity_of_texts_is_that_of_their_3_grams(one: list[str], other:
     def naive(texts: list[str]) -> set[tuple[int, str]]:
         return {(p, text[n : n + 3]) for p, text in enumerate(texts) for n in range(max(1, len(text) - 2))}
 
-    expected = len(naive(one) & naive(other)) / len(naive(one) | naive(other))
+    sides = [[{gram for gram in naive(texts) if gram[0] == place} for texts in (one, other)] for place in (0, 1)]
+    expected = min(len(here & there) / len(here | there) for here, there in sides if here | there)
     assert similarity(grams(one), grams(other)) == expected
 
 
@@ -246,7 +329,14 @@ def profile_of(prepared: Prepared) -> Profile:
 
 
 def examined(prepared: Prepared) -> Profile:
-    return finish(examine(prepared.folder, profile_of(prepared), facts=prepared.facts))
+    return finish(examine(prepared.folder, profile_of(prepared), facts=prepared.facts, sources=sources_of(prepared)))
+
+
+def sources_of(prepared: Prepared) -> dict[Split, SourceLines]:
+    return {
+        split: SourceLines(facts.file, array("Q", range(1, facts.rows + 1)))
+        for split, facts in prepared.facts.splits.items()
+    }
 
 
 TAGS = {"text": "tokens", "label": "tags"}
@@ -277,6 +367,7 @@ def test_regression_contradictions_promise_no_accuracy(tmp_path: Path) -> None:
     rows = [{"t": "a", "y": 1.0}, {"t": "a", "y": 2.5}, {"t": "b", "y": 1.0}]
     (finding,) = examined(prepared_rows(tmp_path, "regression", {"text": "t", "label": "y"}, train=rows)).findings
     assert finding.text == "2 rows of train have 1 text that stands with different numbers"
+    assert finding.advice.endswith("contradictions.jsonl lists the rows")
 
 
 def test_labels_of_several_are_compared_whole(tmp_path: Path) -> None:
@@ -288,7 +379,7 @@ def test_labels_of_several_are_compared_whole(tmp_path: Path) -> None:
 
 def test_it_says_how_far_it_has_come(files: Path) -> None:
     prepared = write(files, train=clean(40, 1), test=clean(20, 2))
-    work = examine(prepared.folder, read_profile(prepared), facts=prepared.facts)
+    work = examine(prepared.folder, read_profile(prepared), facts=prepared.facts, sources=sources_of(prepared))
     names = {activity.name for activity in work if isinstance(activity, Activity)}
     assert {"examine rows", "look for leaks", "look for near rows"} <= names
 
@@ -323,12 +414,31 @@ def test_cut_rows_cost_tokens(files: Path) -> None:
     assert (finding.severity, finding.advice) == ("warning", "max_length = 30 would cut none")
 
 
+def known(**unknown: tuple[int, int]) -> dict[Split, SplitProfile]:
+    splits: dict[Split, SplitProfile] = {}
+    for split, (few, pieces) in unknown.items():
+        lengths = TokenLengths(
+            **measure_lengths({}, unit="tokens").model_dump(), max_length=8, cut=0, unknown=few, pieces=pieces
+        )
+        profile = SplitProfile(
+            rows=1,
+            labelled=0,
+            label_counts={},
+            majority_label=None,
+            majority_share=None,
+            lengths=lengths,
+            tokens=lengths,
+        )
+        splits[cast("Split", split)] = profile
+    return splits
+
+
 def test_unknown_pieces_question_the_tokenizer() -> None:
-    (finding,) = find_unknown({"train": (5, 1000), "test": (80, 1000)})
+    (finding,) = find_unknown(known(train=(5, 1000), test=(80, 1000)))
     assert (finding.severity, finding.split, finding.count) == ("warning", "test", 80)
     assert "0.5% of train, 8.0% of test" in finding.text
     assert "right tokenizer" in finding.advice
-    assert not list(find_unknown({"train": (1, 1000), "test": (0, 0)}))
+    assert not list(find_unknown(known(train=(1, 1000), test=(0, 0))))
 
 
 def test_padding_says_what_sorting_saves() -> None:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftcli.data.profile import Profile, Profiler, measure_lengths, percentiles, with_token_lengths
+from ftcli.data.profile import Numbers, Profile, Profiler, measure_lengths, percentiles, with_token_lengths
+from ftcli.spec.card import Split
 
-ROWS = {
+ROWS: dict[Split, list[tuple[tuple[str, str], str | None]]] = {
     "train": [
         (("a", "b"), "1"),
         (("a", "b"), "0"),
@@ -22,22 +21,19 @@ ROWS = {
 
 
 @pytest.fixture
-def profile(tmp_path: Path) -> Profile:
-    scratch = tmp_path / "seen"
-    with Profiler(scratch) as profiler:
-        for split, rows in ROWS.items():
-            for texts, label in rows:
-                profiler.add(split, texts=texts, labels=None if label is None else (label,))
-        found = profiler.finish("x", labels=("0", "1", "2"))
-    assert not scratch.exists()
-    return found
+def profile() -> Profile:
+    profiler = Profiler()
+    for split, rows in ROWS.items():
+        for texts, label in rows:
+            profiler.add(split, texts=texts, labels=None if label is None else (label,))
+    return profiler.finish("x", labels=("0", "1", "2"))
 
 
 def test_labels_are_counted_and_the_majority_named(profile: Profile) -> None:
     train = profile.splits["train"]
     assert train.label_counts == {"0": 1, "1": 4, "2": 0}
     assert (train.majority_label, train.majority_share) == ("1", 0.8)
-    assert train.label_shares == {"0": 0.2, "1": 0.8, "2": 0.0}
+    assert train.shares == {"0": 0.2, "1": 0.8, "2": 0.0}
 
 
 def test_an_unlabelled_split_has_no_majority(profile: Profile) -> None:
@@ -45,40 +41,24 @@ def test_an_unlabelled_split_has_no_majority(profile: Profile) -> None:
     assert (test.rows, test.labelled, test.label_counts, test.majority_label) == (4, 0, {}, None)
 
 
-def test_of_rows_with_any_number_of_labels_none_is_the_majority(tmp_path: Path) -> None:
-    with Profiler(tmp_path / "seen") as profiler:
-        for labels in (("a", "b"), (), ("a",)):
-            profiler.add("train", texts=("x",), labels=labels)
-        train = profiler.finish("x", labels=("a", "b"), one_each=False).splits["train"]
+def test_of_rows_with_any_number_of_labels_none_is_the_majority() -> None:
+    profiler = Profiler()
+    for labels in (("a", "b"), (), ("a",)):
+        profiler.add("train", texts=("x",), labels=labels)
+    train = profiler.finish("x", labels=("a", "b"), one_each=False).splits["train"]
     assert (train.labelled, train.label_counts, train.majority_label) == (3, {"a": 2, "b": 1}, None)
-    assert train.label_shares == {"a": 2 / 3, "b": 1 / 3}
+    assert train.shares == {"a": 2 / 3, "b": 1 / 3}
 
 
-def test_repeated_rows_are_found_inside_a_split(profile: Profile) -> None:
-    assert {split: facts.duplicates for split, facts in profile.splits.items()} == {
-        "train": 1,
-        "validation": 0,
-        "test": 0,
-    }
-
-
-def test_rows_of_other_splits_are_found_swapped_ones_apart(profile: Profile) -> None:
-    def overlap(split: str, other: str) -> tuple[int, int]:
-        found = profile.splits[split].overlap[other]
-        return found.same, found.swapped
-
-    assert overlap("validation", "train") == (1, 1)
-    assert overlap("train", "validation") == (1, 2)
-    assert overlap("test", "train") == (2, 1)
-    assert overlap("test", "validation") == (0, 2)
-    assert set(profile.splits["test"].overlap) == {"train", "validation"}
-
-
-def test_texts_of_a_pair_are_not_run_together(tmp_path: Path) -> None:
-    with Profiler(tmp_path / "seen") as profiler:
-        profiler.add("train", texts=("ab", "c"), labels=None)
-        profiler.add("train", texts=("a", "bc"), labels=None)
-        assert profiler.finish("x", labels=()).splits["train"].duplicates == 0
+def test_numbers_are_summed_up_with_the_score_of_the_mean() -> None:
+    profiler = Profiler()
+    values: dict[Split, tuple[float, ...]] = {"train": (1e6, 1e6 + 2.0), "test": (1e6 + 4.0,)}
+    for split, numbers in values.items():
+        for number in numbers:
+            profiler.add(split, texts=("x",), labels=(), number=number)
+    splits = profiler.finish("x", labels=(), one_each=False).splits
+    assert splits["train"].numbers == Numbers(min=1e6, mean=1e6 + 1, max=1e6 + 2, baseline_mse=1.0)
+    assert splits["test"].numbers == Numbers(min=1e6 + 4, mean=1e6 + 4, max=1e6 + 4, baseline_mse=9.0)
 
 
 def test_lengths_are_in_characters_over_both_texts(profile: Profile) -> None:
@@ -87,12 +67,15 @@ def test_lengths_are_in_characters_over_both_texts(profile: Profile) -> None:
 
 
 def test_token_lengths_are_added_with_the_rows_that_are_cut(profile: Profile) -> None:
-    longer = with_token_lengths(profile, lengths={"train": [3, 5, 5, 8, 9], "test": {4: 3, 7: 1}}, max_length=5)
+    longer = with_token_lengths(
+        profile, lengths={"train": [3, 5, 5, 8, 9], "test": {4: 3, 7: 1}}, max_length=5, unknown={"train": (1, 8)}
+    )
     train, test = longer.splits["train"].tokens, longer.splits["test"].tokens
     assert train is not None
     assert test is not None
     assert (train.unit, train.p50, train.max, train.max_length, train.cut) == ("tokens", 5, 9, 5, 2)
     assert (test.p50, test.max, test.cut) == (4, 7, 1)
+    assert (train.unknown_share, test.unknown_share) == (0.125, 0.0)
     assert longer.splits["validation"].tokens is None
     assert profile.splits["train"].tokens is None
 

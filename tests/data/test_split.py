@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ftcli.data.content import Content
 from ftcli.data.prepare import read_profile
+from ftcli.data.scratch import scratch_database
 from ftcli.data.split import Dealt, Splitter
 from ftcli.runtime.activity import finish
 from ftcli.spec.card import DataCard, Split
@@ -22,7 +23,8 @@ from tests.data.toy import card, jsonl, row, run
 
 def deal(path: Path, rows: list[Content], *, seed: int = 0, **shares: float) -> Dealt:
     wanted: dict[Split, float] = {"validation": shares.get("validation", 0.0), "test": shares.get("test", 0.0)}
-    with Splitter(path / "scratch", seed=seed) as splitter:
+    with scratch_database(path / "scratch") as database:
+        splitter = Splitter(database, seed=seed)
         for content in rows:
             splitter.add(content)
         dealt = finish(splitter.deal({split: share for split, share in wanted.items() if share}))
@@ -121,6 +123,20 @@ def test_numbers_are_dealt_from_all_over_their_range(tmp_path: Path) -> None:
     dealt = deal(tmp_path, rows, validation=0.1)
     held = [number for number in range(1000) if dealt.split(number) == "validation"]
     assert Counter(number // 100 for number in held) == dict.fromkeys(range(10), 10)
+
+
+@pytest.mark.parametrize(
+    ("rows", "claim"),
+    [
+        ([Content((f"t{n}",), float(n)) for n in range(40)], "asked for), from all over the range of numbers;"),
+        ([Content((f"t{n}",), f'["{n % 2}"]', has_many=True) for n in range(40)], "of every set of labels;"),
+        ([Content((f"t{n}",), "ab"[n % 2]) for n in range(40)], "asked for), in equal shares of every label;"),
+        ([Content((f"t{n}",), None) for n in range(40)], "10.0% asked for); no text"),
+    ],
+)
+def test_shares_are_claimed_of_nothing_but_what_was_dealt(tmp_path: Path, rows: list[Content], claim: str) -> None:
+    (finding,) = deal(tmp_path, rows, validation=0.1).findings
+    assert claim in finding.text
 
 
 def test_tagged_rows_keep_their_types_and_sentences(tmp_path: Path) -> None:

@@ -7,28 +7,32 @@ from pathlib import Path
 
 import orjson
 
-from ftcli.data.content import content_of
+from ftcli.data.doctor.near import MEANING
 from ftcli.data.doctor.register import Register
-from ftcli.data.findings import Finding, rows_in_words, share_of, verb
+from ftcli.data.findings import WARNED_SHARE, Finding, share_of
 from ftcli.data.report import LEAKS_FILE
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import SPLITS, Split
+from ftcli.spec.wording import counted, verb
 
 SAME, SWAPPED, NEAR, NEAR_SWAPPED = "same", "swapped", "near", "near and swapped"
-WARNED_SHARE = 0.005
 ROWS_PER_ACTIVITY = 2000
 
-# Each text's first row in a split stands for all, so that rows repeated a thousand times do not meet a thousand others.
+# A text's first row with an answer stands for all: rows repeated a thousand times do not meet as many others.
 _FIRSTS = """
-CREATE TABLE firsts AS SELECT split, hash, plain, MIN(id) AS id FROM rows GROUP BY split, hash;
+CREATE TABLE firsts AS SELECT split, hash, plain, answer, MIN(id) AS id FROM rows GROUP BY split, hash, answer;
 CREATE INDEX firsts_by_hash ON firsts (hash, split);
 CREATE INDEX firsts_by_plain ON firsts (plain, split);
 """
+# Of several rows the first with the same answer is taken: it is what a model that knows them by heart may well say.
 _MATCHES = """
-INSERT OR IGNORE INTO leaks SELECT here.id, there.split, MIN(there.id), ? FROM rows here JOIN firsts there
+INSERT OR IGNORE INTO leaks
+SELECT here.id, there.split, MIN((there.answer IS NOT here.answer) << 40 | there.id) & 0xFFFFFFFFFF, ?
+FROM rows here JOIN firsts there
 ON there.{there} = here.{here} AND there.split < here.split GROUP BY here.id, there.split
 """
 _STEPS = ((SAME, "hash", "hash"), (SWAPPED, "hash", "swapped"), (NEAR, "plain", "plain"))
+_OTHER = {"regression": "another number", "tagging": "other tags", "multilabel": "other labels"}
 _LISTED = """
 SELECT here.split, here.number, here.start, there.split, there.number, there.start, kind FROM leaks
 JOIN rows here ON here.id = leaks.row JOIN rows there ON there.id = leaks.other ORDER BY leaks.row, leaks.other_split
@@ -60,23 +64,10 @@ def _list(register: Register, path: Path) -> Working[None]:
         for number, (split, row, start, other_split, other, other_start, kind) in enumerate(register.select(_LISTED)):
             if number % ROWS_PER_ACTIVITY == 0:
                 yield Activity("list leaks", number)
-            here, there = SPLITS[split], SPLITS[other_split]
-            entry = {
-                "split": here,
-                "row": row,
-                "other_split": there,
-                "other_row": other,
-                "kind": kind,
-                **_said(register, here, start, prefix=""),
-                **_said(register, there, other_start, prefix="other_"),
-            }
+            entry: dict[str, object] = {"kind": kind}
+            entry |= register.described(SPLITS[split], row, start)
+            entry |= register.described(SPLITS[other_split], other, other_start, prefix="other_")
             file.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
-
-
-def _said(register: Register, split: Split, start: int, *, prefix: str) -> dict[str, object]:
-    facts = register.facts
-    content = content_of(register.fields(split, start), facts.columns, task=facts.task)
-    return {f"{prefix}texts": content.texts, f"{prefix}label": content.answer}
 
 
 def _findings(register: Register) -> Iterator[Finding]:
@@ -87,10 +78,12 @@ def _findings(register: Register) -> Iterator[Finding]:
             counts = {str(kind): (count, differing) for kind, count, differing in found}
             if counts:
                 yield _finding(register, split, other, counts)
-    if register.every > 1 or register.near.is_cut:
-        looked = f"one row of train in {register.every}" if register.every > 1 else "the first candidates"
-        text = f"near leaks were looked for among {looked} only: there may be more (exact ones are all found)"
-        yield Finding(code="near-search-cut", severity="note", count=register.every, text=text)
+    sampled = [f"one row of {split} in {every}" for split, every in register.every.items() if every > 1]
+    looked = sampled + (["rows that share a rare 3-letter piece"] if register.near.is_cut else [])
+    if looked and len(splits) > 1:
+        among = " and ".join(looked)
+        text = f"near leaks were looked for among {among} only: there may be more (exact ones are all found)"
+        yield Finding(code="near-search-cut", severity="note", count=len(looked), text=text)
 
 
 def _finding(register: Register, split: Split, other: Split, counts: dict[str, tuple[int, int]]) -> Finding:
@@ -98,13 +91,26 @@ def _finding(register: Register, split: Split, other: Split, counts: dict[str, t
     rows = register.facts.splits[split].rows
     kinds = {SAME: "as they are", SWAPPED: "with the texts swapped", NEAR: "nearly", NEAR_SWAPPED: "nearly and swapped"}
     how = ", ".join(f"{counts[kind][0]:,} {words}" for kind, words in kinds.items() if kind in counts)
-    text = f"{rows_in_words(total)} of {split} ({share_of(total, rows)})"
+    text = f"{counted(total)} of {split} ({share_of(total, rows)})"
     text += f" {verb(total, 'stands', 'stand')} in {other} too: {how}"
     if differing:
-        text += f"; {differing:,} of them with another label"
+        text += f"; {differing:,} of them with {_OTHER.get(register.facts.task, 'another label')}"
     is_trained = other == "train"
     if is_trained:
-        text += f". What a model knows by heart can lift the {split} score by up to {100 * total / rows:.1f} points"
-    advice = f"leave them out of {other}; {LEAKS_FILE} lists them" if is_trained else f"{LEAKS_FILE} lists them"
+        text += _price(register, split, total - differing)
+    lists = f"{LEAKS_FILE} lists them"
+    advice = f"leave them out of {other}; {lists}" if is_trained else lists
+    if NEAR in counts or NEAR_SWAPPED in counts:
+        advice += f". {MEANING}"
     severity = "warning" if is_trained and total / rows >= WARNED_SHARE else "note"
     return Finding(code="leak", severity=severity, split=split, count=total, text=text, advice=advice)
+
+
+def _price(register: Register, split: Split, agreeing: int) -> str:
+    """What rows that are known by heart do to a score: those with another answer are told wrong, and lift nothing."""
+    if not agreeing:
+        return ". What a model knows by heart is wrong for them"
+    if register.facts.task != "classification":
+        return f". What a model knows by heart makes its {split} score look better than it is"
+    points = 100 * agreeing / register.facts.splits[split].rows
+    return f". What a model knows by heart can lift the {split} accuracy by up to {points:.1f} points"

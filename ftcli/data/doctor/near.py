@@ -1,16 +1,19 @@
 """Rows that say nearly the same: alike but for case, width, punctuation and blanks, or in nine of ten 3-grams.
 
-A row is the set of its texts' character 3-grams. Two sets whose Jaccard similarity is at least 0.9 must share one of
-their few rarest 3-grams, so only rows that do are compared: none is missed, and each pair found is verified. Sets lie
+A row is the set of its texts' character 3-grams; of a pair each text must be near, so that a long one that is shared
+does not make up for a short one that is not. A text with fewer than 19 of them has to have all. Two sets whose Jaccard
+similarity is at least 0.9 must share one of their few rarest 3-grams, so only rows that do are compared, and each pair
+found is verified. None is missed unless these 3-grams are among the rarest of very many rows, which is said. Sets lie
 in an SQLite file; how often a 3-gram occurs is counted in a table of fixed size.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import unicodedata
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from zlib import crc32
 
@@ -20,9 +23,17 @@ LEAST_SIMILARITY = 0.9
 GRAM = 3
 MOST_CANDIDATES = 3_000_000
 ROWS_PER_ACTIVITY = 2000
+MOST_SHARING = 500
+"""Rows that one of their rarest 3-grams may lead to; one that more rows have leads to none."""
+MEANING = (
+    f"Near are texts that share {LEAST_SIMILARITY:.0%} of their 3-letter pieces, or differ only in case,"
+    " punctuation and blanks"
+)
 _BUCKETS = 1 << 20
 _DROPPED = ("P", "Z", "C")
-_SIDE = 0x9E3779B9
+_TELLING = "#%&*@/\\"
+_IN_NUMBERS = re.compile(r"(?<=\d)[.,:-](?=\d)|(?<!\w)-(?=\d)")
+_MARK = "¦"
 _BYTES = 4  # of a character in UTF-32, in which all are equally wide
 
 # The overlap that two sets need, and how much of it is still possible where both have their first common 3-gram here.
@@ -39,11 +50,12 @@ LIMIT :most
 
 
 class _Kept(dict[int, "str | None"]):
-    """For `str.translate`: drops punctuation, blanks and control characters."""
+    """For `str.translate`: drops blanks, control characters, and punctuation that tells nothing."""
 
     def __missing__(self, code: int) -> str | None:
         char = chr(code)
-        self[code] = None if unicodedata.category(char)[0] in _DROPPED else char
+        is_kept = char in _TELLING or unicodedata.category(char)[0] not in _DROPPED
+        self[code] = char if is_kept else None
         return self[code]
 
 
@@ -51,26 +63,34 @@ _KEPT = _Kept()
 
 
 def plain(text: str) -> str:
-    """Return a text without what differs between two spellings of it; one that is nothing else stays as it is."""
-    return unicodedata.normalize("NFKC", text).casefold().translate(_KEPT) or text.strip()
+    """Return a text without what differs between two spellings of it; one that is nothing else stays as it is.
+
+    A sign or a point that makes another number is kept: 1.5 is not 15.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _IN_NUMBERS.sub(_MARK, folded).translate(_KEPT) or text.strip()
 
 
 def grams(texts: Sequence[str]) -> array[int]:
-    """Return the hashes of plain texts' 3-grams, sorted; those of a second text are others than the first's."""
+    """Return the hashes of plain texts' 3-grams, sorted; those of the first are even, those of a second text odd."""
     found: set[int] = set()
     for place, text in enumerate(texts):
         content = text.encode("utf-32-le", errors="surrogatepass")
         last = max(len(content) - (GRAM - 1) * _BYTES, _BYTES)
-        # Another start value for the CRC would not do: it acts like another first letter.
-        side = place * _SIDE % (1 << 32)
-        found.update(crc32(content[start : start + GRAM * _BYTES]) ^ side for start in range(0, last, _BYTES))
+        found.update(crc32(content[start : start + GRAM * _BYTES]) & ~1 | place for start in range(0, last, _BYTES))
     return array("I", sorted(found))
 
 
 def similarity(one: array[int], other: array[int]) -> float:
-    """Return the Jaccard similarity of two sets."""
-    common = len({*one} & {*other})
-    return common / (len(one) + len(other) - common)
+    """Return the Jaccard similarity of two rows' sets: that of the texts that are the less alike."""
+    common, every = {*one} & {*other}, {*one} | {*other}
+    first, first_common = _even(every), _even(common)
+    sides = ((first_common, first), (len(common) - first_common, len(every) - first))
+    return min(shared / total for shared, total in sides if total)
+
+
+def _even(values: Iterable[int]) -> int:
+    return sum(not value & 1 for value in values)
 
 
 class NearSearch:
@@ -111,7 +131,7 @@ class NearSearch:
             compared.add(other)
             if similarity(content, self._set(other, 0)) >= LEAST_SIMILARITY:
                 found[row, split] = (row, split, other, bool(is_swapped))
-        self.is_cut = number + 1 >= MOST_CANDIDATES
+        self.is_cut |= number + 1 >= MOST_CANDIDATES
         return [*found.values()]
 
     def _put(self, row: int, split: int, content: array[int], *, is_swapped: bool) -> None:
@@ -135,6 +155,9 @@ class NearSearch:
                     "INSERT INTO grams VALUES (?, ?, ?, ?, ?, ?)",
                     [(value, row, split, is_swapped, size, place + 1) for place, value in enumerate(first)],
                 )
+        common = "(SELECT value FROM grams GROUP BY value HAVING COUNT(*) > ?)"
+        cut = self._database.execute(f"DELETE FROM grams WHERE value IN {common}", (MOST_SHARING,))
+        self.is_cut = cut.rowcount > 0
         self._database.execute("CREATE INDEX grams_by_value ON grams (value, split)")
         self._database.execute("CREATE INDEX sets_by_row ON sets (row, is_swapped)")
 

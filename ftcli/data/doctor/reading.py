@@ -7,10 +7,11 @@ from itertools import islice
 from typing import cast
 
 from ftcli.data.dataset import Prepared
-from ftcli.data.findings import Finding, rows_in_words, share_of, verb
+from ftcli.data.findings import Finding, share_of
 from ftcli.data.profile import SplitProfile
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.spec.card import Split
+from ftcli.spec.wording import counted, verb
 
 NOTED_UNKNOWN, WARNED_UNKNOWN = 0.005, 0.03
 WARNED_CUT = 0.01
@@ -32,7 +33,7 @@ def find_cuts(splits: Mapping[Split, SplitProfile], lengths: Mapping[Split, Mapp
             if length > tokens.max_length
         )
         text = (
-            f"{rows_in_words(tokens.cut)} of {split} ({share_of(tokens.cut, profile.rows)})"
+            f"{counted(tokens.cut)} of {split} ({share_of(tokens.cut, profile.rows)})"
             f" {verb(tokens.cut, 'is', 'are')} longer than"
             f" max_length {tokens.max_length} and cut: {share_of(lost, every)} of its tokens are never read"
         )
@@ -82,7 +83,7 @@ def _entity_ends(prepared: Prepared, fields: Fields) -> list[int]:
 def _entities_finding(split: Split, cut: int, rows: int, lost: int, total: int) -> Finding:
     recall = 1 - lost / total if total else 1.0
     text = (
-        f"{rows_in_words(cut, 'sentence')} of {split} ({share_of(cut, rows)})"
+        f"{counted(cut, 'sentence')} of {split} ({share_of(cut, rows)})"
         f" {verb(cut, 'is', 'are')} longer than max_length. Cut"
         f" there, {lost:,} of {total:,} entities ({share_of(lost, total)}) would be lost and F1 could be at most"
         f" {2 * recall / (1 + recall):.4f}; windows keep them"
@@ -90,11 +91,10 @@ def _entities_finding(split: Split, cut: int, rows: int, lost: int, total: int) 
     return Finding(code="cut-entities", severity="note", split=split, count=lost, text=text)
 
 
-def find_unknown(counts: Mapping[Split, tuple[int, int]]) -> Iterator[Finding]:
-    """Find out whether the tokenizer knows the texts; `counts` are unknown pieces, and all of them."""
-    shares: dict[Split, float] = {
-        split: unknown / pieces if pieces else 0.0 for split, (unknown, pieces) in counts.items()
-    }
+def find_unknown(splits: Mapping[Split, SplitProfile]) -> Iterator[Finding]:
+    """Find out whether the tokenizer knows the texts, of which the profiles have lengths in tokens."""
+    counts = {split: profile.tokens for split, profile in splits.items() if profile.tokens is not None}
+    shares: dict[Split, float] = {split: tokens.unknown_share for split, tokens in counts.items()}
     worst: Split = max(shares, key=lambda split: shares[split])
     if shares[worst] < NOTED_UNKNOWN:
         return
@@ -103,7 +103,7 @@ def find_unknown(counts: Mapping[Split, tuple[int, int]]) -> Iterator[Finding]:
         code="unknown",
         severity="warning" if shares[worst] >= WARNED_UNKNOWN else "note",
         split=worst,
-        count=counts[worst][0],
+        count=counts[worst].unknown,
         text=f"of the pieces of a text the tokenizer doesn't know {each}: these all look alike to the model",
         advice="is it the right tokenizer for this language?",
     )

@@ -21,6 +21,7 @@ from ftcli.flows.laws.shaping import changed
 from ftcli.modeling.freezing import Stage, apply_stage
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.rundir import RunDir
+from ftcli.spec.wording import counted
 from ftcli.train.assemble import Parts, assemble, tokens_of
 from ftcli.train.run import Run
 from ftcli.train.step import accumulate
@@ -88,10 +89,10 @@ def compared_steps(parts: Parts) -> Working[dict[str, int]]:
     steps: dict[str, int] = {}
     if sizes[0] == batch.size:
         full = next(group for group in range(len(plan)) if len(plan.rows(group)) == batch.size)
-        steps[f"{batch.size} rows"] = full
+        steps[f"{counted(batch.size)}"] = full
     if sizes[-1] < batch.size:  # with a window, the short group may come before the last
         short = next(group for group in reversed(range(len(plan))) if len(plan.rows(group)) < batch.size)
-        steps[f"the last {sizes[-1]} rows"] = short
+        steps[f"the last {counted(sizes[-1])}"] = short
     return steps
 
 

@@ -21,6 +21,7 @@ from ftcli.modeling.backbone import WEIGHTS
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.rundir import RunDir
 from ftcli.spec.run import RunSpec
+from ftcli.spec.wording import counted
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask
 from ftcli.train.events import StepDone
@@ -33,7 +34,7 @@ def check(bench: Bench) -> Working[list[Check]]:
     legs = (1, 1, bench.last - 2)
     yield from in_legs(bench.short, folder, legs=legs, build_task=bench.build_task)
     wrong = differing(RunDir(folder).last, bench.whole.checkpoint)
-    note = f"{bench.last} steps, stopped after 1 and 2"
+    note = f"{counted(bench.last, 'step')}, stopped after 1 and 2"
     return [exact("resume", "tensors that differ", wrong, note=note)]
 
 

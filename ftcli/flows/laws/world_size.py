@@ -29,6 +29,7 @@ from ftcli.runtime.files import write_atomically
 from ftcli.runtime.world import World
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.run import RunSpec
+from ftcli.spec.wording import counted
 
 RANKS = 2
 _TORCHRUN = (
@@ -109,7 +110,7 @@ def compare(alone: Traces, together: Traces | Trouble) -> list[Check]:
     changes = {d: relative_distance(together[d].changes, alone[d].changes) for d in DTYPES}
     strays = [f"{together[dtype].num_strays} in {dtype}" for dtype in DTYPES if together[dtype].num_strays]
     return [
-        to_rounding("world size", f"losses of {steps} steps", losses, bound_fp32=BOUNDS[torch.float32]),
+        to_rounding("world size", f"losses of {counted(steps, 'step')}", losses, bound_fp32=BOUNDS[torch.float32]),
         to_rounding("world size", "how far weights moved", changes),
         exact("world size", "ranks with other weights", strays),
     ]
