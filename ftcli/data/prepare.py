@@ -54,14 +54,11 @@ class _Work:
         """Write and count a row."""
         self.writers[split].write(row.fields)
         self.sources[split].lines.append(row.line)
-        self.profiler.add(split, texts=row.texts, labels=row.labels, num_words=row.num_words, number=self._number(row))
+        answer = row.fields.get(self.card.columns.label or "")
+        number = cast("float", answer) if self.card.task == "regression" and row.labels is not None else None
+        self.profiler.add(split, texts=row.texts, labels=row.labels, num_words=row.num_words, number=number)
         if row.mended is not None:
             self.repairs.add(Location(file.name, row.mended.line), row.mended.reason, split=split)
-
-    def _number(self, row: CheckedRow) -> float | None:
-        """What is to be told of a row in regression."""
-        is_one = self.card.task == "regression" and row.labels is not None
-        return cast("float", row.fields[self.card.columns.label or ""]) if is_one else None
 
     def columns_of(self, file: DataFile) -> Columns:
         """What the fields of a file's rows are called that hold text and label."""
