@@ -1,6 +1,6 @@
 """From source files to a prepared folder: every row is read once, checked, written, counted and examined.
 
-Nothing here grows with the rows but the numbers of their lines, and, where some are held out, a few bytes a row.
+Nothing here grows with the rows but the numbers of their lines, and a few bytes a row where some are held out.
 """
 
 from __future__ import annotations
