@@ -20,9 +20,9 @@ from ftcli.data.doctor import examine
 from ftcli.data.doctor.register import SourceLines
 from ftcli.data.files import DataFile, find_files
 from ftcli.data.findings import Finding
-from ftcli.data.profile import Profile, Profiler
+from ftcli.data.profile import Profiler
 from ftcli.data.readers import TABLES, BadRow, Row, file_kind, read_rows
-from ftcli.data.report import REPORT_FILE, write_report
+from ftcli.data.report import write_report
 from ftcli.data.tagging import find_scheme
 from ftcli.data.tags import tag_list
 from ftcli.data.tally import BadRowTally, Tally
@@ -103,20 +103,6 @@ def prepare(
     except OSError as error:
         raise DataError(f"{error.strerror or error}: {error.filename or folder}") from None
     return Prepared(folder, facts)
-
-
-def read_profile(prepared: Prepared) -> Profile:
-    """Read what a prepared data set looks like, as it was found when it was prepared.
-
-    Raises:
-        DataError: The report is missing or unreadable.
-    """
-    path = prepared.folder / REPORT_FILE
-    try:
-        return Profile.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        hint = f"prepare it again: ftcli prepare {prepared.facts.name} --force"
-        raise DataError(f"{path} can't be read: {str(error).splitlines()[0]}", hint=hint) from None
 
 
 def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ftcli.data.dataset import DatasetFile
+from ftcli.data.dataset import DatasetFile, Prepared
 from ftcli.data.findings import share_of
 from ftcli.data.profile import Lengths, Profile
+from ftcli.errors import DataError
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.spec.wording import counted, verb
 
@@ -26,6 +27,20 @@ def write_report(folder: Path, profile: Profile, *, facts: DatasetFile) -> None:
     """
     write_json(folder / REPORT_FILE, profile.model_dump(mode="json"))
     write_atomically(folder / PAGE_FILE, to_markdown(profile, facts=facts).encode())
+
+
+def read_profile(prepared: Prepared) -> Profile:
+    """Read what a prepared data set looks like, as it was found when it was prepared.
+
+    Raises:
+        DataError: The report is missing or unreadable.
+    """
+    path = prepared.folder / REPORT_FILE
+    try:
+        return Profile.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        hint = f"prepare it again: ftcli prepare {prepared.facts.name} --force"
+        raise DataError(f"{path} can't be read: {str(error).splitlines()[0]}", hint=hint) from None
 
 
 def to_markdown(profile: Profile, *, facts: DatasetFile) -> str:

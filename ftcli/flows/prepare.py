@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from ftcli.data.catalog import builtin_names
 from ftcli.data.dataset import Prepared
 from ftcli.data.findings import Finding, worst_first
-from ftcli.data.prepare import read_profile
 from ftcli.data.profile import Profile, with_token_lengths
-from ftcli.data.report import write_report
+from ftcli.data.report import read_profile, write_report
 from ftcli.errors import RecipeError, UsageError
 from ftcli.flows.data import DataPlace, place_for, place_named, prepared_for
 from ftcli.flows.recipes import open_recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,43 @@ def test_one_file_and_two_shares_make_three_splits(project: Path, ftcli: Ftcli) 
     assert done.code == 0, done.err
     assert "45 rows in 3 splits" in done.out
     assert "rows of 45 were held out for test" in findings(done.out)
+
+
+def test_planted_defects_are_told_with_their_price_and_their_place(project: Path, ftcli: Ftcli) -> None:
+    rows = make_rows(45, seed=1)
+    rows[0]["label"] = "No"
+    rows[2]["label"] = rows[4]["label"] = "yes|no"
+    write_rows(project / "train.jsonl", [*rows, rows[6] | {"label": "yes"}])
+    write_rows(project / "test.jsonl", [rows[8], rows[10] | {"label": "yes"}, *make_rows(18, seed=3)])
+    done = ftcli("prepare", "tiny.toml")
+    assert done.code == 0, done.err
+    said = findings(done.out)
+    assert "2 rows of test (10.0%) stand in train too: 2 as they are; 1 of them with another label." in said
+    assert "can lift the test accuracy by up to 5.0 points" in said
+    assert "`no` (20), `No` (1) differ only in case, width or space" in said
+    assert 'data.label_map = { "No" = "no" } makes them one' in said
+    assert "1 label of 4 looks like several joined by `|`, and comes up 2 times in train: `yes|no`." in said
+    assert 'task.multi_label = true and data.label_separator = "|" part them' in said
+    assert "2 rows of train have 1 text that stands with different labels" in said
+    assert "right on more than 97.8% of them all" in said
+    (listed,) = project.glob("data/train-*/contradictions.jsonl")
+    places = [json.loads(line)["location"].rpartition("/")[2] for line in listed.read_text().splitlines()]
+    assert places == ["train.jsonl:7", "train.jsonl:46"]
+
+
+def test_a_regression_is_told_its_numbers_and_what_answering_their_mean_scores(project: Path, ftcli: Ftcli) -> None:
+    for split, numbers in (("train", (0, 4)), ("validation", (1, 2)), ("test", (2, 5))):
+        rows = make_rows(12, seed=len(split))
+        scored = [fields | {"label": str(numbers[place % 2])} for place, fields in enumerate(rows)]
+        write_rows(project / f"{split}.jsonl", scored)
+    done = ftcli("prepare", "tiny.toml", "--set", "task.kind=regression")
+    assert done.code == 0, done.err
+    table = [line.split() for line in done.out.splitlines()]
+    start = table.index(["numbers", "of", "least", "mean", "most", "mse", "of", "train's", "mean"])
+    assert table[start + 1 : start + 4] == [
+        ["train", "0", "2", "4", "4"],
+        ["validation", "1", "1.5", "2", "0.5"],
+        ["test", "2", "3.5", "5", "4.5"],
+    ]
+    (page,) = project.glob("data/train-*/report.md")
+    assert "| train | 12 | 0 | 2 | 4 | 4 |" in page.read_text()

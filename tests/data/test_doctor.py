@@ -18,9 +18,8 @@ from ftcli.data.doctor.near import grams, plain, similarity
 from ftcli.data.doctor.reading import find_cuts, find_lost_entities, find_padding, find_unknown
 from ftcli.data.doctor.register import SourceLines
 from ftcli.data.findings import Finding
-from ftcli.data.prepare import read_profile
 from ftcli.data.profile import Overlap, Profile, SplitProfile, TokenLengths, measure_lengths, with_token_lengths
-from ftcli.data.report import CONTRADICTIONS_FILE, LEAKS_FILE
+from ftcli.data.report import CONTRADICTIONS_FILE, LEAKS_FILE, read_profile
 from ftcli.runtime.activity import Activity, finish
 from ftcli.runtime.encoding import Encoded, Fields
 from ftcli.spec.card import Split
@@ -252,7 +251,7 @@ def test_contradictions_bound_what_can_be_scored(files: Path) -> None:
     )
     assert "98.0%" in swapped.text
     assert swapped.severity == "note"
-    assert swapped.advice.endswith("unless the order of the two texts means something")
+    assert "unless the order of the two texts means something; contradictions.jsonl lists" in swapped.advice
 
 
 def test_imbalance_says_what_answering_without_reading_scores(files: Path) -> None:
@@ -442,11 +441,11 @@ def test_unknown_pieces_question_the_tokenizer() -> None:
 
 
 def test_padding_says_what_sorting_saves() -> None:
-    (finding,) = find_padding(0.2, unsorted=0.5, how="of at most 8 rows")
+    (finding,) = find_padding(0.2, unsorted=0.5, how="micro-batches of at most 8 rows")
     assert finding.text.endswith(
         "of at most 8 rows; unsorted and uncut it would be 50.0%, so sorting saves 38% of the work"
     )
-    (same,) = find_padding(0.4, unsorted=0.4, how="of at most 8 rows")
+    (same,) = find_padding(0.4, unsorted=0.4, how="micro-batches of at most 8 rows")
     assert (same.severity, same.text) == (
         "warning",
         "40.0% of train's token slots are padding in micro-batches of at most 8 rows",

@@ -49,8 +49,8 @@ def test_a_cut_connection_is_resumed_where_it_broke_off(site: Site, tmp_path: Pa
 def test_a_download_that_gave_up_goes_on_later(site: Site, tmp_path: Path) -> None:
     site.cuts = [100_000, 0, 0, 0, 0]
     error = refusal(site, tmp_path)
-    assert "after 100000 of 512000 bytes" in str(error)
-    assert "100000 bytes that came are kept" in str(error)
+    assert "after 100,000 of 512,000 bytes" in str(error)
+    assert "100,000 bytes that came are kept" in str(error)
     assert "--source FILE" in hint_of(error)
     site.cuts.clear()
     assert fetch(site, tmp_path).read_bytes() == CONTENT

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ftcli.data.dataset import open_prepared
-from ftcli.data.prepare import prepare, read_profile
+from ftcli.data.prepare import prepare
 from ftcli.data.profile import with_token_lengths
-from ftcli.data.report import write_report
+from ftcli.data.report import read_profile, write_report
 from ftcli.errors import DataError
 from ftcli.runtime.activity import Activity
 from tests.data.toy import TEST, TRAIN, card, jsonl, refused, row, run

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ftcli.data.content import Content
-from ftcli.data.prepare import read_profile
+from ftcli.data.report import read_profile
 from ftcli.data.scratch import scratch_database
 from ftcli.data.split import Dealt, Splitter
 from ftcli.runtime.activity import finish

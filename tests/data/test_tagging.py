@@ -219,7 +219,7 @@ def test_five_kinds_of_defects_are_five_findings(files: Path, delimiter: str | N
         ({"tokens": [], "tags": []}, "column `tokens` has no tokens"),
         ({"tokens": ["a", ""], "tags": ["O", "O"]}, "token 1 of column `tokens` is empty"),
         ({"tokens": ["a", 1], "tags": ["O", "O"]}, "token 1 of column `tokens` is the number 1, not text"),
-        ({"tokens": ["a", "b"], "tags": ["O"]}, "1 tags for 2 tokens"),
+        ({"tokens": ["a", "b"], "tags": ["O"]}, "1 tag for 2 tokens"),
         ({"tokens": ["a"], "tags": [None]}, "tag 0 of column `tags` is nothing"),
         ({"tokens": ["a"], "tags": "O"}, "column `tags` holds the text `O`, not a list of tags"),
         ({"tokens": ["a"], "tags": None}, "it has no label in column `tags`"),

@@ -8,7 +8,7 @@ from typing import cast
 
 from ftcli.data.dataset import Prepared
 from ftcli.data.findings import Finding, share_of
-from ftcli.data.profile import SplitProfile
+from ftcli.data.profile import SplitProfile, TokenLengths
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.spec.card import Split
 from ftcli.spec.wording import counted, verb
@@ -93,8 +93,10 @@ def _entities_finding(split: Split, cut: int, rows: int, lost: int, total: int) 
 
 def find_unknown(splits: Mapping[Split, SplitProfile]) -> Iterator[Finding]:
     """Find out whether the tokenizer knows the texts, of which the profiles have lengths in tokens."""
-    counts = {split: profile.tokens for split, profile in splits.items() if profile.tokens is not None}
-    shares: dict[Split, float] = {split: tokens.unknown_share for split, tokens in counts.items()}
+    counts: dict[Split, TokenLengths] = {
+        split: profile.tokens for split, profile in splits.items() if profile.tokens is not None
+    }
+    shares: dict[Split, float] = {split: found.unknown_share for split, found in counts.items()}
     worst: Split = max(shares, key=lambda split: shares[split])
     if shares[worst] < NOTED_UNKNOWN:
         return
