@@ -26,6 +26,7 @@ from ftcli.cli.options import (
 from ftcli.cli.starting import existing, format_of, print_plan, recipe_for, with_code
 from ftcli.errors import UsageError
 from ftcli.spec.recipe import load_recipe
+from ftcli.spec.wording import counted
 
 app = typer.Typer(
     name="ftcli",
@@ -228,7 +229,8 @@ def predict(
         )
         done = follow(work, screen)
     if done.num_errors:
-        Console(stderr=True).print(f"{done.num_errors} of {done.num_rows + done.num_errors} rows could not be read")
+        every = counted(done.num_rows + done.num_errors)
+        Console(stderr=True).print(f"{done.num_errors:,} of {every} could not be read")
 
 
 @app.command()
@@ -247,7 +249,7 @@ def export(
     with open_screen(is_main=True) as screen:
         done = follow(flow(ckpt, format="hf", output=output), screen)
     Console().print(
-        f"exported to {done.folder}: {done.agreement:.0%} of {done.rows} rows get the same label,"
+        f"exported to {done.folder}: {done.agreement:.0%} of {counted(done.rows)} get the same label,"
         f" logits differ by at most {done.largest_difference:.1e}",
         highlight=False,
         soft_wrap=True,

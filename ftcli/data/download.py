@@ -23,6 +23,7 @@ from ftcli.data.marks import Mark, place_for, read_mark, write_mark
 from ftcli.errors import DataError, Location
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import sha256_of
+from ftcli.spec.wording import counted, verb
 
 BACKOFF_SECONDS = (1.0, 3.0, 9.0)
 TIMEOUT_SECONDS = 30.0
@@ -107,7 +108,8 @@ def _fetch(target: _Target, *, backoff_seconds: Sequence[float]) -> Working[None
             if reached > furthest:
                 furthest, waits = reached, list(backoff_seconds)
             if not waits:
-                kept = f"; the {reached} bytes that came are kept, to go on from" if reached else ""
+                came = f"{counted(reached, 'byte')} that came {verb(reached, 'is', 'are')}"
+                kept = f"; the {came} kept, to go on from" if reached else ""
                 raise DataError(
                     f"can't download {target.url}: {cut}{kept}", where=Location(target.url), hint=BY_HAND
                 ) from None
@@ -133,7 +135,7 @@ def _attempt(target: _Target) -> Working[None]:
                 yield Activity(f"download {target.path.name}", done, total, "bytes")
             part.truncate()
     if total is not None and done != total:
-        raise _Cut(f"the connection broke off after {done} of {total} bytes")
+        raise _Cut(f"the connection broke off after {done:,} of {counted(total, 'byte')}")
     write_mark(target.path, Mark(target.url, _validator(response), done))
 
 

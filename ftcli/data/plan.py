@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.seeding import permutation, seed_for
+from ftcli.spec.wording import counted
 
 Shares = tuple[tuple[Tensor, ...], ...]
 """[rank][micro-batch] -> numbers of sequences (int64). Every rank has equally many; an empty one is a dummy."""
@@ -41,8 +42,8 @@ class Cut:
         if self.tokens is not None:
             return f"micro-batches of at most {self.tokens:,} tokens"
         if self.accumulation is not None:
-            return f"{self.accumulation} micro-batches on each rank"
-        return f"micro-batches of at most {self.rows} rows"
+            return f"{counted(self.accumulation, 'micro-batch', 'es')} on each rank"
+        return f"micro-batches of at most {counted(self.rows or 0)}"
 
 
 def num_groups(num_rows: int, size: int) -> int:

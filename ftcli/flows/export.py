@@ -17,6 +17,7 @@ from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.encoding import Fields
 from ftcli.runtime.files import write_json
 from ftcli.spec.choices import card_task
+from ftcli.spec.wording import counted
 from ftcli.train.snapshot import CARD, ModelCard
 
 ExportFormat = Literal["hf"]
@@ -96,10 +97,11 @@ def _readme(card: ModelCard) -> str:
     model_class = f"AutoModelFor{'Token' if by_word else 'Sequence'}Classification"
     arguments = "first, second" if card.columns.pair else "text"
     names = 'first, second = "...", "..."' if card.columns.pair else 'text = "..."'
+    steps, tokens = counted(card.step, "step"), counted(card.max_length, "token")
     labels = f"Labels: {', '.join(card.labels)}.\n" if card.labels else ""
     return f"""# {card.data}: {card.task.kind}
 
-{labels}Trained on {card.data} with ftcli ({card.step} steps), on rows of at most {card.max_length} tokens.
+{labels}Trained on {card.data} with ftcli ({steps}), on rows of at most {tokens}.
 
 ```python
 from transformers import {model_class}, AutoTokenizer
@@ -132,7 +134,7 @@ def _compare(predictor: Predictor, partial: Path, folder: Path) -> Exported:
     agreement = float((expected.argmax(1) == found.argmax(1)).double().mean())
     difference = float((expected - found).abs().max())
     if agreement < 1:
-        raise CheckpointError(f"the exported model gives other labels for {1 - agreement:.1%} of {len(rows)} rows")
+        raise CheckpointError(f"the exported model gives other labels for {1 - agreement:.1%} of {counted(len(rows))}")
     if difference > LARGEST_DIFFERENCE:
         raise CheckpointError(f"the exported model's logits differ by up to {difference:.2g} from the checkpoint's")
     return Exported(folder, len(rows), difference, agreement)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ftcli.data.prepare import read_profile
+from ftcli.data.report import read_profile
 from ftcli.errors import DataError
 from ftcli.runtime.rundir import RunDir
+from ftcli.spec.wording import counted
 from ftcli.train.assemble import Parts
 from ftcli.train.events import Noted, RunStarted
 from ftcli.train.feed import choose_cut
@@ -70,5 +71,5 @@ def _why_unevaluated(parts: Parts) -> str | None:
     if limits.evaluate.period is None:
         return "`evaluate.every` is never"
     if not limits.evaluate.falls_within(limits.total_steps):
-        return f"`evaluate.every` is longer than the run's {limits.total_steps} steps"
+        return f"`evaluate.every` is longer than the run's {counted(limits.total_steps, 'step')}"
     return None

@@ -15,6 +15,7 @@ from torch import nn
 
 from ftcli.errors import Problem, RecipeError
 from ftcli.spec.sections import FreezeSection, StagePoint
+from ftcli.spec.wording import counted, verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def plan_freezing(
         )
         if start >= total_steps:
             warnings.append(
-                f"a stage begins at step {start}, beyond the run's {total_steps} steps, and is never reached"
+                f"a stage begins at step {start}, beyond the run's {counted(total_steps, 'step')}, and is never reached"
             )
         if start == 0:
             stages[-1] = Stage(0, trainable, _counted(trainable, names))
@@ -84,7 +85,7 @@ def plan_freezing(
 
 
 def _counted(trainable: frozenset[str], names: Sequence[str]) -> str:
-    return f"{len(trainable)} of {len(names)} tensors are trained"
+    return f"{len(trainable)} of {counted(len(names), 'tensor')} {verb(len(trainable), 'is', 'are')} trained"
 
 
 def stage_start(point: StagePoint, *, total_steps: int, steps_per_epoch: int) -> int:

@@ -21,6 +21,7 @@ import orjson
 from ftcli.errors import CheckpointError
 from ftcli.runtime.files import json_bytes, link_atomically, open_to_readers, sha256_of, sync_to_disk, write_json
 from ftcli.runtime.rundir import RunDir
+from ftcli.spec.wording import counted, verb
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
@@ -98,7 +99,7 @@ class CheckpointStore:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             hint = f"free some space under {self._run.path}, then `{self._run.resume_command}`"
-            what = f"can't save a checkpoint at step {step}, which needs {needed_bytes:,} bytes: {error}"
+            what = f"can't save a checkpoint at step {step}, which needs {counted(needed_bytes, 'byte')}: {error}"
             raise CheckpointError(what, hint=hint) from error
         self._drop_old(final)
         return Saved(final, manifest)
@@ -150,7 +151,7 @@ class CheckpointStore:
 def _check_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
-        raise OSError(errno.ENOSPC, f"only {free:,} bytes are free")
+        raise OSError(errno.ENOSPC, f"only {counted(free, 'byte')} {verb(free, 'is', 'are')} free")
 
 
 def _is_sound(path: Path) -> bool:
@@ -237,7 +238,9 @@ def _check_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
         raise CheckpointError(f"checkpoint {folder} is damaged: {name} is missing")
     size = path.stat().st_size
     if size != expected["size"]:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {name} has {size} bytes instead of {expected['size']}")
+        raise CheckpointError(
+            f"checkpoint {folder} is damaged: {name} has {counted(size, 'byte')} instead of {expected['size']}"
+        )
     try:
         found = sha256_of(path)
     except OSError as error:

@@ -143,7 +143,7 @@ class World:
             if latest != beat:
                 beat, heard = latest, time.monotonic()
             elif time.monotonic() - heard > self.timeout_seconds:
-                raise LostContactError(f"rank 0 has given no sign of life for {self.timeout_seconds:g} seconds")
+                raise LostContactError(f"rank 0 has given no sign of life for {self.timeout_seconds:g} s")
             time.sleep(_POLL_SECONDS)
         if store.get(key) != b"done":
             raise LostContactError("rank 0 has failed; its error says why")

@@ -12,6 +12,7 @@ from ftcli.errors import RecipeError
 from ftcli.modeling.backbone import longest_row
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.spec.run import RunSpec
+from ftcli.spec.wording import counted
 from ftcli.train.progress import Limits, due_every
 from ftcli.train.schedules import warmup_steps
 
@@ -30,14 +31,15 @@ def check_fit(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer, prepared: P
 def _check_length(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer) -> None:
     limits = [limit for limit in (longest_row(model), tokenizer.max_length) if limit]
     if limits and spec.data.max_length > min(limits):
-        what = f"`data.max_length` is {spec.data.max_length}, but {spec.model.path} reads at most {min(limits)} tokens"
+        most = counted(min(limits), "token")
+        what = f"`data.max_length` is {spec.data.max_length}, but {spec.model.path} reads at most {most}"
         raise RecipeError(what, hint=f"use at most {min(limits)}", key=("data", "max_length"))
 
 
 def _check_vocabulary(model: nn.Module, tokenizer: Tokenizer) -> None:
     embeddings = cast("nn.Embedding", cast("Any", getattr(model, "encoder", model)).get_input_embeddings())
     if tokenizer.size > embeddings.num_embeddings:
-        what = f"the tokenizer has {tokenizer.size} tokens, but the model knows {embeddings.num_embeddings}"
+        what = f"the tokenizer has {counted(tokenizer.size, 'token')}, but the model knows {embeddings.num_embeddings}"
         raise RecipeError(what, hint="use the model's own: leave model.tokenizer out", key=("model", "tokenizer"))
 
 
@@ -56,9 +58,10 @@ def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
     per_epoch = num_groups(num_rows, spec.batch.size)
     total = spec.train.steps if spec.train.steps != "off" else max(1, round(spec.train.epochs * per_epoch))
     if total < start_step:
-        what = f"the run has done {start_step} steps already, and would end after {total}"
+        done = counted(start_step, "step")
+        what = f"the run has done {done} already, and would end after {total}"
         key = ("train", "steps" if spec.train.steps != "off" else "epochs")
-        raise RecipeError(what, hint=f"at least {start_step} steps ({start_step / per_epoch:.2f} epochs)", key=key)
+        raise RecipeError(what, hint=f"at least {done} ({start_step / per_epoch:.2f} epochs)", key=key)
     warmup_steps(spec.schedule, total)
     stop = total if spec.train.stop_after == "never" else min(total, start_step + spec.train.stop_after)
     return Limits(

@@ -11,6 +11,7 @@ import math
 
 from ftcli.errors import RecipeError
 from ftcli.spec.choices import Constant, Cosine, Linear, Polynomial, ScheduleChoice
+from ftcli.spec.wording import counted
 
 
 def warmup_steps(schedule: ScheduleChoice, total_steps: int) -> int:
@@ -21,7 +22,7 @@ def warmup_steps(schedule: ScheduleChoice, total_steps: int) -> int:
     """
     steps = round(schedule.warmup * total_steps) if schedule.warmup < 1 else round(schedule.warmup)
     if steps > total_steps:
-        what = f"the warm-up of {steps} steps is longer than the run's {total_steps} steps"
+        what = f"the warm-up of {counted(steps, 'step')} is longer than the run's {counted(total_steps, 'step')}"
         raise RecipeError(what, hint="below 1, it is a fraction of the run", key=("schedule", "warmup"))
     return steps
 

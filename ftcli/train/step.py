@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ftcli.errors import NonFiniteError, OutOfMemoryError, Problem
 from ftcli.modeling.freezing import set_training_mode
 from ftcli.runtime.seeding import seed_step
+from ftcli.spec.wording import counted
 from ftcli.tasks.base import Batch
 from ftcli.train.feed import Group
 from ftcli.train.memory import MICRO_HINT, STATE_HINT, UnsharedMemoryError, out_of_memory_at
@@ -77,7 +78,7 @@ def _not_finite(run: Run, group: Group, losses: Tensor, norm: Tensor) -> NonFini
     mean = float(total) / group.num_items
     found = run.world.gather_rows(torch.tensor(rows, dtype=torch.int64))
     rows = sorted(set(cast("list[int]", found.tolist())))  # a row may be several sequences
-    where = f"among {len(rows)} of its rows" if rows else f"among its {group.num_rows} rows"
+    where = f"among {len(rows)} of its rows" if rows else f"among its {counted(group.num_rows)}"
     return NonFiniteError(
         f"the loss is {mean:.4g} and the gradient norm {float(norm):.4g} in step {step}, {where}",
         hint=NONFINITE_HINT,
@@ -141,7 +142,8 @@ def _join_others(run: Run, group: Group) -> None:
 def _forward_backward(run: Run, group: Group, batch: Batch, *, is_last: bool) -> Tensor:
     """Add one micro-batch's share of the gradient; returns its summed loss."""
     batch = batch.to(run.world.device)
-    what = f"a micro-batch of {len(batch.rows)} rows and {batch.num_slots // len(batch.rows)} tokens each"
+    tokens = counted(batch.num_slots // len(batch.rows), "token")
+    what = f"a micro-batch of {counted(len(batch.rows))} and {tokens} each"
     # DDP decides in the forward pass whether the backward will synchronise, so both belong inside.
     with out_of_memory_at(what, MICRO_HINT), run.world.syncing(run.wrapped, when=is_last):
         with run.precision.autocast(), run.cache.standing_in(batch):

@@ -90,7 +90,7 @@ def test_a_resumed_run_remembers_what_fits(project: Path) -> None:
 
 
 def test_a_row_that_does_not_fit_alone_ends_the_run(project: Path) -> None:
-    with pytest.raises(OutOfMemoryError, match="a micro-batch of 1 rows") as caught:
+    with pytest.raises(OutOfMemoryError, match="a micro-batch of 1 row ") as caught:
         list(train(spec_of(project / "tiny.toml", *AUTO), run_dir="run", build_task=build_starving))
     assert caught.value.exit_code == 4
     assert "batch.micro_size" in str(caught.value.problems[0].hint)

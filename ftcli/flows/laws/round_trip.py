@@ -19,6 +19,7 @@ from ftcli.flows.predictions import Fields
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.parity import plain_encoder
 from ftcli.runtime.activity import Activity, Working
+from ftcli.spec.wording import counted
 
 _ROWS = 16
 
@@ -30,9 +31,8 @@ def check(bench: Bench) -> Working[list[Check]]:
     rows = list(islice(bench.prepared.rows(split), _ROWS))
     live, checkpoint = bench.whole.run.model, bench.whole.checkpoint
     predictor = open_predictor(checkpoint, device="cpu")
-    checks = [
-        _compare(f"logits of {len(rows)} rows", predictor, rows, lambda dtype: _logits(predictor, live, rows, dtype))
-    ]
+    what = f"logits of {counted(len(rows))}"
+    checks = [_compare(what, predictor, rows, lambda dtype: _logits(predictor, live, rows, dtype))]
     if predictor.card.head == "auto":
         by_transformers = partial(scores_of_transformers, predictor, checkpoint, rows)
         plain = _compare("same in transformers", predictor, rows, lambda dtype: by_transformers(dtype=dtype))
