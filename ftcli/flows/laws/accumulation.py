@@ -89,7 +89,7 @@ def compared_steps(parts: Parts) -> Working[dict[str, int]]:
     steps: dict[str, int] = {}
     if sizes[0] == batch.size:
         full = next(group for group in range(len(plan)) if len(plan.rows(group)) == batch.size)
-        steps[f"{counted(batch.size)}"] = full
+        steps[counted(batch.size)] = full
     if sizes[-1] < batch.size:  # with a window, the short group may come before the last
         short = next(group for group in reversed(range(len(plan))) if len(plan.rows(group)) < batch.size)
         steps[f"the last {counted(sizes[-1])}"] = short
