@@ -20,5 +20,6 @@ do OMP_NUM_THREADS=1 python -m tests.benchmarks.speed.$name; done`.
 Contenders take turns on the same rows, in one process after a warm-up (`startup` and `memory`: whole processes), and
 what is reported is the median of each and their ratio. Rows and model are made on the spot. `--data afqmc` or `mrpc`
 takes real rows from the folder that FTCLI_REAL_DATA names, and the encoder that FTCLI_REAL_MODEL names, if it does.
-Arithmetic is fp32 on all sides, on as many threads as torch takes (OMP_NUM_THREADS).
+Arithmetic is fp32 on all sides, on as many threads as torch takes (OMP_NUM_THREADS). On a busy
+machine FTCLI_CLOCK=cpu counts processor time instead of that on the wall.
 """

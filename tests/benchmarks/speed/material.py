@@ -121,7 +121,9 @@ def make_encoder(folder: Path, *, layers: int, size: int) -> Path:
     import torch  # `startup` and `memory` use the rest of this module in a process without torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = {token: number for number, token in enumerate([*special, *_CHARACTERS])}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))

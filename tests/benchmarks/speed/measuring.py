@@ -9,7 +9,6 @@ import os
 import platform
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks.speed import clock
+from tests.benchmarks.speed.clock import now
 from tests.benchmarks.speed.material import SOURCES, Material, gather
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
@@ -42,9 +43,9 @@ Measure = Callable[[Material, int], Findings]
 
 def timed(work: Callable[[], object]) -> float:
     """The seconds that a call takes."""
-    started = time.perf_counter()
+    started = now()
     work()
-    return time.perf_counter() - started
+    return now() - started
 
 
 def in_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[float]]:
@@ -71,6 +72,7 @@ def machine() -> dict[str, str | int | float | None]:
         "cpu": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
+        "clock": clock.name(),
         "load_before": round(os.getloadavg()[0], 2),
     }
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from statistics import median
 
+from tests.benchmarks.speed.clock import now
 from tests.benchmarks.speed.material import Material, stream_rows
 from tests.benchmarks.speed.measuring import Findings, run_benchmark
 
@@ -36,9 +36,9 @@ def measure(material: Material, rounds: int) -> Findings:
         with material.train_file.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in stream_rows(rows))
         for _ in range(rounds):
-            started = time.perf_counter()
+            started = now()
             peaks.setdefault(rows, []).append(_peak_mb(material))
-            seconds.setdefault(f"ftcli, {rows} rows", []).append(time.perf_counter() - started)
+            seconds.setdefault(f"ftcli, {rows} rows", []).append(now() - started)
             material.recipe.touch()
     numbers = {f"MB at the peak, {rows} rows": median(found) for rows, found in peaks.items()}
     few, many = numbers.values()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from ftcli.flows.train import resume, train
 from ftcli.train.events import StepDone
+from tests.benchmarks.speed.clock import now
 from tests.benchmarks.speed.material import BATCH, Material
 from tests.benchmarks.speed.measuring import Findings, in_turns, ratios, run_benchmark
 from tests.benchmarks.speed.ours import spec_of
@@ -35,15 +35,15 @@ def measure(material: Material, rounds: int) -> Findings:
 
 
 def _ours(run: Path) -> float:
-    started = time.perf_counter()
+    started = now()
     with closing(resume(run)) as events:
         next(event for event in events if isinstance(event, StepDone))
-        return time.perf_counter() - started
+        return now() - started
 
 
 def _theirs(rival: Rival, checkpoint: Path, **arguments: str) -> float:
     watcher = UntilFirstStep()
-    started = time.perf_counter()
+    started = now()
     rival.trainer(watcher, num_train_epochs=1, **arguments).train(resume_from_checkpoint=str(checkpoint))
     return watcher.at - started
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 
 from ftcli.modeling.places import resolve_path
+from tests.benchmarks.speed.clock import now
 from tests.benchmarks.speed.material import BATCH, MAX_LENGTH, Material
 
 RATE = 2e-5
@@ -78,15 +78,15 @@ class Rival:
     def trainer_seconds(self, epochs: float, **arguments: Any) -> float:
         """Seconds of `Trainer.train`."""
         trainer = self.trainer(num_train_epochs=epochs, **arguments)
-        started = time.perf_counter()
+        started = now()
         trainer.train()
-        return time.perf_counter() - started
+        return now() - started
 
     def loop_seconds(self, epochs: int, *, by_length: bool) -> float:
         """Seconds of a plain loop: padded to the longest of a batch, fused AdamW, gradients clipped as Trainer does."""
         model, collate = self.model(), DataCollatorWithPadding(self.tokenizer)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        started = time.perf_counter()
+        started = now()
         optimizer = torch.optim.AdamW(trained, lr=RATE, fused=True)
         model.train()
         for epoch in range(epochs):
@@ -95,7 +95,7 @@ class Rival:
                 nn.utils.clip_grad_norm_(trained, 1.0)
                 optimizer.step()
                 optimizer.zero_grad()
-        return time.perf_counter() - started
+        return now() - started
 
     def model(self) -> PreTrainedModel:
         """The model before any step."""
@@ -124,7 +124,7 @@ class UntilFirstStep(TrainerCallback):
     at = 0.0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.at = time.perf_counter()
+        self.at = now()
         control.should_training_stop = True
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from statistics import median
 
 from ftcli.train.loop import fit
 from ftcli.train.run import Run
 from ftcli.train.snapshot import take_snapshot
 from ftcli.train.step import train_step
+from tests.benchmarks.speed.clock import now
 from tests.benchmarks.speed.material import Material
 from tests.benchmarks.speed.measuring import Findings, run_benchmark, timed
 from tests.benchmarks.speed.ours import live_run, spec_of
@@ -47,11 +47,11 @@ def measure(material: Material, rounds: int) -> Findings:
 
 def _save(run: Run) -> tuple[float, float]:
     """Seconds until the loop could go on, and until everything was on disk."""
-    started = time.perf_counter()
+    started = now()
     _begin(run)
-    waited = time.perf_counter() - started
+    waited = now() - started
     list(run.saver.settle())
-    return waited, time.perf_counter() - started
+    return waited, now() - started
 
 
 def _begin(run: Run) -> None:
