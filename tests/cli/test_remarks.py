@@ -64,7 +64,7 @@ def test_micro_batches_that_tokens_cut_are_not_counted(project: Path, ftcli: Ftc
     result = ftcli("train", "tiny.toml", *ONE_STEP, "--set", "batch.max_tokens=64")
     assert result.code == 0, result.err
     assert "(6 an epoch, micro-batches of at most 64 tokens)" in Path("run/out.log").read_text()
-    assert records("run_started")[0]["max_tokens"] == 64
+    assert records("run_started")[0]["cut"] == "micro-batches of at most 64 tokens"
 
 
 def test_layer_decay_shows_the_lowest_rate_beside_the_highest(project: Path, ftcli: Ftcli) -> None:
