@@ -67,10 +67,7 @@ def _entities(tags: Sequence[str]) -> Iterable[str]:
 
 def hash_texts(texts: Sequence[str]) -> int:
     """Return 64 bits of a hash of some texts, signed as SQLite keeps them."""
-    digest = blake2b(digest_size=8)
-    for text in texts:
-        content = text.encode(errors="surrogatepass")
-        # The length keeps ("ab", "c") apart from ("a", "bc").
-        digest.update(b"%d:" % len(content))
-        digest.update(content)
-    return int.from_bytes(digest.digest(), "big", signed=True)
+    contents = [text.encode(errors="surrogatepass") for text in texts]
+    # The length keeps ("ab", "c") apart from ("a", "bc").
+    marked = b"".join([b"%d:%b" % (len(content), content) for content in contents])
+    return int.from_bytes(blake2b(marked, digest_size=8).digest(), "big", signed=True)

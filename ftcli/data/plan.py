@@ -19,6 +19,8 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.seeding import permutation, seed_for
 from ftcli.spec.wording import counted
 
+SAMPLED_GROUPS = 256
+"""So many groups tell the padding of any epoch to a few tenths of a percent."""
 Shares = tuple[tuple[Tensor, ...], ...]
 """[rank][micro-batch] -> numbers of sequences (int64). Every rank has equally many; an empty one is a dummy."""
 
@@ -177,10 +179,16 @@ def _balance(parts: list[Tensor], lengths: Tensor, world_size: int) -> Shares:
     return tuple(tuple(share + [empty] * (capacity - len(share))) for share in shares)
 
 
-def padding_share(plan: EpochPlan, split: TokenizedSplit, cut: Cut, world_size: int) -> float:
-    """The share of an epoch's token slots that are padding."""
+def padding_share(
+    plan: EpochPlan, split: TokenizedSplit, cut: Cut, world_size: int, *, groups: int | None = None
+) -> float:
+    """The share of an epoch's token slots that are padding; of so many of its groups, evenly spread, if `groups` says.
+
+    An epoch is a permutation, so that its groups are a fair sample of the rows.
+    """
     slots = real = 0
-    for group in range(len(plan)):
+    number = min(groups or len(plan), len(plan))
+    for group in (place * len(plan) // number for place in range(number)):
         sequences = split.sequences_of(plan.rows(group))
         shares = deal(sequences, split.lengths, cut, world_size)
         slots += sum(padded_tokens(part, split.lengths) for share in shares for part in share)

@@ -176,12 +176,13 @@ class Profiler:
         number: float | None = None,
     ) -> None:
         """Count one row; `labels` is None where it isn't labelled. Rows of words are as long as their number."""
-        count = self._splits.setdefault(split, _SplitCount())
+        count = self._splits.get(split) or self._splits.setdefault(split, _SplitCount())
         count.lengths[sum(map(len, texts)) if num_words is None else num_words] += 1
         count.unit = "characters" if num_words is None else "words"
         if labels is not None:
             count.labelled += 1
-            count.labels.update(labels)
+            for label in labels:
+                count.labels[label] += 1
         if number is not None:
             count.add_number(number)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from torch import Tensor
 from ftcli.runtime.encoding import Encoded
 
 UNLABELLED = -1
+_TYPES = {"i": torch.int32, "B": torch.uint8}
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,15 @@ class TokenizedSplit:
         if targets is not None and positions is None and sequences is not None:
             targets = targets.repeat_interleave(torch.tensor(sequences), dim=0)  # each of them has its row's
         return cls(
-            ids=_flat(encoded.ids, torch.int32),
-            type_ids=None if types is None else _flat(types, torch.uint8),
+            ids=_flat(encoded.ids, "i"),
+            type_ids=None if types is None else _flat(types, "B"),
             offsets=_offsets(map(len, encoded.ids)),
             labels=torch.full((num_items,), UNLABELLED) if targets is None else targets,
             is_labelled=targets is not None,
             length_counts=dict(Counter(encoded.full_lengths)),
             row_offsets=None if sequences is None else _offsets(sequences),
             item_offsets=None if positions is None else _offsets(map(len, positions)),
-            positions=None if positions is None else _flat(positions, torch.int32),
+            positions=None if positions is None else _flat(positions, "i"),
             num_unknown=encoded.num_unknown,
             num_pieces=encoded.num_pieces,
         )
@@ -143,8 +146,10 @@ class TokenizedSplit:
         return inputs
 
 
-def _flat(values: Sequence[list[int]], dtype: torch.dtype) -> Tensor:
-    return torch.tensor(list(chain.from_iterable(values)), dtype=dtype)
+def _flat(values: Sequence[list[int]], kind: Literal["i", "B"]) -> Tensor:
+    """All numbers as 32-bit integers or bytes; an array takes them several times as fast as a tensor does."""
+    flat = array(kind, chain.from_iterable(values))
+    return torch.frombuffer(flat, dtype=_TYPES[kind]) if flat else torch.empty(0, dtype=_TYPES[kind])
 
 
 def _offsets(counts: Iterable[int]) -> Tensor:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from ftcli.data.targets import LabelFacts, targets_of
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import DataError
 from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.ahead import ahead
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.files import sweep, sync_to_disk, write_json
 from ftcli.spec.card import Split
@@ -171,15 +172,15 @@ def _write_split(prepared: Prepared, split: Split, partial: Path, encode: Encode
     lengths, counted, is_labelled = Counter[int](), Counter[str](), False
     arrays: dict[str, _Array] = {}
     with ExitStack() as stack:
-        for chunk in _chunks(prepared.rows(split)):
-            part = TokenizedSplit.of(encode(chunk), targets_of(chunk, facts))
+        parts = (TokenizedSplit.of(encode(chunk), targets_of(chunk, facts)) for chunk in _chunks(prepared.rows(split)))
+        for part in stack.enter_context(closing(ahead(parts))):
             for name, values in _arrays_of(part).items():
                 if name not in arrays:
                     arrays[name] = _Array(stack.enter_context((partial / f"{split}.{name}").open("wb")))
                 (arrays[name].append_offsets if name in _OFFSETS else arrays[name].append)(values)
             lengths.update(part.length_counts)
             counted.update({name: getattr(part, name) for name in _COUNTED})
-            is_labelled, rows = part.is_labelled, rows + len(chunk)
+            is_labelled, rows = part.is_labelled, rows + part.num_rows
             yield Activity(f"tokenize {split}", rows, total)
     return {
         "arrays": {name: array.described() for name, array in arrays.items()},

@@ -105,8 +105,7 @@ def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[P
     # Imported late: preparing without a recipe needs neither torch nor transformers.
     from ftcli.data.doctor.reading import find_cuts, find_lost_entities
     from ftcli.data.tokenstore import tokenize
-    from ftcli.modeling.backbone import tokenizer_path
-    from ftcli.modeling.tokenizer import load_tokenizer
+    from ftcli.modeling.tokenizer import load_tokenizer, tokenizer_path
     from ftcli.train.encoding import row_encoder
 
     tokenizer = load_tokenizer(tokenizer_path(spec.model))
@@ -129,7 +128,7 @@ def _tokenized(prepared: Prepared, profile: Profile, spec: RunSpec) -> Working[P
 
 def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iterator[Finding]:
     from ftcli.data.doctor.reading import find_padding, find_unknown
-    from ftcli.data.plan import Cut, EpochPlan, padding_share
+    from ftcli.data.plan import SAMPLED_GROUPS, Cut, EpochPlan, padding_share
     from ftcli.runtime.world import World
     from ftcli.train.feed import choose_cut
 
@@ -138,5 +137,8 @@ def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iter
     world, train = World(), splits["train"]
     cut = choose_cut(spec.batch, world)
     epoch = EpochPlan(train.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
-    unsorted = padding_share(epoch, train, Cut(rows=spec.batch.size), world.size)
-    yield from find_padding(padding_share(epoch, train, cut, world.size), unsorted=unsorted, how=str(cut))
+    padding, unsorted = (
+        padding_share(epoch, train, how, world.size, groups=SAMPLED_GROUPS) for how in (cut, Cut(rows=spec.batch.size))
+    )
+    steps = f"{SAMPLED_GROUPS} of {len(epoch):,} steps" if len(epoch) > SAMPLED_GROUPS else ""
+    yield from find_padding(padding, unsorted=unsorted, how=str(cut), sample=steps)

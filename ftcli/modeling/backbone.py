@@ -9,7 +9,6 @@ reported. Weights become fp32 whatever the file holds; half precision is the for
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +18,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.building import HeadPlan, class_name, empty_model, pretrained_model
@@ -27,15 +25,13 @@ from ftcli.modeling.heads import BuildHead
 from ftcli.modeling.origin import UNREADABLE, Origin, brief, read_config
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.places import resolve_path
+from ftcli.modeling.quiet import quieten
 from ftcli.modeling.tagger import CrfTagger
 from ftcli.spec.sections import HeadName, ModelSection
 
 WEIGHTS = "model.safetensors"
 
-# What they have to say reaches the user as our errors and notes; their own lines would tear the live screen.
-transformers_logging.set_verbosity_error()
-transformers_logging.disable_progress_bar()
-logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+quieten()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +40,6 @@ class Loaded:
 
     model: nn.Module
     new: tuple[str, ...]
-
-
-def tokenizer_path(section: ModelSection) -> str:
-    """Where the section's tokenizer is: beside the model, or at a path of its own."""
-    if section.tokenizer == "auto":
-        return resolve_path(section.path)
-    return resolve_path(section.tokenizer, key=("model", "tokenizer"))
 
 
 def load_model(section: ModelSection, *, outputs: Outputs, seed: int, build_head: BuildHead | None = None) -> Loaded:

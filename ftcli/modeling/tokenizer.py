@@ -15,8 +15,13 @@ import orjson
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ftcli.errors import RecipeError
+from ftcli.modeling.places import resolve_path
+from ftcli.modeling.quiet import quieten
 from ftcli.modeling.words import WordEncoder
 from ftcli.runtime.encoding import Encode, Encoded, EncodeWords
+from ftcli.spec.sections import ModelSection
+
+quieten()
 
 _NO_LIMIT = 1_000_000
 """Tokenizers that know no limit report 1e30."""
@@ -50,14 +55,14 @@ class Tokenizer:
         unknown = cast("int", self.inner.unk_token_id)  # None, where there is none, is counted nowhere
 
         def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
-            ids, types = self._encode(texts, pairs)
+            ids, types = self._encode_whole(texts, pairs)
             lengths = [len(row) for row in ids]
             num_unknown = sum(row.count(unknown) for row in ids)
             num_pieces = sum(lengths) - len(ids) * self.inner.num_special_tokens_to_add(pairs is not None)
             long = [number for number, length in enumerate(lengths) if length > max_length]
             if long:
                 cut_pairs = [pairs[n] for n in long] if pairs else None
-                cut_ids, cut_types = self._encode([texts[n] for n in long], cut_pairs, max_length=max_length)
+                cut_ids, cut_types = self._encode_cut([texts[n] for n in long], cut_pairs, max_length)
                 for place, number in enumerate(long):
                     ids[number] = cut_ids[place]
                     if types is not None and cut_types is not None:
@@ -74,13 +79,25 @@ class Tokenizer:
         """
         return WordEncoder(self.inner, max_length=max_length, stride=stride)
 
-    def _encode(
-        self, texts: Sequence[str], pairs: Sequence[str] | None, *, max_length: int | None = None
+    def _encode_whole(
+        self, texts: Sequence[str], pairs: Sequence[str] | None
     ) -> tuple[list[list[int]], list[list[int]] | None]:
+        """On all cores, without what transformers puts around it, which takes as long again."""
+        backend: Any = self.inner.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        found = backend.encode_batch_fast(list(texts if pairs is None else zip(texts, pairs, strict=True)))
+        has_types = "token_type_ids" in self.inner.model_input_names
+        return [row.ids for row in found], [row.type_ids for row in found] if has_types else None
+
+    def _encode_cut(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+    ) -> tuple[list[list[int]], list[list[int]] | None]:
+        """As transformers cuts: tokens of the longer text first."""
         batch: Any = self.inner(
             list(texts),
             list(pairs) if pairs else None,
-            truncation=max_length is not None,
+            truncation=True,
             max_length=max_length,
             return_attention_mask=False,
             verbose=False,
@@ -91,6 +108,13 @@ class Tokenizer:
         """Write the tokenizer's files."""
         self.inner.backend_tokenizer.no_truncation()
         self.inner.save_pretrained(folder)
+
+
+def tokenizer_path(section: ModelSection) -> str:
+    """Where the section's tokenizer is: beside the model, or at a path of its own."""
+    if section.tokenizer == "auto":
+        return resolve_path(section.path)
+    return resolve_path(section.tokenizer, key=("model", "tokenizer"))
 
 
 def load_tokenizer(path: str) -> Tokenizer:

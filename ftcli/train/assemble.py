@@ -16,11 +16,11 @@ from torch import nn
 from ftcli.data.dataset import Prepared
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
-from ftcli.modeling.backbone import Loaded, load_model, restore_model, tokenizer_path
+from ftcli.modeling.backbone import Loaded, load_model, restore_model
 from ftcli.modeling.cpu_dropout import use_cpu_dropout
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
 from ftcli.modeling.outputs import Outputs
-from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
+from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer, tokenizer_path
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
 from ftcli.runtime.code import look_in

@@ -270,3 +270,12 @@ def test_it_counts_every_sequence_of_a_row() -> None:
     plan = EpochPlan(split.row_lengths, 2, 1, 0, 0)
     assert padding_share(plan, split, Cut(rows=3), 1) == pytest.approx(3 / 9)
     assert padding_share(plan, split, Cut(rows=2), 1) == pytest.approx(1 / 7)
+
+
+def test_some_groups_tell_the_padding_of_all() -> None:
+    lengths = [length for length in range(1, 41) for _ in range(8)]
+    plan = EpochPlan(torch.tensor(lengths), 8, 1, 0, 0)
+    split = TokenizedSplit.of(Encoded([[1] * length for length in lengths], None, lengths), None)
+    every = padding_share(plan, split, Cut(rows=8), 1)
+    assert padding_share(plan, split, Cut(rows=8), 1, groups=20) == pytest.approx(every, rel=0.2)
+    assert padding_share(plan, split, Cut(rows=8), 1, groups=1000) == every

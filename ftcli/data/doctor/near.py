@@ -77,7 +77,8 @@ def grams(texts: Sequence[str]) -> array[int]:
     for place, text in enumerate(texts):
         content = text.encode("utf-32-le", errors="surrogatepass")
         last = max(len(content) - (GRAM - 1) * _BYTES, _BYTES)
-        found.update(crc32(content[start : start + GRAM * _BYTES]) & ~1 | place for start in range(0, last, _BYTES))
+        values = map(crc32, [content[start : start + GRAM * _BYTES] for start in range(0, last, _BYTES)])
+        found.update([value & ~1 | place for value in values])
     return array("I", sorted(found))
 
 
@@ -100,6 +101,7 @@ class NearSearch:
         """Keep the sets in new tables of `database`."""
         self._database = database
         self._counts = array("I", bytes(_BYTES * _BUCKETS))
+        self._pending: list[tuple[int, int, bool, bytes]] = []
         self.num_sets = 0
         self.is_cut = False
         database.execute("CREATE TABLE sets (row INTEGER, split INTEGER, is_swapped INTEGER, content BLOB)")
@@ -116,6 +118,7 @@ class NearSearch:
 
     def search(self) -> Working[list[tuple[int, int, int, bool]]]:
         """Return row, other split, other row, and whether the texts are swapped, once a row and other split."""
+        self._flush()
         yield from self._index()
         found: dict[tuple[int, int], tuple[int, int, int, bool]] = {}
         compared: set[int] = set()
@@ -135,31 +138,39 @@ class NearSearch:
         return [*found.values()]
 
     def _put(self, row: int, split: int, content: array[int], *, is_swapped: bool) -> None:
+        counts = self._counts
         for value in content:
-            self._counts[value % _BUCKETS] += 1
-        self._database.execute("INSERT INTO sets VALUES (?, ?, ?, ?)", (row, split, is_swapped, content.tobytes()))
+            counts[value % _BUCKETS] += 1
         self.num_sets += 1
+        self._pending.append((row, split, is_swapped, content.tobytes()))
+        if len(self._pending) >= ROWS_PER_ACTIVITY:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._database.executemany("INSERT INTO sets VALUES (?, ?, ?, ?)", self._pending)
+        self._pending.clear()
 
     def _index(self) -> Working[None]:
         """Write down each set's rarest 3-grams, as many as one of them must be shared by a near set."""
-        counts = self._counts
         with closing(self._database.execute("SELECT row, split, is_swapped, content FROM sets")) as every:
-            for number, (row, split, is_swapped, content) in enumerate(every):
-                if number % ROWS_PER_ACTIVITY == 0:
-                    yield Activity("look for near rows", number, self.num_sets)
-                values = array("I", content)
-                size = len(values)
-                rarest = sorted(values, key=lambda value: (counts[value % _BUCKETS], value))
-                first = rarest[: size - _least_overlap(size) + 1]
-                self._database.executemany(
-                    "INSERT INTO grams VALUES (?, ?, ?, ?, ?, ?)",
-                    [(value, row, split, is_swapped, size, place + 1) for place, value in enumerate(first)],
-                )
+            done = 0
+            while chunk := every.fetchmany(ROWS_PER_ACTIVITY):
+                yield Activity("look for near rows", done, self.num_sets)
+                found = [entry for row in chunk for entry in self._entries(*row)]
+                self._database.executemany("INSERT INTO grams VALUES (?, ?, ?, ?, ?, ?)", found)
+                done += len(chunk)
         common = "(SELECT value FROM grams GROUP BY value HAVING COUNT(*) > ?)"
         cut = self._database.execute(f"DELETE FROM grams WHERE value IN {common}", (MOST_SHARING,))
         self.is_cut = cut.rowcount > 0
         self._database.execute("CREATE INDEX grams_by_value ON grams (value, split)")
         self._database.execute("CREATE INDEX sets_by_row ON sets (row, is_swapped)")
+
+    def _entries(self, row: int, split: int, is_swapped: int, content: bytes) -> list[tuple[int, ...]]:
+        counts, values = self._counts, array("I", content)
+        size = len(values)
+        rarest = sorted([counts[value % _BUCKETS] << 32 | value for value in values])
+        first = enumerate(rarest[: size - _least_overlap(size) + 1], start=1)
+        return [(key & 0xFFFFFFFF, row, split, is_swapped, size, place) for place, key in first]
 
     def _candidates(self) -> Iterator[tuple[int, int, int, int]]:
         with closing(

@@ -111,16 +111,19 @@ def find_unknown(splits: Mapping[Split, SplitProfile]) -> Iterator[Finding]:
     )
 
 
-def find_padding(padding: float, *, unsorted: float, how: str) -> Iterator[Finding]:
+def find_padding(padding: float, *, unsorted: float, how: str, sample: str = "") -> Iterator[Finding]:
     """Say what share of the work is padding, and how much more it would be without sorting.
 
     Args:
         padding: The share of train's token slots under the recipe's batch.
         unsorted: The share with whole steps as they come.
         how: The cut, in words.
+        sample: What was looked at, in words, where it isn't the whole epoch.
     """
     saved = 1 - (1 - unsorted) / (1 - padding)
     text = f"{padding:.1%} of train's token slots are padding in {how}"
+    if sample:
+        text = f"about {text} (from {sample})"
     if saved >= LEAST_SAVED:
         text += f"; unsorted and uncut it would be {unsorted:.1%}, so sorting saves {saved:.0%} of the work"
     is_much = padding >= WARNED_PADDING

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -83,6 +84,8 @@ class Register:
         self.folder = folder
         self.near = NearSearch(database)
         self.tallies: dict[Split, Tally] = {}
+        self._pending: list[tuple[int | None, ...]] = []
+        self._hash_answer = lru_cache(maxsize=1024)(lambda answer: hash_texts((spelling(answer),)))
         self.every: dict[Split, int] = {
             split: max(1, -(-found.bytes // MOST_BYTES)) for split, found in facts.splits.items()
         }
@@ -98,9 +101,11 @@ class Register:
             self.tallies[split] = Tally()
             for number, start, fields in self._stream(split):
                 if row % ROWS_PER_ACTIVITY == 0:
+                    self._flush()
                     yield Activity("examine rows", row, total)
                 self._add(row, split, number, start, content_of(fields, self.facts.columns, task=self.facts.task))
                 row += 1
+        self._flush()
         self.database.execute(_INDEX)
         self.database.execute("COMMIT")
 
@@ -147,20 +152,27 @@ class Register:
                 yield number, start, cast("dict[str, object]", orjson.loads(line))
                 start += len(line)
 
+    def _flush(self) -> None:
+        self.database.executemany(_ADD, self._pending)
+        self._pending.clear()
+
     def _add(self, row: int, split: Split, number: int, start: int, content: Content) -> None:
         texts = tuple(text.strip() for text in content.texts)
         spelled = tuple(map(plain, texts))
-        swapped = plain_swapped = None
-        if len(texts) == 2 and texts[0] != texts[1]:
-            swapped, plain_swapped = hash_texts(texts[::-1]), hash_texts(spelled[::-1])
+        same, swapped = _hashes(texts)
+        alike = (same, swapped) if spelled == texts else _hashes(spelled)
         # Answers that differ only in their spelling are a finding of their own, and no contradiction.
-        answer = None if content.answer is None else hash_texts((spelling(str(content.answer)),))
+        answer = None if content.answer is None else self._hash_answer(str(content.answer))
         place = SPLITS.index(split)
-        hashes = (hash_texts(texts), swapped, hash_texts(spelled), plain_swapped, answer)
-        self.database.execute(_ADD, (row, place, number, start, *hashes))
+        self._pending.append((row, place, number, start, same, swapped, *alike, answer))
         tally = self.tallies[split]
         tally.words += content.num_words
         tally.entities.update(content.entities)
         tally.same_texts += len(texts) == 2 and texts[0] == texts[1]
         if number % self.every[split] == 0:
             self.near.add(row, place, spelled)
+
+
+def _hashes(texts: tuple[str, ...]) -> tuple[int, int | None]:
+    """The hash of a row's texts, and that of a pair swapped, unless both are the same."""
+    return hash_texts(texts), hash_texts(texts[::-1]) if len(texts) == 2 and texts[0] != texts[1] else None

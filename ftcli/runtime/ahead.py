@@ -1,0 +1,82 @@
+"""Work that is done before it is asked for: the next items of an iterator, made in a thread while this one is used."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Belt(Generic[T]):
+    """At most `depth` items that were made and not taken yet, and how the making ended."""
+
+    def __init__(self, items: Iterator[T], depth: int) -> None:
+        self._items = items
+        self._depth = depth
+        self._made: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._is_left = False
+        self._ended: StopIteration | BaseException | None = None
+        self._thread = threading.Thread(target=self._make, name="ftcli-ahead", daemon=True)
+        self._thread.start()
+
+    def _make(self) -> None:
+        try:
+            for item in self._items:
+                with self._changed:
+                    self._made.append(item)
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: len(self._made) < self._depth or self._is_left)
+                    if self._is_left:
+                        return
+            self._end(StopIteration())
+        except BaseException as error:
+            self._end(error)
+
+    def _end(self, how: BaseException) -> None:
+        with self._changed:
+            self._ended = how
+            self._changed.notify_all()
+
+    def take(self) -> T:
+        """The next item; StopIteration behind the last, or the error that stands in its place."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._made or self._ended is not None)
+            if self._made:
+                item = self._made.popleft()
+                self._changed.notify_all()
+                return item
+            assert self._ended is not None
+            raise self._ended
+
+    def leave(self) -> None:
+        """Make no more, and wait until the item that is being made is done."""
+        with self._changed:
+            self._is_left = True
+            self._changed.notify_all()
+        self._thread.join()
+
+
+def ahead(items: Iterable[T], *, depth: int = 2) -> Generator[T]:
+    """The same items in the same order, made in a thread of their own.
+
+    It pays where the making leaves the interpreter free for others: reading, tokenising, computing. An error of it is
+    raised where its item would stand. Close the generator to end the thread.
+
+    Args:
+        items: What is to be had; from here on only the thread touches it.
+        depth: How many items are made before they are asked for, which bounds the memory that they take.
+    """
+    belt = _Belt(iter(items), depth)
+    try:
+        while True:
+            try:
+                item = belt.take()
+            except StopIteration:
+                return
+            yield item
+    finally:
+        belt.leave()
