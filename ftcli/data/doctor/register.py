@@ -85,7 +85,6 @@ class Register:
         self.near = NearSearch(database)
         self.tallies: dict[Split, Tally] = {}
         self._pending: list[tuple[int | None, ...]] = []
-        self._hash_answer = lru_cache(maxsize=1024)(lambda answer: hash_texts((spelling(answer),)))
         self.every: dict[Split, int] = {
             split: max(1, -(-found.bytes // MOST_BYTES)) for split, found in facts.splits.items()
         }
@@ -162,7 +161,7 @@ class Register:
         same, swapped = _hashes(texts)
         alike = (same, swapped) if spelled == texts else _hashes(spelled)
         # Answers that differ only in their spelling are a finding of their own, and no contradiction.
-        answer = None if content.answer is None else self._hash_answer(str(content.answer))
+        answer = None if content.answer is None else _hash_answer(str(content.answer))
         place = SPLITS.index(split)
         self._pending.append((row, place, number, start, same, swapped, *alike, answer))
         tally = self.tallies[split]
@@ -176,3 +175,8 @@ class Register:
 def _hashes(texts: tuple[str, ...]) -> tuple[int, int | None]:
     """The hash of a row's texts, and that of a pair swapped, unless both are the same."""
     return hash_texts(texts), hash_texts(texts[::-1]) if len(texts) == 2 and texts[0] != texts[1] else None
+
+
+@lru_cache(maxsize=1024)
+def _hash_answer(answer: str) -> int:
+    return hash_texts((spelling(answer),))
