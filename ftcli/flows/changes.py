@@ -49,6 +49,7 @@ _RULES = (
     Rule(("batch", "window"), None, "every step would have other rows"),
     Rule(("batch",), "layout", "the same rows a step, cut in another way"),
     Rule(("precision",), "layout", "the same steps in another arithmetic"),
+    Rule(("train", "compile"), "layout", "the same steps by other kernels"),
     Rule(("train", "deterministic"), "layout", "the same steps by other kernels"),
     Rule(("train", "stop_after"), "free", "for this invocation alone"),
     Rule(("train",), "re-derives", "from the next step on"),

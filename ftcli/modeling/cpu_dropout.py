@@ -23,14 +23,29 @@ _ALL_INT64 = torch.iinfo(torch.int64).min
 _LOWEST = torch.iinfo(torch.int16).min
 
 
+@torch.library.custom_op("ftcli::fill_randomly", mutates_args=("numbers",), schema="(Tensor(a!) numbers) -> ()")
+def _fill_randomly(numbers: Tensor) -> None:
+    """Draw int16 numbers [a multiple of 4] from all there are.
+
+    An operation of its own, for torch's compiler refuses `random_`. It writes into what it is given: of two operations
+    that read the same and write nothing, a compiler makes one, and two masks would be the same.
+    """
+    numbers.view(torch.int64).random_(_ALL_INT64, None)
+
+
+@_fill_randomly.register_fake
+def _(numbers: Tensor) -> None:
+    """Nothing to tell of shapes."""
+
+
 def drop(values: Tensor, rate: float) -> Tensor:
     """Zero each value with a probability of `rate`, and scale the others up by what that takes away on average."""
     threshold = round(rate * _NUMBERS)
     if threshold == _NUMBERS:
         return values * 0
-    draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(_ALL_INT64, None)
-    numbers = draws.view(torch.int16)[: values.numel()].view(values.shape)
-    kept = (numbers >= _LOWEST + threshold).to(values.dtype)
+    numbers = torch.empty(-(-values.numel() // 4) * 4, dtype=torch.int16)
+    _fill_randomly(numbers)
+    kept = (numbers[: values.numel()].view(values.shape) >= _LOWEST + threshold).to(values.dtype)
     return values * kept.mul_(_NUMBERS / (_NUMBERS - threshold))
 
 

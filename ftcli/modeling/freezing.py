@@ -38,6 +38,10 @@ class FreezePlan:
         """The number of the stage that `step` (counted from 0) belongs to."""
         return max(number for number, stage in enumerate(self.stages) if stage.start <= step)
 
+    def end_of(self, stage: int, *, total_steps: int) -> int:
+        """The step (counted from 0) by which a stage is over."""
+        return min([total_steps, *(later.start for later in self.stages[stage + 1 :])])
+
     def first_step(self, name: str) -> int | None:
         """The step from which a parameter is trained; None if it never is."""
         return next((stage.start for stage in self.stages if name in stage.trainable), None)

@@ -10,7 +10,7 @@ masks, positions and whatever else an architecture does between its layers stay 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ftcli.modeling.first_token import every_token
+from ftcli.modeling.replacing import replaced
 
 _TOLERANCE = 1e-4
 """How far apart logits may be, relative to the largest, that are computed with and without stored states."""
@@ -109,10 +110,10 @@ class Prefix:
             return states.repeat(len(ids) // len(states), 1, 1)  # R-Drop passes a batch twice
 
         with ExitStack() as stack:
-            stack.enter_context(_replaced(first, give))
+            stack.enter_context(replaced(first, give))
             for module in others:
                 is_layer = module in self.modules[len(self.modules) - self.depth :]
-                stack.enter_context(_replaced(module, _pass_pair if is_layer and self.layout.give_pairs else _pass))
+                stack.enter_context(replaced(module, _pass_pair if is_layer and self.layout.give_pairs else _pass))
             yield
 
     def fingerprint(self) -> str:
@@ -133,15 +134,6 @@ def _pass(states: Tensor | None = None, *_: Any, **inputs: Any) -> Tensor:
 
 def _pass_pair(states: Tensor | None = None, *_: Any, **inputs: Any) -> tuple[Tensor, None]:
     return _pass(states, **inputs), None
-
-
-@contextmanager
-def _replaced(module: nn.Module, forward: Callable[..., Any]) -> Generator[None]:
-    module.forward = forward
-    try:
-        yield
-    finally:
-        del module.forward  # the class's own comes to light again
 
 
 def find_prefix(model: nn.Module) -> Prefix | str:

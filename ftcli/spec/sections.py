@@ -132,6 +132,7 @@ class PrecisionSection(Section):
 class TrainSection(Section):
     """How long to train. `steps` ends the run and wins over `epochs`.
 
+    `compile` has the model compiled for training, in each stage where that is at least a few percent faster.
     `deterministic` allows only kernels that give the same bits each time, as a CPU's do anyway.
     `stop_after` saves and stops after that many steps of this invocation, while the schedule still spans the whole
     run; it is never saved with the run.
@@ -142,6 +143,7 @@ class TrainSection(Section):
     stop_after: Positive | Literal["never"] = "never"
     max_grad_norm: Annotated[float, Field(gt=0)] | Literal["off"] = 1.0
     deterministic: bool = False
+    compile: bool = False
 
 
 class EvaluateSection(Section):

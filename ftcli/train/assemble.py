@@ -228,6 +228,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         interrupt=Interrupt(),
         freeze=spec.freeze,
         tokens=store.folder,
+        compiles=spec.train.compile,
     )
     if start is not None:
         load_state(run, start)

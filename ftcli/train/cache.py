@@ -145,7 +145,7 @@ def passes_of(
     limits: Limits, freezing: FreezePlan, evaluation: EvaluateSection, *, stage: int, step: int
 ) -> dict[str, float]:
     """How often each split is going to pass through the model from a step on until the next stage begins."""
-    steps = min([limits.total_steps, *(later.start for later in freezing.stages[stage + 1 :])]) - step
+    steps = freezing.end_of(stage, total_steps=limits.total_steps) - step
     evaluations = steps / limits.evaluate.period if limits.evaluate.period else 0.0
     return {
         "train": steps / limits.steps_per_epoch + (evaluations if evaluation.train_metrics else 0),

@@ -16,6 +16,7 @@ from ftcli import __version__
 from ftcli.errors import CheckpointError, FtcliError, NonFiniteError, OutOfMemoryError, RecipeError
 from ftcli.runtime.interrupt import StopAsked
 from ftcli.spec.metrics import LOWER_IS_BETTER
+from ftcli.train.compiling import report_recompiling
 from ftcli.train.ending import finished
 from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, Noted
@@ -111,6 +112,7 @@ def _report(run: Run) -> Events:
     progress, limits = run.progress, run.limits
     if limits.log.after(progress.step) or (progress.step == 1 and limits.log.period is not None):
         yield run.meter.step_done(limits, run.optimizer.rates())
+        yield from report_recompiling(run)
     if limits.epoch_ends(progress.step) or progress.step == limits.total_steps:
         yield run.meter.epoch_done(limits)
 

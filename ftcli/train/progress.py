@@ -18,7 +18,7 @@ class Progress:
     evaluation of the validation split. `owes_evaluation` tells that a signal cut short the one due after `step`, which
     the resumed run makes up for. `micro_tokens` is what running out of memory has brought the tokens of a micro-batch
     down to; a resumed run makes the same cuts. `cached` are the splits whose frozen states are stored in this stage,
-    None before that is decided.
+    and `compiled` is whether its steps are compiled; both are None before that is decided.
     """
 
     step: int = 0
@@ -33,6 +33,7 @@ class Progress:
     num_overflows: int = 0
     micro_tokens: int | None = None
     cached: list[str] | None = None
+    compiled: bool | None = None
     seconds: float = 0.0
     epoch_seconds: float = 0.0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from ftcli.data.tokens import TokenizedSplit
+from ftcli.modeling.compiled import CompiledForward
 from ftcli.modeling.freezing import FreezePlan
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
@@ -30,6 +31,7 @@ class Run:
 
     `wrapped` is the model as a step calls it (under DDP, its wrapper); `frozen_modules` run in eval mode. `schedule`
     maps a step to the factor on every rate. `tokens` is the folder of the token store, beside which a cache may lie.
+    `compiles` is whether steps may be compiled, `compiled` the forward pass of those that are.
     """
 
     model: nn.Module
@@ -55,4 +57,6 @@ class Run:
     interrupt: Interrupt
     freeze: FreezeSection
     tokens: Path
+    compiles: bool = False
+    compiled: CompiledForward | None = None
     cache: PrefixCache = field(default_factory=PrefixCache)

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.modeling.prefix import Prefix, find_prefix
 from ftcli.train.cache import PrefixCache, decide, passes_of, store_for, tried_inputs
+from ftcli.train.compiling import compile_stage
 from ftcli.train.events import Event, Noted, StageEntered
 from ftcli.train.filling import Filler
 from ftcli.train.run import Run
@@ -20,7 +21,7 @@ def enter_due_stage(run: Run) -> Generator[Event]:
     """
     stage = max(run.freezing.stage_at(run.progress.step), run.progress.stage)
     if stage != run.progress.stage:
-        run.progress.cached = None
+        run.progress.cached = run.progress.compiled = None
         yield from enter_stage(run, stage)
 
 
@@ -45,6 +46,8 @@ def enter_stage(run: Run, stage: int) -> Generator[Event]:
     )
     with run.meter.pause():
         yield from _open_cache(run)
+        end = run.freezing.end_of(stage, total_steps=run.limits.total_steps)
+        yield from compile_stage(run, end - run.progress.step)
 
 
 def _open_cache(run: Run) -> Generator[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -99,7 +100,7 @@ def _layer_norms(model: nn.Module) -> dict[str, float]:
     return {layer: float(nn.utils.get_total_norm(gradients)) for layer, gradients in found.items()}
 
 
-def accumulate(run: Run, group: Group, losses: Tensor | None = None) -> Tensor:
+def accumulate(run: Run, group: Group, losses: Tensor | None = None, *, alone: bool = False) -> Tensor:
     """Forward and backward over the group's micro-batches; returns this rank's summed loss, on the device.
 
     Losses are sums. They are divided once, by the items of the whole group over all ranks, which the host knows before
@@ -109,6 +110,7 @@ def accumulate(run: Run, group: Group, losses: Tensor | None = None) -> Tensor:
         run: The run.
         group: The rows of one step.
         losses: Where to put each micro-batch's summed loss [micro-batches], if the caller wants them.
+        alone: Leave each rank's gradients its own, as a trial does that takes no step.
 
     Raises:
         OutOfMemoryError: a micro-batch does not fit.
@@ -121,9 +123,10 @@ def accumulate(run: Run, group: Group, losses: Tensor | None = None) -> Tensor:
     last = len(group.batches) - 1
     for number, batch in enumerate(group.batches):
         try:
-            losses[number] = _forward_backward(run, group, batch, is_last=number == last) * batch.weight
+            meets = number == last and not alone
+            losses[number] = _forward_backward(run, group, batch, meets=meets) * batch.weight
         except OutOfMemoryError as error:
-            if world.size > 1:
+            if world.size > 1 and not alone:
                 if number == last:
                     raise UnsharedMemoryError(error.problems) from error
                 _join_others(run, group)
@@ -134,19 +137,23 @@ def accumulate(run: Run, group: Group, losses: Tensor | None = None) -> Tensor:
 def _join_others(run: Run, group: Group) -> None:
     """The other ranks wait for this one's gradients: give them those of one row, which count for nothing."""
     try:
-        _forward_backward(run, group, run.feed.dummy(run.progress.step), is_last=True)
+        _forward_backward(run, group, run.feed.dummy(run.progress.step), meets=True)
     except OutOfMemoryError as error:
         raise UnsharedMemoryError(error.problems) from error
 
 
-def _forward_backward(run: Run, group: Group, batch: Batch, *, is_last: bool) -> Tensor:
+def _forward_backward(run: Run, group: Group, batch: Batch, *, meets: bool) -> Tensor:
     """Add one micro-batch's share of the gradient; returns its summed loss."""
     batch = batch.to(run.world.device)
     tokens = counted(batch.num_slots // len(batch.rows), "token")
     what = f"a micro-batch of {counted(len(batch.rows))} and {tokens} each"
     # DDP decides in the forward pass whether the backward will synchronise, so both belong inside.
-    with out_of_memory_at(what, MICRO_HINT), run.world.syncing(run.wrapped, when=is_last):
-        with run.precision.autocast(), run.cache.standing_in(batch):
+    with out_of_memory_at(what, MICRO_HINT), run.world.syncing(run.wrapped, when=meets):
+        with run.precision.autocast(), run.cache.standing_in(batch), _compiled(run):
             loss = run.task.loss(run.wrapped, batch)
         run.precision.backward(loss * (batch.weight * run.world.size / group.num_items))
     return loss.detach()
+
+
+def _compiled(run: Run) -> AbstractContextManager[None]:
+    return nullcontext() if run.compiled is None else run.compiled.standing_in()

@@ -69,17 +69,23 @@ def spec_of(recipe: Path, *settings: str) -> RunSpec:
     return load_recipe(recipe, settings).spec
 
 
-def make_parts(spec: RunSpec, *, dtype: torch.dtype = torch.float64, build_task: BuildTask = build_any_task) -> Parts:
-    """The parts of a run, its model in `dtype`."""
+def make_parts(
+    spec: RunSpec,
+    *,
+    dtype: torch.dtype = torch.float64,
+    build_task: BuildTask = build_any_task,
+    start: Path | None = None,
+) -> Parts:
+    """The parts of a run that starts from a checkpoint or anew, its model in `dtype`."""
     prepared = finish(prepared_for(place_of(spec.data, task=card_task(spec.task))))
-    parts = load_parts(spec, world=World(), prepared=prepared, build_task=build_task)
+    parts = load_parts(spec, world=World(), prepared=prepared, start=start, build_task=build_task)
     parts.loaded.model.to(dtype)
     return parts
 
 
-def make_run(spec: RunSpec, folder: Path, *, dtype: torch.dtype = torch.float64) -> Run:
-    """A run at step 0, its model in `dtype`."""
-    return finish(assemble(make_parts(spec, dtype=dtype), run_dir=RunDir(folder)))
+def make_run(spec: RunSpec, folder: Path, *, dtype: torch.dtype = torch.float64, start: Path | None = None) -> Run:
+    """A run at step 0 or where a checkpoint left it, its model in `dtype`."""
+    return finish(assemble(make_parts(spec, dtype=dtype, start=start), run_dir=RunDir(folder), start=start))
 
 
 def make_bench(spec: RunSpec, folder: Path, *, build_task: BuildTask = build_any_task) -> Bench:
