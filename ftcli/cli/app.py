@@ -19,11 +19,13 @@ from ftcli.cli.options import (
     Delimiter,
     Device,
     FileFormat,
+    LabelledRows,
     RecipePath,
     RunFolder,
     Settings,
+    TagScheme,
 )
-from ftcli.cli.starting import existing, format_of, print_plan, recipe_for, with_code
+from ftcli.cli.starting import existing, format_of, print_plan, recipe_for, scheme_of, with_code
 from ftcli.errors import UsageError
 from ftcli.spec.recipe import load_recipe
 from ftcli.spec.wording import counted
@@ -144,12 +146,10 @@ def evaluate(
     ckpt: Checkpoint,
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to score.")] = "validation",
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="A prepared data set, not the run's own.")] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option("--input", metavar="FILE|-", help="Labelled rows instead of a split; - reads standard input."),
-    ] = None,
+    source: LabelledRows = None,
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
+    scheme: TagScheme = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     device: Device = "auto",
     batch_size: BatchSize = None,
@@ -158,35 +158,19 @@ def evaluate(
 ) -> None:
     """Score a checkpoint: loss, metrics, per-class scores and the confusion matrix."""
     with loading():
-        from ftcli.cli.results import print_json, show_evaluation
+        from ftcli.cli.results import print_json, show_report
         from ftcli.flows.evaluate import evaluate as flow
+        from ftcli.flows.inputs import RowFile
 
-    chosen = format_of(format, delimiter)
+    chosen, tags, folder = format_of(format, delimiter), scheme_of(scheme), existing(code)
+    file = RowFile(source, chosen, tags) if source is not None else None
     with open_screen(is_main=True) as screen:
-        work = flow(
-            ckpt,
-            split=split,
-            data=data,
-            file=file,
-            format=chosen,
-            device=device,
-            batch_size=batch_size,
-            code=existing(code),
-        )
+        work = flow(ckpt, split=split, data=data, file=file, device=device, batch_size=batch_size, code=folder)
         report = follow(work, screen)
     if as_json:
         print_json(report)
-        return
-    show_evaluation(
-        Console(),
-        title=f"{report.checkpoint} on {report.data}",
-        rows=report.num_rows,
-        loss=report.loss,
-        metrics=report.metrics,
-        per_class=report.per_class,
-        confusion=report.confusion,
-        labels=report.labels,
-    )
+    else:
+        show_report(Console(), report)
 
 
 @app.command()
@@ -201,6 +185,7 @@ def predict(
     ] = None,
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
+    scheme: TagScheme = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the text column.")] = None,
     pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the second text.")] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Give bad rows an `error` field and go on.")] = False,
@@ -216,16 +201,11 @@ def predict(
 
     if output_format not in (None, "jsonl", "csv", "conll"):
         raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl, csv or conll")
-    rows = Input(source, format_of(format, delimiter), text=text, pair=pair, keep_going=keep_going)
+    rows = Input(source, format_of(format, delimiter), scheme_of(scheme), text, pair, keep_going)
+    form, folder = output_format, existing(code)
     with open_screen(is_main=True) as screen:
         work = flow(
-            ckpt,
-            source=rows,
-            output=output,
-            output_format=output_format,
-            device=device,
-            batch_size=batch_size,
-            code=existing(code),
+            ckpt, source=rows, output=output, output_format=form, device=device, batch_size=batch_size, code=folder
         )
         done = follow(work, screen)
     if done.num_errors:

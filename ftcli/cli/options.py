@@ -19,7 +19,15 @@ BatchSize = Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows sc
 Code = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the recipe's own Python files are.")]
 FileFormat = Annotated[
     str,
-    typer.Option("--format", metavar="auto|jsonl|json|csv|tsv|conll|parquet", help="How the input is cut into rows."),
+    typer.Option("--format", metavar="auto|jsonl|json|csv|tsv|conll|text|parquet", help="How rows are cut."),
 ]
 Delimiter = Annotated[str | None, typer.Option(metavar="CHAR", help="What stands between fields, if not , or tab.")]
+LabelledRows = Annotated[
+    str | None,
+    typer.Option("--input", metavar="FILE|-", help="Labelled rows instead of a split; - reads standard input."),
+]
+TagScheme = Annotated[
+    str | None,
+    typer.Option("--scheme", metavar="bio|iob1|bioes|bmes", help="The scheme of the input's tags."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

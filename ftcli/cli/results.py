@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ftcli.cli.table import Column, table
+from ftcli.flows.evaluate import Report
 from ftcli.flows.figures import figure, flat
 from ftcli.spec.wording import counted
 from ftcli.tasks.breakdown import ClassRow
@@ -51,6 +52,20 @@ def show_evaluation(
         parts += [Text(), *_confusion(confusion, [flat(label) for label in labels], console.width)]
     for part in parts:
         console.print(part, highlight=False)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Print a checkpoint's scores."""
+    show_evaluation(
+        console,
+        title=f"{report.checkpoint} on {report.data}",
+        rows=report.num_rows,
+        loss=report.loss,
+        metrics=report.metrics,
+        per_class=report.per_class,
+        confusion=report.confusion,
+        labels=report.labels,
+    )
 
 
 def _title(name: str, facts: str) -> Text:

@@ -9,13 +9,14 @@ from rich.console import Console
 
 from ftcli.cli.following import follow, is_silent_rank, loading, pointing_at
 from ftcli.cli.live import open_screen
+from ftcli.data.tags import PREFIXES, Scheme
 from ftcli.errors import UsageError
 from ftcli.flows.recipes import open_recipe
 from ftcli.spec.card import Format
 from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe, load_recipe, starting_from
 
-_FORMATS = ("auto", "jsonl", "json", "csv", "tsv", "conll", "parquet")
+_FORMATS = ("auto", "jsonl", "json", "csv", "tsv", "conll", "text", "parquet")
 
 
 def format_of(kind: str, delimiter: str | None) -> Format:
@@ -29,6 +30,20 @@ def format_of(kind: str, delimiter: str | None) -> Format:
     if delimiter is not None and len(delimiter) != 1:
         raise UsageError(f"--delimiter {delimiter}: a delimiter is one character")
     return Format(kind=kind, delimiter=delimiter)
+
+
+def scheme_of(name: str | None) -> Scheme | None:
+    """The scheme of the input's tags, from the command line's word.
+
+    Raises:
+        UsageError: there is no such scheme.
+    """
+    if name is None:
+        return None
+    found: Scheme | None = next((scheme for scheme in PREFIXES if scheme == name), None)
+    if found is None:
+        raise UsageError(f"--scheme {name}: there is no such scheme", hint=f"one of {', '.join(PREFIXES)}")
+    return found
 
 
 def existing(code: Path | None) -> Path | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 import orjson
 
 from ftcli.data.labels import Answer, LabelNames, kind_of, label_names, listed, read_label, read_labels, read_number
+from ftcli.data.readers import label_text
 from ftcli.data.rows import BadRow, Row
 from ftcli.data.tagging import Mended, read_tagged, sentence_of, written_columns
 from ftcli.data.tags import Scheme, types_of
 from ftcli.errors import DataError, Location, Problem
 from ftcli.runtime.encoding import Fields
-from ftcli.spec.card import CardTask, Columns, DataCard, Split, Tags
+from ftcli.spec.card import CardTask, Columns, DataCard, Reading, Split, Tags
+
+ANY_NUMBER = "set task.multi_label = true if rows have any number of labels, also none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,16 @@ class Rules:
         return cls(card.task, label_names(card), card.label_separator, card.tags, scheme)
 
     @classmethod
-    def of_known(cls, task: CardTask, labels: Iterable[str], *, scheme: str | None, columns: Columns) -> Rules:
-        """The rules of rows for labels that are known, in their own scheme where they are tags."""
-        if scheme is None:
-            return cls(task, LabelNames(tuple(labels), {}))
-        known = cast("Scheme", scheme)
-        names = LabelNames(types_of(labels), {}, "entity type")
-        return cls(task, names, tags=Tags(to=known), scheme=known, written=columns)
+    def of_known(cls, task: CardTask, labels: Iterable[str], *, reading: Reading, written: Columns) -> Rules:
+        """The rules of rows that are read as others were, for labels that are known; then their columns are `written`.
+
+        Tags are read in the scheme `reading.tags.scheme`.
+        """
+        is_tagged = task == "tagging"
+        known = types_of(labels) if is_tagged else tuple(labels)
+        names = LabelNames(known, reading.label_map, "entity type" if is_tagged else "label")
+        scheme: Scheme = "bio" if reading.tags.scheme == "auto" else reading.tags.scheme
+        return cls(task, names, reading.label_separator, reading.tags, scheme, written)
 
 
 @dataclass(slots=True)
@@ -85,7 +90,14 @@ class RowCheck:
                 result = self._custom(row)
             case _:
                 result = self._answered(row)
-        return BadRow(row.line, result, row.text) if isinstance(result, str) else result
+        return self._bad(row, result) if isinstance(result, str) else result
+
+    def _bad(self, row: Row, reason: str) -> BadRow:
+        """The bad row; of one without exactly one label, what would take it."""
+        value = row.fields.get(self.columns.label or "")
+        is_no_label = isinstance(value, list) or label_text(value) is None
+        remedy = ANY_NUMBER if self.rules.task == "classification" and is_no_label else None
+        return BadRow(row.line, reason, row.text, remedy)
 
     def _tagged(self, row: Row) -> CheckedRow | BadRow:
         rules = self.rules

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Location
 from ftcli.spec.base import Section
-from ftcli.spec.card import Columns, DataCard, Split
+from ftcli.spec.card import Columns, DataCard, Reading, Split
 from ftcli.spec.wording import counted
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 DATASET_FILE = "dataset.json"
 
 
@@ -66,6 +66,7 @@ class DatasetFile(Section):
     `rows_sha256` changes if and only if the rows, the columns or the labels do: what is computed from rows alone
     is stored under it. `card_sha256` is that of the card it was asked for with (see `hash_card`). Of tagged words,
     `labels` are the tags, in the scheme `tag_scheme`; the files wrote them in `source_scheme`.
+    `reading` says how the files were read.
     """
 
     format_version: int = FORMAT_VERSION
@@ -73,6 +74,7 @@ class DatasetFile(Section):
     title: str
     task: str
     columns: Columns
+    reading: Reading
     labels: tuple[str, ...]
     tag_scheme: Scheme | None = None
     source_scheme: Scheme | None = None

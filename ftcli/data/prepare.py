@@ -21,7 +21,7 @@ from ftcli.data.doctor.register import SourceLines
 from ftcli.data.files import DataFile, find_files
 from ftcli.data.findings import Finding
 from ftcli.data.profile import Profiler
-from ftcli.data.readers import TABLES, BadRow, Row, file_kind, read_rows
+from ftcli.data.readers import TABLES, BadRow, Row, ending_of, file_kind, read_rows
 from ftcli.data.report import write_report
 from ftcli.data.tagging import find_scheme
 from ftcli.data.tags import tag_list
@@ -30,7 +30,7 @@ from ftcli.data.writing import SplitWriter, check_replaceable, new_folder, split
 from ftcli.errors import DataError, Location, RecipeError
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
-from ftcli.spec.card import SPLITS, Columns, DataCard, Split
+from ftcli.spec.card import SPLITS, Columns, DataCard, Reading, Split
 
 ROWS_PER_ACTIVITY = 2000
 
@@ -90,7 +90,9 @@ def prepare(
         RecipeError: The card doesn't say which column is the label.
     """
     if card.columns.label is None and card.task != "custom":
-        raise RecipeError(f"the data set `{card.name}` needs columns.label", key=("data", "columns", "label"))
+        what = f"the data set `{card.name}` needs columns.label"
+        hint = 'name the column that holds the label: columns = { text = "...", label = "..." }'
+        raise RecipeError(what, hint=hint, key=("data", "columns", "label"))
     try:
         check_replaceable(folder.resolve())
         files, origins = yield from find_files(card, card_folder=card_folder, source=source, downloads=downloads)
@@ -99,7 +101,7 @@ def prepare(
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
             work.rules.names.check_replaced()
-            facts = yield from _write_facts(work, origins=origins)
+            facts = yield from _write_facts(work, files=[f.name for f in files.values()], origins=origins)
     except OSError as error:
         raise DataError(f"{error.strerror or error}: {error.filename or folder}") from None
     return Prepared(folder, facts)
@@ -194,7 +196,7 @@ def _check_variety(work: _Work, *, file: DataFile) -> None:
         raise DataError(what, where=Location(file.name), hint="is it the right column? columns.label names it")
 
 
-def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> Working[DatasetFile]:
+def _write_facts(work: _Work, *, files: Iterable[str], origins: tuple[Origin, ...]) -> Working[DatasetFile]:
     card, rules = work.card, work.rules
     names = rules.names.known or ()
     is_tagged = card.task == "tagging"
@@ -214,6 +216,7 @@ def _write_facts(work: _Work, *, origins: tuple[Origin, ...]) -> Working[Dataset
         title=card.title,
         task=card.task,
         columns=columns,
+        reading=Reading.of(card, endings=map(ending_of, files), scheme=rules.scheme),
         labels=labels,
         tag_scheme=scheme,
         source_scheme=rules.scheme if is_tagged else None,

@@ -19,13 +19,12 @@ from ftcli.data.conll import WORDS, read_sentences
 from ftcli.data.custom import read_with
 from ftcli.data.parquet import read_parquet
 from ftcli.data.rows import BadRow, Row, not_decodable, shown
-from ftcli.data.tables import Lines, plain_records, quoted_records
+from ftcli.data.tables import Lines, read_table
 from ftcli.errors import DataError, Location
 from ftcli.spec.card import Columns, Format
-from ftcli.spec.wording import counted
 
 BOM = b"\xef\xbb\xbf"
-Kind = Literal["jsonl", "json", "csv", "tsv", "conll", "parquet", "custom"]
+Kind = Literal["jsonl", "json", "csv", "tsv", "conll", "text", "parquet", "custom"]
 KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -43,6 +42,8 @@ KINDS: dict[str, Kind] = {
 }
 TABLES: tuple[Kind, ...] = ("csv", "tsv")
 """Kinds whose columns are named above the first row."""
+TEXT_COLUMN = "text"
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 
 def read_rows(
@@ -60,11 +61,18 @@ def read_rows(
         DataError: The file as a whole isn't of this format (an unknown ending or encoding, a JSON array of JSON lines,
             a header that names a column twice).
     """
-    kind = file_kind(format, name=name)
-    if kind == "custom":
-        return read_with(format, cast("BinaryIO", lines), name=name)
-    if kind == "parquet":
-        return read_parquet(lines, name=name)
+    match file_kind(format, name=name):
+        case "custom":
+            return read_with(format, cast("BinaryIO", lines), name=name)
+        case "parquet":
+            return read_parquet(lines, name=name)
+        case kind:
+            return _read_lines(lines, format, kind, name=name, columns=columns or Columns(text=WORDS))
+
+
+def _read_lines(
+    lines: Iterable[bytes] | BinaryIO, format: Format, kind: Kind, *, name: str, columns: Columns
+) -> Iterator[Row | BadRow]:
     encoding = _encoding(format.encoding, name=name)
     raw = _without_bom(lines, name=name, encoding=encoding)
     match kind:
@@ -73,10 +81,11 @@ def read_rows(
         case "json":
             return _read_json(raw, encoding, name=name, is_array=format.kind == "json")
         case "conll":
-            columns = columns or Columns(text=WORDS)
             return read_sentences(raw, format, encoding=encoding, columns=columns, name=name)
-        case "csv" | "tsv":
-            return _read_table(Lines(raw, encoding), format, kind=kind, name=name)
+        case "text":
+            return _read_texts(raw, encoding)
+        case _:
+            return read_table(Lines(raw, encoding), format, is_csv=kind == "csv", name=name)
 
 
 def file_kind(format: Format, *, name: str) -> Kind:
@@ -87,12 +96,20 @@ def file_kind(format: Format, *, name: str) -> Kind:
     """
     if format.kind != "auto":
         return format.kind
-    suffix = PurePosixPath(name.lower().removesuffix(".gz")).suffix
+    suffix = ending_of(name)
+    if suffix in SPREADSHEETS:
+        hint = "save the sheet as CSV (UTF-8), and name that file"
+        raise DataError(f"`{name}` is a spreadsheet, which can't be read", where=Location(name), hint=hint)
     if suffix not in KINDS:
         known = ", ".join(KINDS)
         hint = f"endings that are known: {known}; for any other, set `kind` under [format]"
         raise DataError(f"can't tell the format of `{name}` from its ending", where=Location(name), hint=hint)
     return KINDS[suffix]
+
+
+def ending_of(name: str) -> str:
+    """Return what a file's name ends in, but for compression: `.csv` of `a.CSV.gz`."""
+    return PurePosixPath(name.lower().removesuffix(".gz")).suffix
 
 
 def label_text(value: object) -> str | None:
@@ -185,32 +202,12 @@ def _json_reason(error: json.JSONDecodeError, line: bytes) -> str:
     return f"not JSON: {error.msg} (column {error.colno})"
 
 
-def _read_table(lines: Lines, format: Format, *, kind: str, name: str) -> Iterator[Row | BadRow]:
-    delimiter = format.delimiter or ("," if kind == "csv" else "\t")
-    standard = format.quotes == "standard" or (format.quotes == "auto" and kind == "csv")
-    records = quoted_records(lines, delimiter) if standard else plain_records(lines, delimiter)
-    header: list[str] | None = None
-    for number, cells in records:
-        if header is None and not format.header and not isinstance(cells, str):
-            header = [str(column) for column in range(len(cells))]
-        reason = cells if isinstance(cells, str) else _row_reason(lines, cells, header)
-        if reason is not None:
-            if header is None and format.header:
-                where = Location(name, number, text=shown(lines.first or b""))
-                raise DataError(f"the header of `{name}` can't be read: {reason}", where=where)
-            yield BadRow(number, reason, shown(lines.first or b""))
-        elif header is None:
-            header = list(cells)
-        else:
-            yield Row(number, dict(zip(header, cells, strict=True)))
-
-
-def _row_reason(lines: Lines, cells: list[str], header: list[str] | None) -> str | None:
-    if lines.undecodable:
-        return f"not valid {lines.encoding.upper()} (line {lines.undecodable})"
-    if header is None:
-        twice = sorted({cell for cell in cells if cells.count(cell) > 1})
-        return f"two columns are called `{twice[0]}`" if twice else None
-    if len(cells) != len(header):
-        return f"{counted(len(cells), 'field')} where the header has {len(header)}"
-    return None
+def _read_texts(raw: Iterator[bytes], encoding: str) -> Iterator[Row | BadRow]:
+    for number, line in enumerate(raw, start=1):
+        try:
+            text = line.decode(encoding).rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            yield BadRow(number, not_decodable(error), shown(line))
+            continue
+        if text.strip():
+            yield Row(number, {TEXT_COLUMN: text})

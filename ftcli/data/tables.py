@@ -1,6 +1,7 @@
-"""Lines of a table into records of cells: quotes that enclose and span lines, or quotes that are ordinary characters.
+"""Lines of a table into records of cells, and those into rows.
 
-A record is the number of the line it begins on and its cells, or the reason why it has none.
+Quotes enclose and span lines, or are ordinary characters. A record is
+the number of the line it begins on and its cells, or the reason why it has none.
 """
 
 from __future__ import annotations
@@ -8,6 +9,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from ftcli.data.rows import BadRow, Row, shown
+from ftcli.errors import DataError, Location
+from ftcli.spec.card import Format
+from ftcli.spec.wording import counted
+
+_OTHER_DELIMITERS = ";\t|"
 
 Record = tuple[int, list[str] | str]
 
@@ -73,3 +81,51 @@ def _quote_reason(error: csv.Error, *, begin: int, end: int) -> str:
     if end > begin:
         return f"a quote that opens in this row was still open at line {end}; nothing between them was read"
     return f"not readable as a quoted row: {error}"
+
+
+def read_table(lines: Lines, format: Format, *, is_csv: bool, name: str) -> Iterator[Row | BadRow]:
+    """Read the rows of a table, whose columns its header names; parted by commas, or else by tabs, unless it is said.
+
+    Raises:
+        DataError: the header can't be read, or names a column twice.
+    """
+    delimiter = format.delimiter or ("," if is_csv else "\t")
+    standard = format.quotes == "standard" or (format.quotes == "auto" and is_csv)
+    records = quoted_records(lines, delimiter) if standard else plain_records(lines, delimiter)
+    header: list[str] | None = None
+    for number, cells in records:
+        if header is None and not format.header and not isinstance(cells, str):
+            header = [str(column) for column in range(len(cells))]
+        reason = cells if isinstance(cells, str) else _row_reason(lines, cells, header)
+        if reason is not None:
+            if header is None and format.header:
+                where = Location(name, number, text=shown(lines.first or b""))
+                raise DataError(f"the header of `{name}` can't be read: {reason}", where=where)
+            yield BadRow(number, reason, shown(lines.first or b""))
+        elif header is None:
+            header = list(cells)
+            if format.delimiter is None and is_csv:
+                _check_delimiter(header, where=Location(name, number, text=shown(lines.first or b"")))
+        else:
+            yield Row(number, dict(zip(header, cells, strict=True)))
+
+
+def _check_delimiter(header: list[str], *, where: Location) -> None:
+    """Refuse a header that is one column only because another character parts its columns."""
+    found = next((character for character in _OTHER_DELIMITERS if character in header[0]), None)
+    if len(header) == 1 and found is not None:
+        written = "\\t" if found == "\t" else found
+        what = f"the header has no comma, and seems to be parted by `{written}`"
+        hint = f'say so: format = {{ delimiter = "{written}" }} under [data], or --delimiter of `eval` and `predict`'
+        raise DataError(what, where=where, hint=hint)
+
+
+def _row_reason(lines: Lines, cells: list[str], header: list[str] | None) -> str | None:
+    if lines.undecodable:
+        return f"not valid {lines.encoding.upper()} (line {lines.undecodable})"
+    if header is None:
+        twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+        return f"two columns are called `{twice[0]}`" if twice else None
+    if len(cells) != len(header):
+        return f"{counted(len(cells), 'field')} where the header has {len(header)}"
+    return None

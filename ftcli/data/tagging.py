@@ -11,13 +11,15 @@ from ftcli.data.conll import TAGS, WORDS
 from ftcli.data.labels import LabelNames, kind_of
 from ftcli.data.rows import BadRow, Row, shown
 from ftcli.data.spans import Offsets, entities_in, words_of
-from ftcli.data.tags import Entity, Scheme, detect_scheme, entities_of, problems_of, repair, tags_of
+from ftcli.data.tags import PREFIXES, Entity, Scheme, detect_scheme, entities_of, problems_of, repair, tags_of
 from ftcli.spec.card import Columns, Tags
 from ftcli.spec.wording import counted
 
 TEXT, OFFSETS = "text", "offsets"
 ROWS_LOOKED_AT = 5000
+ILL_FORMED = "an invalid sequence of "
 REPAIRS = 'have such repaired (tags.invalid = "repair")'
+IN_ANOTHER = 'these are well-formed `{0}` tags: have all files in one scheme, and name it (tags.scheme = "{0}")'
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,31 +104,38 @@ def read_tagged(row: Row, *, columns: Columns, tags: Tags, scheme: Scheme, names
     value = row.fields.get(columns.label or TAGS)
     if value is None:
         return Tagged(sentence, None, ())
-    mended: Mended | None = None
-    if sentence.text is not None:
-        entities = entities_in(value, sentence.text, sentence.offsets or [])
-    else:
-        given = _tags_in(value, sentence, columns.label or TAGS)
-        problems = [] if isinstance(given, str) else problems_of(given, scheme)
-        if isinstance(given, str):
-            return _bad(row, given)
-        if problems and tags.invalid == "refuse":
-            return _ill_formed(row, sentence, given, *problems[0], scheme=scheme)
-        if problems:
-            position, reason = problems[0]
-            mended = Mended(_line(row, position), f"token {position}: {reason}")
-            given = repair(given, scheme)
-        entities = entities_of(given, scheme)
+    if sentence.text is None:
+        return _read_tags(row, value, sentence, columns=columns, tags=tags, scheme=scheme, names=names)
+    entities = entities_in(value, sentence.text, sentence.offsets or [])
     if isinstance(entities, str):
         return _bad(row, f"column `{columns.label}`: {entities}")
-    return _named(row, Tagged(sentence, None, (), mended), entities, tags=tags, names=names)
+    return _named(row, Tagged(sentence, None, ()), entities, columns=columns, tags=tags, names=names)
 
 
-def _named(row: Row, tagged: Tagged, entities: Sequence[Entity], *, tags: Tags, names: LabelNames) -> Tagged | BadRow:
+def _read_tags(
+    row: Row, value: object, sentence: Sentence, *, columns: Columns, tags: Tags, scheme: Scheme, names: LabelNames
+) -> Tagged | BadRow:
+    given = _tags_in(value, sentence, columns.label or TAGS)
+    if isinstance(given, str):
+        return _bad(row, given)
+    mended: Mended | None = None
+    if problems := problems_of(given, scheme):
+        position, reason = problems[0]
+        if tags.invalid == "refuse":
+            return _ill_formed(row, given, position, reason, columns=columns, scheme=scheme)
+        mended = Mended(_line(row, position), f"token {position}: {reason}")
+        given = repair(given, scheme)
+    entities = entities_of(given, scheme)
+    return _named(row, Tagged(sentence, None, (), mended), entities, columns=columns, tags=tags, names=names)
+
+
+def _named(
+    row: Row, tagged: Tagged, entities: Sequence[Entity], *, columns: Columns, tags: Tags, names: LabelNames
+) -> Tagged | BadRow:
     renamed = [replace(entity, type=names.name(entity.type)) for entity in entities]
-    reason = names.refusal(tuple(entity.type for entity in renamed))
-    if reason is not None:
-        return _bad(row, reason)
+    for entity in renamed:
+        if reason := names.refusal((entity.type,)):
+            return _bad_word(row, entity.start, reason, columns=columns)
     written = tags_of(renamed, len(tagged.sentence.words), tags.to)
     return replace(tagged, tags=written, types=tuple(entity.type for entity in renamed))
 
@@ -144,11 +153,21 @@ def _tags_in(value: object, sentence: Sentence, column: str) -> list[str] | str:
 
 
 def _ill_formed(
-    row: Row, sentence: Sentence, tags: Sequence[str], position: int, reason: str, *, scheme: Scheme
+    row: Row, tags: Sequence[str], position: int, reason: str, *, columns: Columns, scheme: Scheme
 ) -> BadRow:
     place = "" if row.lines else f" (token {position})"
-    text = f"{sentence.words[position]} {tags[position]}" if row.lines else row.text
-    return BadRow(_line(row, position), f"an invalid sequence of {scheme} tags: {reason}{place}", shown(text), REPAIRS)
+    other = next((other for other in PREFIXES if not problems_of(tags, other)), None)
+    remedy = REPAIRS if other is None else f"{IN_ANOTHER.format(other)}, {REPAIRS}"
+    what = f"{ILL_FORMED}{scheme} tags: {reason}{place}"
+    return _bad_word(row, position, what, columns=columns, remedy=remedy)
+
+
+def _bad_word(row: Row, position: int, reason: str, *, columns: Columns, remedy: str | None = None) -> BadRow:
+    """The bad row of one word, which has a line of its own in a file of words."""
+    if not row.lines:
+        return BadRow(row.line, reason, row.text, remedy)
+    cells = (cast("list[str]", row.fields[name])[position] for name in (columns.text, columns.label or TAGS))
+    return BadRow(row.lines[position], reason, shown(" ".join(cells)), remedy)
 
 
 def _line(row: Row, position: int) -> int:

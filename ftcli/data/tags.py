@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
 
-Scheme = Literal["bio", "iob1", "bioes", "bmes"]
+from ftcli.spec.card import TagScheme
+
+Scheme = TagScheme
 
 OUTSIDE = "O"
 PREFIXES: dict[Scheme, tuple[str, ...]] = {

@@ -1,27 +1,39 @@
-"""Rows that a command is given: those of a file, or of standard input."""
+"""Rows that a command is given, of a file or standard input: read as the files were that the model learned from."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ftcli.data.archives import open_file
-from ftcli.data.readers import BadRow, Row, file_kind, read_rows
+from ftcli.data.conll import field_columns
+from ftcli.data.readers import SPREADSHEETS, TABLES, TEXT_COLUMN, BadRow, Kind, Row, ending_of, file_kind, read_rows
+from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Problem
-from ftcli.spec.card import Format
+from ftcli.runtime.encoding import Fields
+from ftcli.spec.card import Columns, Format, Reading
+from ftcli.train.snapshot import ModelCard
 
 STANDARD = "-"
 """What stands for standard input and output."""
+SAY_SCHEME = "say in which scheme the input's tags are: --scheme bio, iob1, bioes or bmes"
 
 
 @dataclass(frozen=True, slots=True)
 class RowFile:
-    """A file's path or "-", and how it is cut into rows; standard input is JSON lines unless the format says more."""
+    """What the user says of an input: a path or "-", and what differs from the files of training.
+
+    `scheme` is that of its tags, `text` and `pair` are its names for the text columns.
+    """
 
     path: str
     format: Format
+    scheme: Scheme | None = None
+    text: str | None = None
+    pair: str | None = None
 
     @property
     def name(self) -> str:
@@ -29,27 +41,115 @@ class RowFile:
         return "standard input" if self.path == STANDARD else self.path
 
     @property
-    def _kind_name(self) -> str:
+    def kind_name(self) -> str:
+        """The name whose ending tells the format; standard input is JSON lines unless the format says more."""
         return "stdin.jsonl" if self.path == STANDARD else self.path
 
     def check(self) -> None:
-        """Make sure that rows can be read at all.
+        """Make sure that it is there.
 
         Raises:
-            DataError: there is no such file, or nothing tells its format.
+            DataError: there is no such file.
         """
         if self.path != STANDARD and not Path(self.path).is_file():
             raise DataError(f"no such file: {self.path}", hint="`--input -` reads standard input")
-        try:
-            file_kind(self.format, name=self._kind_name)
-        except DataError as error:
-            hint = "say what it is: --format jsonl, json, csv, tsv, conll or parquet"
-            raise DataError([Problem(problem.what, problem.where, hint) for problem in error.problems]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the columns of a row are called, and in which scheme its tags are."""
+
+    columns: Columns
+    scheme: Scheme | None
+
+    def fits(self, fields: Fields, *, with_label: bool) -> bool:
+        """Whether a row has these columns."""
+        label = self.columns.label if with_label else None
+        return all(name in fields for name in (*self.columns.texts, *([label] if label else [])))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An input whose format is known, and the forms that its rows may have: the training files', then the prepared."""
+
+    file: RowFile
+    format: Format
+    word_columns: Columns
+    forms: tuple[Form, ...]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its first line is taken for the names of columns."""
+        return file_kind(self.format, name=self.file.kind_name) in TABLES
+
+    def form_of(self, fields: Fields) -> Form:
+        """The form of a row; the first where none fits."""
+        fitting = (form for labelled in (True, False) for form in self.forms if form.fits(fields, with_label=labelled))
+        return next(fitting, self.forms[0])
 
     def rows(self) -> Generator[Row | BadRow]:
         """Stream the rows."""
-        if self.path == STANDARD:
-            yield from read_rows(sys.stdin.buffer, self.format, name=self._kind_name)
+        if self.file.path == STANDARD:
+            yield from self._read(sys.stdin.buffer)
             return
-        with open_file(Path(self.path)) as stream:
-            yield from read_rows(stream, self.format, name=self._kind_name)
+        with open_file(Path(self.file.path)) as stream:
+            yield from self._read(stream)
+
+    def _read(self, stream: BinaryIO) -> Iterator[Row | BadRow]:
+        return read_rows(stream, self.format, name=self.file.kind_name, columns=self.word_columns)
+
+
+def open_rows(file: RowFile, card: ModelCard) -> Opened:
+    """Find out how an input is read.
+
+    Raises:
+        DataError: nothing tells its format.
+    """
+    kinds = _kinds_of(card.source)
+    format = _format_of(file, card.source, kinds)
+    kind = _kind_of(file, format)
+    is_alike = kind in kinds
+    named = field_columns(card.source.columns) if "conll" in kinds else card.source.columns
+    forms = [
+        Form(named, card.source_scheme if is_alike else card.scheme),
+        Form(card.columns, card.scheme),
+    ]
+    if kind == "conll" and not is_alike:
+        del forms[0]
+    if kind == "text":
+        forms = [Form(card.columns.model_copy(update={"text": TEXT_COLUMN}), card.scheme)]
+    return Opened(
+        file,
+        format,
+        word_columns=card.source.columns if is_alike else card.columns,
+        forms=tuple(dict.fromkeys(_as_told(form, file) for form in forms)),
+    )
+
+
+def _kinds_of(source: Reading) -> set[Kind]:
+    return {file_kind(source.format, name=f"x{ending}") for ending in source.endings}
+
+
+def _format_of(file: RowFile, source: Reading, kinds: set[Kind]) -> Format:
+    """The format of training where the input is of its kind, else what was said."""
+    told = file.format
+    is_alike = ending_of(file.kind_name) in source.endings if told.kind == "auto" else told.kind in kinds
+    if not is_alike or "custom" in kinds:
+        return told
+    kind = source.format.kind if told.kind == "auto" else told.kind
+    return source.format.model_copy(update={"kind": kind, "delimiter": told.delimiter or source.format.delimiter})
+
+
+def _kind_of(file: RowFile, format: Format) -> Kind:
+    try:
+        return file_kind(format, name=file.kind_name)
+    except DataError as error:
+        if ending_of(file.kind_name) in SPREADSHEETS:
+            raise
+        hint = "say what it is: --format jsonl, json, csv, tsv, conll, text or parquet"
+        raise DataError([Problem(problem.what, problem.where, hint) for problem in error.problems]) from None
+
+
+def _as_told(form: Form, file: RowFile) -> Form:
+    told = {name: value for name, value in (("text", file.text), ("pair", file.pair)) if value is not None}
+    return Form(form.columns.model_copy(update=told), file.scheme or form.scheme)

@@ -6,35 +6,31 @@ with the input.
 
 from __future__ import annotations
 
-import gzip
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePath
-from typing import IO, cast
+from pathlib import Path
 
 from ftcli.data.checks import row_inputs
+from ftcli.data.labels import LabelNames
 from ftcli.data.readers import BadRow, Row
+from ftcli.data.tagging import read_tagged
+from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Location, Problem, UsageError
-from ftcli.flows.inputs import STANDARD, RowFile
+from ftcli.flows.inputs import SAY_SCHEME, Form, Opened, RowFile, open_rows
+from ftcli.flows.outputs import STANDARD, check_output, format_of, open_output
 from ftcli.flows.predictions import ERRORS, OutputFormat, RowWriter, answered, kept
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.runtime.activity import Activity, Working, finish
 from ftcli.runtime.encoding import Fields
-from ftcli.spec.card import Columns
+from ftcli.spec.card import Tags
 from ftcli.spec.choices import card_task
 from ftcli.train.snapshot import ModelCard
 
 WINDOW_ROWS = 1024
-FORMATS: dict[str, OutputFormat] = {
-    ".jsonl": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    **dict.fromkeys((".conll", ".bio", ".bioes", ".txt"), "conll"),
-}
 GOES_ON = "`--keep-going` gives such rows an `error` field and goes on"
+PLAIN_TEXT = "`--format text` reads plain lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +43,13 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Input(RowFile):
-    """Where rows come from, and what happens with a bad one.
+    """Where rows come from, and what happens with a bad one."""
 
-    `text` and `pair` are the input's names for the model's text columns, where they differ.
-    """
-
-    text: str | None = None
-    pair: str | None = None
     keep_going: bool = False
 
     def reserved(self, results: tuple[str, ...]) -> tuple[str, ...]:
         """The names of what is said of a row, which its own fields can't have."""
         return (*results, *ERRORS) if self.keep_going else results
-
-    def names(self, columns: Columns) -> tuple[str, ...]:
-        """The text columns under the input's names."""
-        text = self.text or columns.text
-        return (text,) if columns.pair is None else (text, self.pair or columns.pair)
 
 
 def predict(
@@ -82,7 +68,7 @@ def predict(
         checkpoint: A checkpoint or an exported folder.
         source: The input.
         output: A file's path, which appears once it is whole (ending in .gz: compressed), or "-" for standard output.
-        output_format: JSON lines or CSV; by the output's ending where it is not given.
+        output_format: JSON lines, CSV or columns of words; by the output's ending where it is not given.
         device: "auto", "cpu" or "cuda".
         batch_size: Rows that are scored at once.
         code: Where code of the user's own is, if not where it was.
@@ -92,20 +78,17 @@ def predict(
         DataError: a row can't be used, with file and line.
         UsageError: the output can't be written, or its ending doesn't say in which format.
     """
-    _check_output(output)
-    chosen = output_format or _format_of(output)
+    check_output(output)
+    chosen = output_format or format_of(output)
     source.check()
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
-    if chosen == "conll" and predictor.task.outputs.per != "token":
-        what = f"columns of words and tags are for taggers, and {checkpoint} is none"
-        raise UsageError(what, hint="--output-format jsonl or csv")
-    if chosen == "conll" and source.keep_going:
-        raise UsageError("columns have no place for a row's error", hint="--output-format jsonl, or no --keep-going")
+    if chosen == "conll":
+        _check_columns(predictor, source, checkpoint)
     num_rows = num_errors = 0
     with ExitStack() as stack:
         rows = stack.enter_context(closing(_read(source, predictor.card, in_columns=chosen == "conll")))
         reserved = source.reserved(predictor.task.results)
-        writer = RowWriter(_open_output(output, stack), chosen, last=reserved)
+        writer = RowWriter(open_output(output, stack), chosen, last=reserved)
         while window := list(islice(rows, WINDOW_ROWS)):
             writer.write(list(_predict_window(window, predictor, reserved)))
             num_errors += sum(row.failure is not None for row in window)
@@ -115,46 +98,12 @@ def predict(
     return Prediction(num_rows - num_errors, num_errors)
 
 
-def _check_output(output: str) -> None:
-    path = Path(output)
-    if output != STANDARD and not path.parent.is_dir():
-        raise UsageError(f"the output's folder does not exist: {path.parent}")
-    if output != STANDARD and path.is_dir():
-        raise UsageError(f"the output {path} is a folder", hint="name a file in it")
-
-
-def _format_of(output: str) -> OutputFormat:
-    if output == STANDARD:
-        return "jsonl"
-    ending = PurePath(output.lower().removesuffix(".gz")).suffix
-    if ending not in FORMATS:
-        hint = f"endings that are known: {', '.join(FORMATS)}, each also with .gz; or say --output-format"
-        raise UsageError(f"can't tell the format of the output `{output}` from its ending", hint=hint)
-    return FORMATS[ending]
-
-
-def _open_output(output: str, stack: ExitStack) -> IO[bytes]:
-    """Standard output, or a file that takes its name only when all went well."""
-    if output == STANDARD:
-        stack.callback(sys.stdout.buffer.flush)
-        return sys.stdout.buffer
-    path = Path(output)
-    partial = path.with_name(f".{path.name}.partial")
-    file = stack.enter_context(partial.open("wb"))
-    # Neither a name nor a time goes into the compressed file, so that equal rows make equal files.
-    packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if path.suffix.lower() == ".gz" else None
-
-    def settle(error: type[BaseException] | None, *_: object) -> None:
-        if packed is not None:
-            packed.close()
-        file.close()
-        if error is None:
-            partial.replace(path)
-        else:
-            partial.unlink()
-
-    stack.push(settle)
-    return file if packed is None else cast("IO[bytes]", packed)
+def _check_columns(predictor: Predictor, source: Input, checkpoint: Path) -> None:
+    if predictor.task.outputs.per != "token":
+        what = f"columns of words and tags are for taggers, and {checkpoint} is none"
+        raise UsageError(what, hint="--output-format jsonl or csv")
+    if source.keep_going:
+        raise UsageError("columns have no place for a row's error", hint="--output-format jsonl, or no --keep-going")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +116,12 @@ class _Given:
 
 
 def _read(source: Input, card: ModelCard, *, in_columns: bool) -> Generator[_Given]:
-    names = source.names(card.columns)
-    for row in source.rows():
-        inputs = _inputs(row, source, names, card)
+    opened = open_rows(source, card)
+    for row in opened.rows():
+        inputs = _inputs(row, opened, card)
         if not isinstance(inputs, Problem):
-            yield _Given(_fields(row) | (_words(row, inputs, card.columns) if in_columns else {}), inputs)
+            words = _in_columns(row, inputs, opened, card) if in_columns and isinstance(row, Row) else {}
+            yield _Given(_fields(row) | words, inputs)
         elif source.keep_going:
             place = {"line": row.line} if isinstance(row, BadRow) else {}
             yield _Given(_fields(row), {}, {**place, "error": inputs.what})
@@ -179,26 +129,45 @@ def _read(source: Input, card: ModelCard, *, in_columns: bool) -> Generator[_Giv
             raise DataError([inputs])
 
 
-def _words(row: Row | BadRow, inputs: Fields, columns: Columns) -> Fields:
+def _in_columns(row: Row, inputs: Fields, opened: Opened, card: ModelCard) -> Fields:
     """What columns are written from besides the prediction: words, and true tags where the row has them."""
-    gold = _fields(row).get(columns.label or "")
-    tags: Fields = {"gold": gold} if isinstance(gold, list) and columns.label != "tags" else {}
-    return {"tokens": inputs[columns.text], **tags}
+    words: Fields = {"tokens": inputs[card.columns.text]}
+    form = opened.form_of(row.fields)
+    if form.columns.label is None or card.scheme is None:
+        return words
+    return words | {"gold": _gold(row, form, opened, written=card.scheme, card=card)}
+
+
+def _gold(row: Row, form: Form, opened: Opened, *, written: Scheme, card: ModelCard) -> list[str] | None:
+    """A row's true tags in the scheme that is predicted; they may be of types that the model does not know.
+
+    Raises:
+        DataError: they are not well-formed.
+    """
+    reading = card.source
+    tags = Tags(to=written, invalid=reading.tags.invalid)
+    names = LabelNames(None, reading.label_map, "entity type")
+    found = read_tagged(row, columns=form.columns, tags=tags, scheme=form.scheme or written, names=names)
+    if isinstance(found, BadRow):
+        hint = f"{SAY_SCHEME}, or leave them out: --output-format jsonl"
+        raise DataError(found.reason, where=Location(opened.file.name, found.line, text=found.text), hint=hint)
+    return found.tags
 
 
 def _fields(row: Row | BadRow) -> Fields:
     return row.fields if isinstance(row, Row) else {}
 
 
-def _inputs(row: Row | BadRow, source: Input, names: tuple[str, ...], card: ModelCard) -> Fields | Problem:
+def _inputs(row: Row | BadRow, opened: Opened, card: ModelCard) -> Fields | Problem:
     """What the model reads of a row, under its own names for it."""
     if isinstance(row, BadRow):
-        return Problem(row.reason, Location(source.name, row.line, text=row.text), GOES_ON)
-    where = Location(source.name, row.line)
+        return Problem(row.reason, Location(opened.file.name, row.line, text=row.text), GOES_ON)
+    names, where = opened.form_of(row.fields).columns.texts, Location(opened.file.name, row.line)
     for option, name in zip(("--text", "--pair"), names, strict=False):
         if name not in row.fields:
             what = f"there is no column `{name}`; this row has {', '.join(row.fields)}"
-            return Problem(what, where, f"`{option} COLUMN` says what it is called here; {GOES_ON}")
+            plain = f"{PLAIN_TEXT}; " if card.columns.pair is None and opened.is_table else ""
+            return Problem(what, where, f"`{option} COLUMN` says what it is called here; {plain}{GOES_ON}")
     found = row_inputs(row.fields, names, columns=card.columns, task=card_task(card.task))
     return Problem(found, where, GOES_ON) if isinstance(found, str) else found
 

@@ -14,9 +14,10 @@ import orjson
 from ftcli.errors import DataError
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns
-from ftcli.train.assemble import Parts, restored
+from ftcli.train.assemble import Parts
 from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, PredictionsWritten
+from ftcli.train.models import restored
 from ftcli.train.run import Run
 
 OutputFormat = Literal["jsonl", "csv", "conll"]
@@ -89,7 +90,7 @@ def _in_columns(row: Fields) -> bytes:
 
 def as_columns(row: Fields, columns: Columns) -> Fields:
     """A predicted sentence's words, true tags and tags, by the names that columns are written from."""
-    gold = row.get("gold", row.get(columns.label or "gold") if columns.label != "tags" else None)
+    gold = row.get("gold" if columns.label == "tags" else columns.label or "gold")
     return {"tokens": row[columns.text], "gold": gold, "tags": row["tags"]}
 
 
@@ -114,7 +115,7 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
     started, step = time.perf_counter(), run.progress.step
     split = run.splits["test"]
     best = run.run_dir.best.resolve()
-    model = restored(parts, best).to(run.world.device)
+    model = restored(best, parts.spec.model, run.task.outputs).to(run.world.device)
     scored = yield from score_split(
         model,
         split,

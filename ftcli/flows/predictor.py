@@ -12,7 +12,6 @@ from torch import nn
 from ftcli.data.targets import LabelFacts, targets_of
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import CheckpointError, DataError, RecipeError, UsageError
-from ftcli.modeling.backbone import restore_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.checkpoint import MANIFEST, verify
@@ -24,9 +23,9 @@ from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task
-from ftcli.train.code import head_builder
 from ftcli.train.encoding import row_encoder
 from ftcli.train.evaluate import Scores, score_split
+from ftcli.train.models import restored
 from ftcli.train.snapshot import ModelCard, read_card
 
 _ROWS_AT_ONCE = 1024
@@ -115,18 +114,13 @@ def open_predictor(
     encoder = row_encoder(tokenizer, task=card.task, columns=card.columns, max_length=card.max_length)
     return Predictor(
         card=card,
-        model=_model_of(folder, card, task).to(chosen),
+        model=restored(folder, card, task.outputs).to(chosen),
         tokenizer=tokenizer,
         encode=encoder.encode,
         task=task,
         world=World(device=chosen),
         batch_size=batch_size or card.batch_size,
     )
-
-
-def _model_of(folder: Path, card: ModelCard, task: Task) -> nn.Module:
-    build_head = head_builder(card.head_factory, card.head_options)
-    return restore_model(folder, head=card.head, outputs=task.outputs, build_head=build_head)
 
 
 def _find_code(card: ModelCard, folder: Path, code: Path | None) -> None:

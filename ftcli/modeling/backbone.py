@@ -41,6 +41,11 @@ class Loaded:
     model: nn.Module
     new: tuple[str, ...]
 
+    @property
+    def new_modules(self) -> list[str]:
+        """The modules that start from random weights."""
+        return sorted({name.rpartition(".")[0] for name in self.new})
+
 
 def load_model(section: ModelSection, *, outputs: Outputs, seed: int, build_head: BuildHead | None = None) -> Loaded:
     """Load an encoder and put the section's head on it.

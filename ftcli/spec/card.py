@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ from ftcli.spec.base import Section
 
 SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test"]
+TagScheme = Literal["bio", "iob1", "bioes", "bmes"]
 Generator = Literal["demo", "demo-topics", "demo-stars", "demo-orders"]
 
 
@@ -34,13 +36,14 @@ class Format(Section):
 
     `auto` goes by the file's ending (.jsonl: one object a line; .json: that, or one array of objects; .csv; .tsv and
     .txt: tab; .conll, .bio, .iob, .bioes and .bmes: a word a line in columns, an empty line between sentences;
-    .parquet). Quotes are doubled and enclosing in CSV (`standard`) and ordinary characters in TSV (`literal`) unless
-    `quotes` says otherwise. The columns of a table without a `header` are called "0", "1" and so on. Columns of words
-    are parted by spaces and tabs, or by `delimiter`; with `comments`, lines that begin with "# " are none. `custom` is
-    read by code of the user's own ("module:name"), see `ftcli.data.custom.Reader`.
+    .parquet). `text` is a text a line, which is the column "text". Quotes are doubled and enclosing in CSV (`standard`)
+    and ordinary characters in TSV (`literal`) unless `quotes` says otherwise. The columns of a table without a `header`
+    are called "0", "1" and so on. Columns of words are parted by spaces and tabs, or by `delimiter`; with `comments`,
+    lines that begin with "# " are none. `custom` is read by code of the user's own ("module:name"), see
+    `ftcli.data.custom.Reader`.
     """
 
-    kind: Literal["auto", "jsonl", "json", "csv", "tsv", "conll", "parquet", "custom"] = "auto"
+    kind: Literal["auto", "jsonl", "json", "csv", "tsv", "conll", "text", "parquet", "custom"] = "auto"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quotes: Literal["auto", "standard", "literal"] = "auto"
     encoding: str = "utf-8"
@@ -59,8 +62,8 @@ class Format(Section):
 class Tags(Section):
     """How a tagged file writes its tags, and what they become."""
 
-    scheme: Literal["auto", "bio", "iob1", "bioes", "bmes"] = "auto"
-    to: Literal["bio", "iob1", "bioes", "bmes"] = "bioes"
+    scheme: Literal["auto"] | TagScheme = "auto"
+    to: TagScheme = "bioes"
     invalid: Literal["refuse", "repair"] = "refuse"
 
 
@@ -138,3 +141,29 @@ class DataCard(Section):
             msg = "regression has numbers, so labels and label_map have no place"
             raise ValueError(msg)
         return self
+
+
+class Reading(Section):
+    """How the files of a data set were read, so that others like them can be read alike.
+
+    `columns` are named as in the files, whose names end in `endings`; `tags.scheme` is the one that was found in them.
+    """
+
+    columns: Columns
+    format: Format = Format()
+    endings: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    label_map: Annotated[dict[str, str], Field(default_factory=dict[str, str])]
+    label_separator: str = ","
+    tags: Tags = Tags()
+
+    @classmethod
+    def of(cls, card: DataCard, *, endings: Iterable[str], scheme: TagScheme) -> Reading:
+        """How the files of a card were read."""
+        return cls(
+            columns=card.columns,
+            format=card.format,
+            endings=tuple(sorted(set(endings))),
+            label_map=card.label_map,
+            label_separator=card.label_separator,
+            tags=card.tags.model_copy(update={"scheme": scheme}),
+        )

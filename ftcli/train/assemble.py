@@ -6,7 +6,7 @@ match nothing fails at once, not after minutes of tokenising.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,33 +16,30 @@ from torch import nn
 from ftcli.data.dataset import Prepared
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
-from ftcli.modeling.backbone import Loaded, load_model, restore_model
-from ftcli.modeling.cpu_dropout import use_cpu_dropout
+from ftcli.modeling.backbone import Loaded
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
-from ftcli.modeling.outputs import Outputs
-from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer, tokenizer_path
+from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
 from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import describe_code
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.rundir import RunDir
-from ftcli.runtime.seeding import seed_for
 from ftcli.runtime.world import World
 from ftcli.spec.choices import TaskChoice, card_task
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.factories import MODEL_FACTORIES, factories_in
 from ftcli.spec.metrics import best_metric
 from ftcli.spec.run import RunSpec
-from ftcli.spec.sections import EvaluateSection, ModelSection
+from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
-from ftcli.tasks.build import build_task as build_any_task
+from ftcli.tasks.build import build_task as any_task
 from ftcli.tasks.build import settled
-from ftcli.train.code import head_builder
 from ftcli.train.encoding import RowEncoder, row_encoder
 from ftcli.train.feed import Feed, choose_cut
 from ftcli.train.fitting import check_fit, limits_of
 from ftcli.train.meter import Meter
+from ftcli.train.models import bring_to, starting_model
 from ftcli.train.optim import NamedOptimizer, ParameterRule, build_optimizer, rules_for
 from ftcli.train.precision import Kind, Precision, choose_precision
 from ftcli.train.progress import Limits, Progress
@@ -81,12 +78,7 @@ class Parts:
 
 
 def load_parts(
-    spec: RunSpec,
-    *,
-    world: World,
-    prepared: Prepared,
-    start: Path | None = None,
-    build_task: BuildTask = build_any_task,
+    spec: RunSpec, *, world: World, prepared: Prepared, start: Path | None = None, build_task: BuildTask = any_task
 ) -> Parts:
     """Build all of a run but its batches.
 
@@ -101,22 +93,16 @@ def load_parts(
         RecipeError: the model can't be had, a pattern matches nothing, or numbers don't fit each other.
     """
     look_in(spec.run.code)
-    section = settled(spec.task, prepared.facts.splits["train"].label_counts)
-    evaluation = _evaluation(spec)
+    section, evaluation = settled(spec.task, prepared.facts.splits["train"].label_counts), _evaluation(spec)
     task = build_task(section, label_facts(prepared), evaluation)
-    loaded = _load_model(spec.model, task.outputs, spec.run.seed, start)
-    tokenizer = load_tokenizer(str(start) if start else tokenizer_path(spec.model))
+    loaded, tokenizer = starting_model(spec.model, task.outputs, seed=spec.run.seed, start=start)
     check_fit(spec, loaded.model, tokenizer, prepared)
-    if any(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES)):
-        try_task(loaded.model, task, label_facts(prepared), evaluation)
+    _try_own_code(spec, loaded, task, label_facts(prepared))
     limits = limits_of(spec, prepared.facts.splits["train"].rows, read_step(start) if start else 0)
     rules = rules_for(spec.optimizer, loaded.model)
-    names = [name for name, _ in loaded.model.named_parameters()]
-    freezing = plan_freezing(spec.freeze, names, total_steps=limits.total_steps, steps_per_epoch=limits.steps_per_epoch)
+    freezing = _freezing(spec, loaded.model, limits)
     precision, warning = choose_precision(spec.precision, world.device)
-    if world.device.type == "cpu":
-        use_cpu_dropout(loaded.model)
-    loaded.model.to(world.device)
+    bring_to(world, loaded.model)
     return Parts(
         spec=spec,
         world=world,
@@ -132,22 +118,23 @@ def load_parts(
         limits=limits,
         precision=precision,
         warnings=(*freezing.warnings, *([warning] if warning else [])),
-        notes=(*_new_weights(loaded), *_costs(spec, world)),
+        notes=tuple(_notes(loaded, spec, world)),
     )
 
 
-def _load_model(section: ModelSection, outputs: Outputs, seed: int, start: Path | None) -> Loaded:
-    build_head = head_builder(section.head_factory, section.head_options)
-    if start is not None:
-        return Loaded(restore_model(start, head=section.head, outputs=outputs, build_head=build_head), ())
-    return load_model(section, outputs=outputs, seed=seed_for(seed, "head"), build_head=build_head)
+def _own_code(spec: RunSpec) -> list[str]:
+    """The code of the user's own that the model needs."""
+    return list(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES))
 
 
-def restored(parts: Parts, checkpoint: Path) -> nn.Module:
-    """The model of another checkpoint of the same run."""
-    section = parts.spec.model
-    build_head = head_builder(section.head_factory, section.head_options)
-    return restore_model(checkpoint, head=section.head, outputs=parts.task.outputs, build_head=build_head)
+def _try_own_code(spec: RunSpec, loaded: Loaded, task: Task, facts: LabelFacts) -> None:
+    if _own_code(spec):
+        try_task(loaded.model, task, facts, _evaluation(spec))
+
+
+def _freezing(spec: RunSpec, model: nn.Module, limits: Limits) -> FreezePlan:
+    names = [name for name, _ in model.named_parameters()]
+    return plan_freezing(spec.freeze, names, total_steps=limits.total_steps, steps_per_epoch=limits.steps_per_epoch)
 
 
 def _evaluation(spec: RunSpec) -> EvaluateSection:
@@ -155,17 +142,13 @@ def _evaluation(spec: RunSpec) -> EvaluateSection:
     return spec.evaluate.model_copy(update={"best": best})
 
 
-def _costs(spec: RunSpec, world: World) -> list[str]:
-    if not spec.train.deterministic:
-        return []
-    cost = "some of them slower" if world.device.type == "cuda" else "which on a CPU costs nothing"
-    return [f"deterministic kernels only, {cost}"]
-
-
-def _new_weights(loaded: Loaded) -> list[str]:
-    """Which parts start from random weights, by module."""
-    parts = sorted({name.rpartition(".")[0] for name in loaded.new})
-    return [f"new weights: {', '.join(parts)}"] if parts else []
+def _notes(loaded: Loaded, spec: RunSpec, world: World) -> Iterator[str]:
+    """What starts from random weights, and what determinism costs."""
+    if loaded.new_modules:
+        yield f"new weights: {', '.join(loaded.new_modules)}"
+    if spec.train.deterministic:
+        cost = "some of them slower" if world.device.type == "cuda" else "which on a CPU costs nothing"
+        yield f"deterministic kernels only, {cost}"
 
 
 def encoder_of(parts: Parts) -> RowEncoder:
@@ -245,6 +228,7 @@ def model_card(parts: Parts) -> ModelCard:
         labels=list(facts.labels),
         scheme=label_facts(parts.prepared).scheme,
         columns=facts.columns,
+        reading=facts.reading,
         max_length=spec.data.max_length,
         head=spec.model.head,
         batch_size=spec.evaluate.batch_size,
@@ -256,5 +240,5 @@ def model_card(parts: Parts) -> ModelCard:
         head_options=spec.model.head_options,
         code_folder=spec.run.code,
         evaluate_factory=spec.evaluate.factory,
-        code=tuple(describe_code(factories_in(spec.model_dump(mode="json"), MODEL_FACTORIES))),
+        code=tuple(describe_code(_own_code(spec))),
     )

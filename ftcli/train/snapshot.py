@@ -27,7 +27,7 @@ from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.codefiles import CodeFile
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
-from ftcli.spec.card import Columns
+from ftcli.spec.card import Columns, Reading
 from ftcli.spec.choices import TaskChoice
 from ftcli.spec.sections import HeadName
 from ftcli.train.progress import Progress
@@ -39,12 +39,15 @@ OPTIMIZER = "state/optimizer.safetensors"
 PROGRESS = "state/progress.json"
 SCALER = "state/scaler.json"
 RECIPE = "recipe.toml"
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
+_READABLE = (2, _FORMAT_VERSION)
+"""Formats that can be read; one of format 2 does not say how its source files were read."""
 
 
 class ModelCard(Section):
     """ftcli.json: all that evaluating and predicting need besides the weights; `scheme` is that of tags.
 
+    `columns` are named as in the prepared data; `reading` says how the source files were read.
     `code` are the files of the user's own that it needs, which were in `code_folder`.
     """
 
@@ -53,6 +56,7 @@ class ModelCard(Section):
     labels: list[str]
     scheme: Scheme | None = None
     columns: Columns
+    reading: Reading | None = None
     max_length: int
     head: HeadName
     batch_size: int
@@ -66,6 +70,17 @@ class ModelCard(Section):
     code_folder: str = "auto"
     code: tuple[CodeFile, ...] = ()
     step: int = 0
+
+    @property
+    def source(self) -> Reading:
+        """How the source files were read; where that is not known, as prepared rows are."""
+        return self.reading or Reading(columns=self.columns, label_map={})
+
+    @property
+    def source_scheme(self) -> Scheme | None:
+        """The scheme of the source files' tags; None where rows have none."""
+        found = self.source.tags.scheme
+        return self.scheme if self.scheme is None or found == "auto" else found
 
 
 def take_snapshot(run: Run) -> Snapshot:
@@ -143,7 +158,7 @@ def read_card(folder: Path) -> ModelCard:
 
 def _check_version(card: object, folder: Path) -> None:
     found = cast("dict[str, object]", card).get("format_version", _FORMAT_VERSION) if isinstance(card, dict) else None
-    if found != _FORMAT_VERSION:
+    if found not in _READABLE:
         what = f"{folder} was written in format {found}; format {_FORMAT_VERSION} is needed"
         raise CheckpointError(what, hint="use the version of ftcli that trained it")
 
