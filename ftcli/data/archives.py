@@ -20,6 +20,8 @@ from ftcli.runtime.activity import Activity, Working
 
 CHUNK_BYTES = 1 << 20
 ZIP_ENDINGS = (".zip",)
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+"""Endings of files that hold sheets; most of them are zip archives inside, which is of no use here."""
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
 
@@ -114,6 +116,8 @@ def archive_kind(path: Path) -> Literal["zip", "tar"] | None:
         DataError: It is called an archive and isn't a whole one.
     """
     name = path.name.lower()
+    if name.endswith(SPREADSHEETS):
+        return None
     try:
         if zipfile.is_zipfile(path):
             return "zip"

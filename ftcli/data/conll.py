@@ -125,7 +125,7 @@ def _layout(first: list[bytes], format: Format, *, encoding: str, columns: Colum
             raise DataError(f"there is no column {column} in `{name}`", where=Location(name), hint=hint)
     fields = field_columns(columns)
     names = (fields.text, fields.label or TAGS)
-    return _Layout(width, word if width > 1 else 0, tag if width > 1 else None, names)
+    return _Layout(width, word if width > 1 else 0, tag if width > 1 and tag != word else None, names)
 
 
 def field_columns(columns: Columns) -> Columns:

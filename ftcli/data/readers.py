@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal, cast
 
 import orjson
 
+from ftcli.data.archives import SPREADSHEETS
 from ftcli.data.arrays import read_array
 from ftcli.data.conll import WORDS, read_sentences
 from ftcli.data.custom import read_with
@@ -43,7 +44,6 @@ KINDS: dict[str, Kind] = {
 TABLES: tuple[Kind, ...] = ("csv", "tsv")
 """Kinds whose columns are named above the first row."""
 TEXT_COLUMN = "text"
-SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 
 def read_rows(

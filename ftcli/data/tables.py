@@ -1,7 +1,7 @@
 """Lines of a table into records of cells, and those into rows.
 
-Quotes enclose and span lines, or are ordinary characters. A record is
-the number of the line it begins on and its cells, or the reason why it has none.
+Quotes enclose and span lines, or are ordinary characters. A record is the number of the line it begins on and its
+cells, or the reason why it has none.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ftcli.data.archives import open_file
+from ftcli.data.archives import SPREADSHEETS, open_file
 from ftcli.data.conll import field_columns
-from ftcli.data.readers import SPREADSHEETS, TABLES, TEXT_COLUMN, BadRow, Kind, Row, ending_of, file_kind, read_rows
+from ftcli.data.readers import TABLES, TEXT_COLUMN, BadRow, Kind, Row, ending_of, file_kind, read_rows
 from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Problem
 from ftcli.runtime.encoding import Fields

@@ -62,7 +62,7 @@ class Format(Section):
 class Tags(Section):
     """How a tagged file writes its tags, and what they become."""
 
-    scheme: Literal["auto"] | TagScheme = "auto"
+    scheme: Literal["auto", "bio", "iob1", "bioes", "bmes"] = "auto"
     to: TagScheme = "bioes"
     invalid: Literal["refuse", "repair"] = "refuse"
 

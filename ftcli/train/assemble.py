@@ -204,10 +204,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         world=world,
         run_dir=run_dir,
         meter=Meter(world, progress),
-        saver=Saver(
-            CheckpointStore(run_dir, keep=spec.checkpoint.keep),
-            Writer(parts.loaded.model, model_card(parts), dump_recipe(spec), parts.tokenizer),
-        ),
+        saver=_saver(parts, run_dir),
         interrupt=Interrupt(),
         freeze=spec.freeze,
         tokens=store.folder,
@@ -218,6 +215,11 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
     if run.progress.micro_tokens is not None:
         run.feed.shrink(run.progress.micro_tokens)
     return run
+
+
+def _saver(parts: Parts, run_dir: RunDir) -> Saver:
+    writer = Writer(parts.loaded.model, model_card(parts), dump_recipe(parts.spec), parts.tokenizer)
+    return Saver(CheckpointStore(run_dir, keep=parts.spec.checkpoint.keep), writer)
 
 
 def model_card(parts: Parts) -> ModelCard:

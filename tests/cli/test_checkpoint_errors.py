@@ -65,7 +65,7 @@ def test_a_checkpoint_of_another_version_is_refused(copied: Path, ftcli: Ftcli, 
     (folder / "ftcli.json").write_text(json.dumps({**card, "format_version": 1, "task": "classification"}))
     error = refused(ftcli(*command, "--ckpt", folder), 6)
     assert error == (
-        f"error[checkpoint]: {folder} was written in format 1; format 2 is needed\n"
+        f"error[checkpoint]: {folder} was written in format 1; format 3 is needed\n"
         "help: use the version of ftcli that trained it\n"
     )
 
@@ -95,3 +95,15 @@ def test_an_exported_folder_with_a_bad_file_says_which(
     path.unlink() if content is None else path.write_bytes(content)
     error = refused(ftcli("eval", "--ckpt", folder, "--input", "validation.jsonl"), 6)
     assert error.startswith(f"error[checkpoint]: {what.format(folder)}")
+
+
+@on_every_command
+def test_a_config_with_other_labels_than_the_card_is_refused(copied: Path, ftcli: Ftcli, command: list[str]) -> None:
+    folder = copied / "export" / "hf"
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"id2label": {"0": "yes", "1": "no"}, "label2id": {"yes": 0, "no": 1}}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert refused(ftcli(*command, "--ckpt", folder), 6) == (
+        f"error[checkpoint]: the config.json of {folder} lists the labels yes, no, but it is used for no, yes\n"
+        "help: one of the two was changed since it was trained\n"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,22 @@ def test_a_model_folder_with_a_bad_file_is_an_error_of_the_recipe(
     subject = "a tokenizer from " if file == "tokenizer.json" else ""
     assert error.startswith(f"error[recipe]: can't load {subject}{project / 'model'}: ")
     assert not (project / "run").exists()
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_knows_is_refused(
+    project: Path, ftcli: Ftcli, model_folder: Path
+) -> None:
+    shutil.copytree(model_folder, "other")
+    made = json.loads(Path("other", "tokenizer.json").read_text())
+    size = len(made["model"]["vocab"])
+    made["model"]["vocab"]["unheard"] = size
+    Path("other", "tokenizer.json").write_text(json.dumps(made))
+    error = refused(ftcli("train", "tiny.toml", "--set", "model.tokenizer=other"), 2)
+    assert error == (
+        f"error[recipe]: the tokenizer has {size + 1} tokens, but the model knows {size}\n"
+        "  --> --set model.tokenizer=other\n"
+        "help: use the model's own: leave model.tokenizer out\n"
+    )
 
 
 @needs_no_gpu

@@ -151,7 +151,7 @@ def test_a_file_of_unknown_kind_asks_for_the_option(
     assert refused(ftcli(*command, "--input", file), 3) == (
         f"error[data]: can't tell the format of `{file}` from its ending\n"
         f"  --> {file}\n"
-        "help: say what it is: --format jsonl, json, csv, tsv, conll or parquet\n"
+        "help: say what it is: --format jsonl, json, csv, tsv, conll, text or parquet\n"
     )
     assert ftcli(*command, "--input", file, "--format", "jsonl").code == 0
 

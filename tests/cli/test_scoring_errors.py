@@ -126,7 +126,7 @@ def test_predicting_can_go_on_past_bad_lines(trained: Path, tmp_path: Path, ftcl
             ["--input", "test.jsonl", "--format", "xml"],
             2,
             "error[usage]: --format xml: there is no such format\n"
-            "help: one of auto, jsonl, json, csv, tsv, conll, parquet\n",
+            "help: one of auto, jsonl, json, csv, tsv, conll, text, parquet\n",
         ),
         (
             ["--input", "test.jsonl", "--output-format", "xml"],

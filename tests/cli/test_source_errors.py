@@ -85,8 +85,12 @@ def test_columns_without_a_label_are_shown_where_they_stand(project: Path, ftcli
     error = refused(ftcli(command, name), 2)
     assert error.startswith("error[recipe]: the data set `train-")
     assert "` needs columns.label\n --> a.toml:6\n" in error
+    help_line = 'help: name the column that holds the label: columns = { text = "...", label = "..." }\n'
+    assert error.endswith(help_line)
     Path("card.toml").write_text('name = "own"\nfiles = { train = "train.jsonl" }\ncolumns = { text = "a" }\n')
-    assert refused(ftcli("prepare", "card.toml"), 2) == "error[recipe]: the data set `own` needs columns.label\n"
+    assert refused(ftcli("prepare", "card.toml"), 2) == (
+        f"error[recipe]: the data set `own` needs columns.label\n{help_line}"
+    )
 
 
 # Files

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from ftcli.data.tagging import REPAIRS
+from ftcli.data.tagging import IN_ANOTHER, REPAIRS
 from tests.cli.errors import line_of, recipe, refused
 from tests.conftest import COLUMNS, Ftcli
 
@@ -53,7 +55,8 @@ def test_a_bad_line_is_shown(words: Path, ftcli: Ftcli, line: str, what: str) ->
     with Path("train.conll").open("a") as file:
         file.write(f"\n{line}\n")
     error = refused(ftcli("prepare", words_recipe()), 3)
-    help_line = MEND.replace(", or", f", {REPAIRS}, or") if "sequence" in what else MEND
+    remedy = f"{IN_ANOTHER.format('iob1')}, {REPAIRS}" if "begin" in what else REPAIRS
+    help_line = MEND.replace(", or", f", {remedy}, or") if "sequence" in what else MEND
     place = f" --> train.conll:7\n  |\n7 | {line}\n"
     assert error == f"error[data]: a row can't be used: {what}\n{place}{help_line}"
     assert ftcli("prepare", "a.toml", "--max-bad-rows", 1).code == 0
@@ -69,7 +72,8 @@ def test_undecodable_bytes_are_shown(words: Path, ftcli: Ftcli) -> None:
 def test_a_type_that_train_does_not_have_is_shown(words: Path, ftcli: Ftcli) -> None:
     Path("validation.conll").write_text("my O\ncard B-Z\n")
     error = refused(ftcli("prepare", words_recipe()), 3)
-    assert "unknown entity type `Z`; the entity types known are X, Y\n --> validation.conll:1\n" in error
+    assert "unknown entity type `Z`; the entity types known are X, Y\n --> validation.conll:2\n" in error
+    assert "\n2 | card B-Z\n" in error
 
 
 def test_a_column_that_is_not_there_is_named(words: Path, ftcli: Ftcli) -> None:
@@ -214,3 +218,68 @@ def test_data_prepared_in_an_older_format_is_prepared_anew(project: Path, ftcli:
     assert result.code == 0, result.err
     assert "was prepared by an older version of ftcli: preparing it anew" in result.err
     assert json.loads(file.read_text())["format_version"] == before["format_version"]
+
+
+@dataclass(frozen=True)
+class Misread:
+    """Files in a scheme that is not the one they are read in, and where that shows."""
+
+    train: str
+    validation: str
+    scheme: str
+    read_as: str
+    place: str
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Misread("how B-X\ndo E-X\n\nclose S-Y\n", "my B-X\ncard I-X\n", "auto", "bioes", "validation.conll:2"),
+        Misread("how I-X\ndo E-X\n", "my S-X\n", "bio", "bio", "train.conll:1"),
+        Misread("how B-X\ndo I-X\n", "my B-X\n", "bmes", "bmes", "train.conll:2"),
+    ],
+)
+def test_files_in_another_scheme_than_they_are_read_in_say_which(words: Path, ftcli: Ftcli, case: Misread) -> None:
+    Path("train.conll").write_text(case.train)
+    Path("validation.conll").write_text(case.validation)
+    tags = f"tags = {{ scheme = '{case.scheme}' }}\n"
+    error = refused(ftcli("prepare", words_recipe(("max_length", f"{tags}max_length"))), 3)
+    assert f"an invalid sequence of {case.read_as} tags" in error
+    assert f" --> {case.place}\n" in error
+    if case.read_as != "bio":
+        assert IN_ANOTHER.format("bio") in error
+    assert REPAIRS in error
+
+
+def test_a_scheme_that_is_none_names_those_there_are(words: Path, ftcli: Ftcli) -> None:
+    error = refused(ftcli("prepare", words_recipe(("max_length", "tags = { scheme = 'bilou' }\nmax_length"))), 2)
+    assert "`data.tags.scheme`" in error
+    assert "bio" in error
+    assert "bmes" in error
+
+
+def test_a_table_that_another_character_parts_names_the_delimiter(project: Path, ftcli: Ftcli) -> None:
+    Path("train.csv").write_text("a;b;label\nx, y;z;no\n")
+    error = refused(ftcli("prepare", recipe(("train.jsonl", "train.csv"))), 3)
+    assert error == (
+        "error[data]: the header has no comma, and seems to be parted by `;`\n"
+        " --> train.csv:1\n  |\n1 | a;b;label\n"
+        'help: say so: format = { delimiter = ";" } under [data], or --delimiter of `eval` and `predict`\n'
+    )
+
+
+def test_a_spreadsheet_is_to_be_saved_as_csv(project: Path, ftcli: Ftcli) -> None:
+    with zipfile.ZipFile("train.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "")
+        archive.writestr("xl/styles.xml", "")
+    assert refused(ftcli("prepare", recipe(("train.jsonl", "train.xlsx"))), 3) == (
+        "error[data]: `train.xlsx` is a spreadsheet, which can't be read\n  --> train.xlsx\n"
+        "help: save the sheet as CSV (UTF-8), and name that file\n"
+    )
+
+
+@pytest.mark.parametrize("label", [None, "", ["no", "yes"]])
+def test_rows_without_exactly_one_label_point_to_multi_label(project: Path, ftcli: Ftcli, label: object) -> None:
+    Path("train.jsonl").write_text(json.dumps({"a": "x", "b": "y", "label": label}) + "\n")
+    error = refused(ftcli("prepare", "tiny.toml"), 3)
+    assert "set task.multi_label = true if rows have any number of labels, also none" in error

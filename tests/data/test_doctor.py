@@ -297,6 +297,7 @@ def prepared_rows(folder: Path, task: str, columns: dict[str, str], **splits: li
         "title": "",
         "task": task,
         "columns": columns,
+        "reading": {"columns": columns},
         "labels": [],
         "licence": "",
         "homepage": "",

@@ -120,7 +120,7 @@ def test_nul_bytes_are_kept() -> None:
     [
         (b"a,b,a\n1,2,3\n", "a.csv", AUTO, "two columns are called `a`"),
         (b"\xffa,b\n", "a.csv", AUTO, "header"),
-        (b"x", "a.xlsx", AUTO, "can't tell the format"),
+        (b"x", "a.xlsx", AUTO, "is a spreadsheet"),
         (b"x", "a.csv", Format(encoding="utf-99"), "unknown encoding"),
         (b"x", "a.csv", Format(encoding="utf-16"), "line by line"),
         ("a,b\n".encode("utf-16"), "a.csv", AUTO, "UTF-16"),

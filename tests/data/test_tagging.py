@@ -133,7 +133,7 @@ def test_a_type_that_train_does_not_have_is_unknown(files: Path, split: str) -> 
     (files / "other.conll").write_text("a O\nb S-GPE\n")
     problem = refused(files, tagged(files={"train": "train.conll", split: "other.conll"})).problems[0]
     assert "unknown entity type `GPE`; the entity types known are NAME, ORG" in problem.what
-    assert str(problem.where) == f"{files / 'other.conll'}:1"
+    assert str(problem.where) == f"{files / 'other.conll'}:2"
 
 
 @pytest.mark.parametrize(

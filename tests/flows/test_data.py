@@ -124,7 +124,7 @@ def test_a_data_set_for_another_task_is_refused_with_both_named(project: Path) -
 
 def test_data_prepared_in_an_older_format_is_stale(project: Path) -> None:
     file = prepare(place()).folder / "dataset.json"
-    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 2'))
+    file.write_text(file.read_text().replace('"format_version": 4', '"format_version": 2'))
     assert str(finish(why_prepare(place()))).endswith("was prepared by an older version of ftcli: preparing it anew")
     prepare(place())
     assert not is_stale(place())
@@ -132,8 +132,8 @@ def test_data_prepared_in_an_older_format_is_stale(project: Path) -> None:
 
 def test_data_prepared_in_a_newer_format_is_refused(project: Path) -> None:
     file = prepare(place()).folder / "dataset.json"
-    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 99'))
-    with pytest.raises(DataError, match="prepared in format 99; format 3 is needed"):
+    file.write_text(file.read_text().replace('"format_version": 4', '"format_version": 99'))
+    with pytest.raises(DataError, match="prepared in format 99; format 4 is needed"):
         prepare(place())
 
 
