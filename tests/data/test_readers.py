@@ -90,7 +90,7 @@ def test_quotes_and_delimiter_can_be_said() -> None:
 @pytest.mark.parametrize(
     ("content", "name", "line", "reason"),
     [
-        (b"a,b\n1,2\n3\n4,5\n", "a.csv", 3, "1 fields where the header has 2"),
+        (b"a,b\n1,2\n3\n4,5\n", "a.csv", 3, "1 field where the header has 2"),
         (b"a\tb\n1\t2\n3\t4\t5\n", "a.tsv", 3, "3 fields where the header has 2"),
         (b"a,b\n1,2\n\xff,4\n", "a.csv", 3, "not valid UTF-8 (line 3)"),
         (b'a,b\n"1\n\xff\n1",2\n5,6\n', "a.csv", 2, "not valid UTF-8 (line 3)"),
