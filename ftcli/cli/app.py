@@ -156,7 +156,10 @@ def evaluate(
     code: Code = None,
     debug: Debug = False,
 ) -> None:
-    """Score a checkpoint: loss, metrics, per-class scores and the confusion matrix."""
+    """Score a checkpoint: loss and metrics, and what its task has besides.
+
+    Scores of each label and the confusion matrix; of taggers those of each type of entity. A custom task says itself.
+    """
     with loading():
         from ftcli.cli.results import print_json, show_report
         from ftcli.flows.evaluate import evaluate as flow
@@ -194,7 +197,11 @@ def predict(
     code: Code = None,
     debug: Debug = False,
 ) -> None:
-    """Label rows: the same rows in the same order, with `label` and `probability`."""
+    """Label rows: the same rows in the same order, with what the model says of each.
+
+    `label` and `probability`; of any number of labels `labels` and `probabilities`; of regression `value`; of tagging
+    `tags` and `entities`; of a custom task what it answers.
+    """
     with loading():
         from ftcli.flows.predict import Input
         from ftcli.flows.predict import predict as flow
@@ -220,7 +227,10 @@ def export(
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder; RUN/export/FORMAT otherwise.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Write a checkpoint as a clean folder for other tools, and check that it gives the same answers."""
+    """Write a checkpoint as a clean folder for other tools, and check that it gives the same answers.
+
+    For classifiers, regression and taggers whose head is transformers' own (model.head = "auto").
+    """
     with loading():
         from ftcli.flows.export import export as flow
 

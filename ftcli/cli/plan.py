@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
     from ftcli.flows.plan import Plan
 
 _BARS = "▁▂▃▄▅▆▇█"
+_LEAST_VALUE_CELLS, _GAP = 18, 2
 
 
 def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:
     """Print a plan to standard output."""
-    tables = [_facts(plan), *([_patterns(plan)] if plan.patterns else []), _parameters(plan), _values(recipe)]
+    tables = [
+        _facts(plan),
+        *([_patterns(plan)] if plan.patterns else []),
+        _parameters(plan),
+        _values(recipe, console.width),
+    ]
     for table in tables:
         console.print(trimmed(console, table), soft_wrap=True, highlight=False)
     for remark in plan.remarks:
@@ -91,13 +98,24 @@ def _parameters(plan: Plan) -> Table:
     return table
 
 
-def _values(recipe: Recipe) -> Table:
-    """Every value in force and where it comes from."""
+def _values(recipe: Recipe, width: int) -> Table:
+    """Every value in force and where it comes from. Where it gets narrow, origins are folded and values stay."""
+    rows = list(_value_rows(recipe))
+    room = width - max(cell_len(key) for key, _, _ in rows) - _LEAST_VALUE_CELLS - 2 * _GAP
+    origin_cells = max(len("default"), min(room, max(cell_len(origin) for _, _, origin in rows)))
     table = Table(title="\nrecipe", title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("key", no_wrap=True)
     table.add_column("value", overflow="fold")
-    table.add_column("from", style="dim", no_wrap=True)
+    table.add_column("from", style="dim", overflow="fold", min_width=origin_cells, max_width=origin_cells)
+    for key, value, origin in rows:
+        table.add_row(key, Text(value), Text(origin))
+    return table
+
+
+def _value_rows(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
     for section, values in recipe.spec.model_dump(mode="json", exclude_none=True).items():
         for key, value in cast("dict[str, Any]", values).items():
-            table.add_row(f"{section}.{key}", Text(toml_value(value)), recipe.origin((section, key)))
-    return table
+            origin = recipe.origin((section, key))
+            if origin.startswith("--set "):
+                origin = origin.partition("=")[0]  # the value stands beside it
+            yield f"{section}.{key}", toml_value(value), origin

@@ -11,6 +11,7 @@ from typing import cast
 import orjson
 from pydantic import ValidationError
 
+from ftcli.data.demo import generator_sha256
 from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Location
 from ftcli.spec.base import Section
@@ -136,9 +137,13 @@ def hash_rows(
 
 
 def hash_card(card: DataCard) -> str:
-    """Return one SHA-256 over all that a card says of its rows: their files, how they are read, what is kept."""
+    """Return one SHA-256 over all that a card says of its rows: their files, how they are read, what is kept.
+
+    Of generated rows, what generates them is part of it.
+    """
     content = card.model_dump_json(exclude={"title", "licence", "homepage"})
-    return hashlib.sha256(content.encode()).hexdigest()
+    made_by = "" if card.generator is None else generator_sha256()
+    return hashlib.sha256(f"{content}{made_by}".encode()).hexdigest()
 
 
 def is_outdated(folder: Path) -> bool:

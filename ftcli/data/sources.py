@@ -119,7 +119,7 @@ def _single(path: Path) -> FoundFile:
 
 
 def _missing(files: Mapping[Split, tuple[str, ...]], *, card_folder: Path) -> DataError:
-    hint = f"paths start from {card_folder.resolve()}; `ftcli prepare TARGET --source PATH` takes them from elsewhere"
+    hint = f"paths start from {card_folder.resolve()}; `ftcli prepare` with --source PATH takes them from elsewhere"
     return DataError(
         [
             Problem(f"the {split} file `{names[0]}` doesn't exist", hint=hint, key=("data", split))

@@ -130,11 +130,6 @@ def _spelling(entity: Entity, tags: Sequence[str], scheme: Scheme) -> tuple[str,
     return begin, inside, inside
 
 
-def convert(tags: Sequence[str], source: Scheme, target: Scheme) -> list[str]:
-    """Return the same entities in another scheme; of ill-formed tags, those that are spelled as `source` demands."""
-    return list(tags) if source == target else tags_of(entities_of(tags, source), len(tags), target)
-
-
 def repair(tags: Sequence[str], scheme: Scheme) -> list[str]:
     """Return well-formed tags that spell what these do leniently; well-formed ones stay as they are."""
     return tags_of(entities_of(tags, scheme, lenient=True), len(tags), scheme)

@@ -62,5 +62,5 @@ class BadRowTally:
         mend = "mend the row" if download is None else f"delete {download} to download it again"
         mend += f", {row.remedy}" if row.remedy else ""
         allowed = f" (so far {self._limit} were left out)" if self._limit else ""
-        hint = f"{mend}, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N{allowed}"
+        hint = f"{mend}, or leave out up to N bad rows: `ftcli prepare` with --max-bad-rows N{allowed}"
         return DataError([*self._problems, Problem(last.what, last.where, hint)])

@@ -163,7 +163,8 @@ def why_prepare(place: DataPlace) -> Working[str | None]:
     facts = place.open().facts
     # A made-up card differs with the spelling of its paths, which changes nothing; what does is in the folder's name.
     if not place.made_up and hash_card(place.card) != facts.card_sha256:
-        return f"the data card of {name} has changed: preparing it anew"
+        what = "data card" if place.card.generator is None else "generator"
+        return f"the {what} of {name} has changed: preparing it anew"
     for source in facts.sources:
         if (yield from _has_changed(source)):
             return f"the files of {name} have changed: preparing it anew"

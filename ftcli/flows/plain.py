@@ -12,6 +12,7 @@ from torch import Tensor
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.flows.predictor import Predictor
 from ftcli.modeling.parity import plain_scores, plain_word_scores
+from ftcli.modeling.spelled import SpecialNames
 from ftcli.runtime.activity import finish
 from ftcli.runtime.encoding import Fields
 from ftcli.tasks.base import collate
@@ -36,8 +37,10 @@ def scores_of_transformers(
     card = predictor.card
     if predictor.task.outputs.per == "token":
         return plain_word_scores(folder, _one_by_one(predictor.split(rows), predictor.tokenizer.pad_id), dtype=dtype)
-    texts = [str(row[card.columns.text]) for row in rows]
-    pairs = [str(row[card.columns.pair]) for row in rows] if card.columns.pair else None
+    # What spells a special token is one to transformers, unless it is told otherwise.
+    names = SpecialNames.of(predictor.tokenizer.inner)
+    texts = [names.as_letters(str(row[card.columns.text])) for row in rows]
+    pairs = [names.as_letters(str(row[card.columns.pair])) for row in rows] if card.columns.pair else None
     return plain_scores(folder, texts, pairs, max_length=card.max_length, dtype=dtype)
 
 

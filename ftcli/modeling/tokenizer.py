@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from ftcli.errors import RecipeError
 from ftcli.modeling.places import resolve_path
 from ftcli.modeling.quiet import quieten
+from ftcli.modeling.spelled import SpecialNames
 from ftcli.modeling.words import WordEncoder
 from ftcli.runtime.encoding import Encode, Encoded, EncodeWords
 from ftcli.spec.sections import ModelSection
@@ -37,7 +38,10 @@ class Tokenizer:
     @property
     def size(self) -> int:
         """How many embeddings a model needs for its tokens: one more than the largest id."""
-        return max(self.inner.get_vocab().values(), default=-1) + 1
+        count, added = len(self.inner), max(self.inner.added_tokens_decoder, default=-1)
+        if added < count and self.inner.backend_tokenizer.id_to_token(count - 1) is not None:
+            return count
+        return max(self.inner.get_vocab().values(), default=-1) + 1  # ids have gaps; slow, for it lists all tokens
 
     @property
     def pad_id(self) -> int:
@@ -51,10 +55,15 @@ class Tokenizer:
         return limit if limit < _NO_LIMIT else None
 
     def encoder(self, max_length: int) -> Encode:
-        """A function from texts (and second texts) to token ids, cut to `max_length` tokens, the longer text first."""
+        """A function from texts (and second texts) to token ids, cut to `max_length` tokens, the longer text first.
+
+        A text that spells a special token is read as letters.
+        """
         unknown = cast("int", self.inner.unk_token_id)  # None, where there is none, is counted nowhere
+        names = SpecialNames.of(self.inner)
 
         def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> Encoded:
+            texts, pairs = list(map(names.as_letters, texts)), pairs and list(map(names.as_letters, pairs))
             ids, types = self._encode_whole(texts, pairs)
             lengths = [len(row) for row in ids]
             num_unknown = sum(row.count(unknown) for row in ids)
@@ -130,16 +139,20 @@ def load_tokenizer(path: str) -> Tokenizer:
         hint = "the folder needs a tokenizer.json"
         raise RecipeError(f"can't load a tokenizer from {path}: {_first_line(error)}", hint=hint, key=key) from error
     if not isinstance(inner, PreTrainedTokenizerFast):
-        raise RecipeError(f"the tokenizer of {path} is a slow one; ftcli needs its tokenizer.json", key=key)
+        hint = "save it as a fast one, or name another: model.tokenizer"
+        raise RecipeError(f"the tokenizer of {path} is a slow one; ftcli needs its tokenizer.json", hint=hint, key=key)
     if inner.pad_token_id is None:
-        raise RecipeError(f"the tokenizer of {path} has no padding token", key=key)
+        hint = 'add "pad_token" to its tokenizer_config.json, or name another: model.tokenizer'
+        raise RecipeError(f"the tokenizer of {path} has no padding token", hint=hint, key=key)
     return Tokenizer(inner, _fingerprint(inner))
 
 
 def _fingerprint(inner: PreTrainedTokenizerFast) -> str:
     """A hash of what decides the ids; truncation and padding are options of a call that linger in the backend."""
     state: dict[str, object] = orjson.loads(inner.backend_tokenizer.to_str())
+    pattern = SpecialNames.of(inner).pattern
     content = {**state, "truncation": None, "padding": None, "inputs": inner.model_input_names}
+    content["read as letters"] = None if pattern is None else pattern.pattern
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

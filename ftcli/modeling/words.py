@@ -14,6 +14,7 @@ from typing import Any, cast
 from transformers import PreTrainedTokenizerFast
 
 from ftcli.errors import RecipeError
+from ftcli.modeling.spelled import SpecialNames
 from ftcli.modeling.windows import windows_over
 from ftcli.runtime.encoding import Encoded
 
@@ -53,7 +54,7 @@ class WordEncoder:
 
     Words are read as they stand in the middle of a sentence, the first one, too. A piece that is nothing but the space
     before a word is left out. A word without any piece becomes an unknown one; a word that is longer than a whole
-    window is cut.
+    window is cut; one that spells a special token is read as letters.
 
     Args:
         inner: The tokenizer.
@@ -67,6 +68,7 @@ class WordEncoder:
     def __init__(self, inner: PreTrainedTokenizerFast, *, max_length: int, stride: int | None) -> None:
         self._backend: Any = inner.backend_tokenizer
         self._frame = _frame_of(inner)
+        self._names = SpecialNames.of(inner)
         self._room = max_length - len(self._frame.before) - len(self._frame.after)
         self._stride = self._room // 4 if stride is None else stride
         self._unknown = cast("int", inner.pad_token_id if inner.unk_token_id is None else inner.unk_token_id)
@@ -130,7 +132,7 @@ class WordEncoder:
         # A tokenizer's file may ask for cutting and padding, and earlier calls leave theirs behind.
         self._backend.no_truncation()
         self._backend.no_padding()
-        texts = [f" {_SURROGATES.sub(chr(0xFFFD), word)}" for word in words]
+        texts = [f" {self._names.as_letters(_SURROGATES.sub(chr(0xFFFD), word))}" for word in words]
         return self._backend.encode_batch_fast(texts, add_special_tokens=False)
 
     def _word(self, encoding: Any) -> _Word:

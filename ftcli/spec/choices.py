@@ -10,6 +10,7 @@ from ftcli.spec.base import Section
 from ftcli.spec.card import CardTask
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
+ClassWeights = dict[str, Annotated[float, Field(gt=0)]] | Literal["balanced", "off"]
 
 
 class ClassificationTask(Section):
@@ -26,7 +27,7 @@ class ClassificationTask(Section):
     multi_label: bool = False
     threshold: Annotated[float, Field(gt=0, lt=1)] | dict[str, Annotated[float, Field(gt=0, lt=1)]] = 0.5
     symmetric: bool = False
-    class_weights: dict[str, Annotated[float, Field(gt=0)]] | Literal["balanced", "off"] = "off"
+    class_weights: ClassWeights = "off"
     label_smoothing: Rate = 0.0
     focal_gamma: Annotated[float, Field(gt=0)] | Literal["off"] = "off"
     r_drop: Annotated[float, Field(gt=0)] | Literal["off"] = "off"
@@ -45,12 +46,15 @@ class TaggingTask(Section):
     """A tag for each word.
 
     A sentence that is too long is read in windows. `stride` is by how many pieces neighbours overlap ("auto": by a
-    quarter of a window).
+    quarter of a window). `class_weights` multiply the loss of words by the weight of their tag; neither they nor
+    `label_smoothing` nor `loss` (code of one's own) go with a CRF.
     """
 
     kind: Literal["tagging"] = "tagging"
     stride: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    class_weights: ClassWeights = "off"
     label_smoothing: Rate = 0.0
+    loss: str = "auto"
 
 
 class CustomTask(Section):

@@ -13,9 +13,10 @@ from typing import Any, cast
 
 from ftcli.errors import Problem
 from ftcli.spec.factories import code_is_named_well
+from ftcli.spec.losses import losses_fit
 from ftcli.spec.metrics import METRICS, best_metric
+from ftcli.spec.plain import Table, as_number, table_in
 
-Table = dict[str, Any]
 OWN_FILES = (
     *("train", "validation", "test", "columns", "labels", "label_map", "label_separator", "tags", "format"),
     *("holdout", "test_holdout"),
@@ -40,17 +41,8 @@ def contradictions(data: Table) -> list[Problem]:
     return [problem for check in _CHECKS for problem in check(data)]
 
 
-def _table(data: Table, name: str) -> Table:
-    table = data.get(name)
-    return cast("Table", table) if isinstance(table, dict) else {}
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
 def _data_named_or_given(data: Table) -> Iterator[Problem]:
-    table = _table(data, "data")
+    table = table_in(data, "data")
     if "data" in data and "name" not in table and "train" not in table:
         hint = 'write name = "afqmc" (or another built-in), or train = "FILE" with columns'
         yield Problem("[data] names no data", hint=hint, key=("data",))
@@ -70,12 +62,13 @@ def _data_named_or_given(data: Table) -> Iterator[Problem]:
 
 def _holdouts_fit(table: Table) -> Iterator[Problem]:
     for key, split in (("holdout", "validation"), ("test_holdout", "test")):
-        if _number(table.get(key)) and table.get(split, "off") != "off":
+        if as_number(table.get(key)) and table.get(split, "off") != "off":
             what = f"`data.{key}` makes a {split} split, but `data.{split}` names one already"
-            yield Problem(what, key=("data", key))
-    if (_number(table.get("holdout")) or 0) + (_number(table.get("test_holdout")) or 0) >= 1:
+            yield Problem(what, hint="leave one of them out", key=("data", key))
+    if (as_number(table.get("holdout")) or 0) + (as_number(table.get("test_holdout")) or 0) >= 1:
         what = "`data.holdout` and `data.test_holdout` together leave nothing in train"
-        yield Problem(what, key=("data", "test_holdout" if "test_holdout" in table else "holdout"))
+        hint = "they are shares of the rows, such as 0.1; both together stay below 1"
+        yield Problem(what, hint=hint, key=("data", "test_holdout" if "test_holdout" in table else "holdout"))
 
 
 def _labels_fit(table: Table, task: str) -> Iterator[Problem]:
@@ -101,30 +94,40 @@ def _says_nothing(key: str, value: object) -> bool:
 
 
 def _batch_fits(data: Table) -> Iterator[Problem]:
-    batch = _table(data, "batch")
-    size = _number(batch.get("size", 32))
+    batch = table_in(data, "batch")
+    size, most = as_number(batch.get("size", 32)), _most_sequences(data)
     for name in ("micro_size", "accumulation"):
-        value = _number(batch.get(name))
-        if size is not None and value is not None and value > size > 0:
-            what = f"`batch.{name}` is {value:g}, more than the {size:g} rows of a step (`batch.size`)"
-            yield Problem(what, hint=f"use at most {size:g}, or a larger batch.size", key=("batch", name))
-    tokens, length = _number(batch.get("max_tokens")), _number(_table(data, "data").get("max_length", 128))
+        value = as_number(batch.get(name))
+        if size is not None and value is not None and most is not None and value > size * most > 0:
+            counted = f"{size:g} rows" if most == 1 else f"{size * most:g} sequences"
+            what = f"`batch.{name}` is {value:g}, more than the {counted} of a step (`batch.size`)"
+            yield Problem(what, hint=f"use at most {size * most:g}, or a larger batch.size", key=("batch", name))
+    tokens, length = as_number(batch.get("max_tokens")), as_number(table_in(data, "data").get("max_length", 128))
     if tokens is not None and length is not None and tokens < length:
         what = f"`batch.max_tokens` is {tokens:g}, but one row may have {length:g} tokens (`data.max_length`)"
         yield Problem(what, hint=f"use at least {length:g}", key=("batch", "max_tokens"))
 
 
+def _most_sequences(data: Table) -> int | None:
+    """How many sequences a row has at most; None where that shows only in the data, as of sentences in windows."""
+    task = table_in(data, "task")
+    kind = task.get("kind", "classification")
+    if kind not in ("classification", "regression"):
+        return None
+    return 2 if task.get("symmetric") is True else 1
+
+
 def one_cut(layer: Table) -> Iterator[Problem]:
     """Two ways to cut a step in one layer; over several layers the later one wins."""
-    batch = _table(layer, "batch")
-    given = [name for name in ("micro_size", "max_tokens", "accumulation") if _number(batch.get(name)) is not None]
+    batch = table_in(layer, "batch")
+    given = [name for name in ("micro_size", "max_tokens", "accumulation") if as_number(batch.get(name)) is not None]
     if len(given) > 1:
         both = " and ".join(f"`batch.{name}` = {batch[name]}" for name in given[:2])
         yield Problem(f"{both}: a step is cut in one way", hint="keep one of them", key=("batch", given[1]))
 
 
 def _metrics_fit(data: Table) -> Iterator[Problem]:
-    evaluate, task = _table(data, "evaluate"), _task_name(data)
+    evaluate, task = table_in(data, "evaluate"), _task_name(data)
     known, own = METRICS.get(task), evaluate.get("factory", "off") != "off"  # which metrics it has shows when it runs
     metrics, best = evaluate.get("metrics", "auto"), evaluate.get("best", "auto")
     listed = [str(name) for name in cast("list[object]", metrics)] if isinstance(metrics, list | tuple) else []
@@ -145,49 +148,15 @@ def _nearest_metric(name: str, known: tuple[str, ...]) -> str:
 
 
 def _task_name(data: Table) -> str:
-    task = _table(data, "task")
+    task = table_in(data, "task")
     kind = str(task.get("kind", "classification"))
     return "multilabel" if kind == "classification" and task.get("multi_label") is True else kind
 
 
-def _smoothing_fits(data: Table) -> Iterator[Problem]:
-    task = _table(data, "task")
-    if _table(data, "model").get("head") == "crf" and _number(task.get("label_smoothing")):
-        what = "`task.label_smoothing` smooths a softmax, and `model.head` is a CRF"
-        yield Problem(what, hint="leave it out", key=("task", "label_smoothing"))
-
-
-def _losses_fit(data: Table) -> Iterator[Problem]:
-    task = _table(data, "task")
-    if task.get("kind", "classification") != "classification":
-        return
-    focal, smoothing = _number(task.get("focal_gamma")), _number(task.get("label_smoothing"))
-    if focal and smoothing:
-        what = f"`task.focal_gamma` is {focal:g} and `task.label_smoothing` {smoothing:g}: they pull against each other"
-        yield Problem(what, hint="keep one of them", key=("task", "label_smoothing"))
-    if task.get("multi_label") is not True:
-        if task.get("threshold", 0.5) != 0.5:
-            what = "`task.threshold` is for rows with any number of labels"
-            yield Problem(what, hint="set task.multi_label = true, or leave it out", key=("task", "threshold"))
-        return
-    for name, value in (
-        ("focal_gamma", focal),
-        ("label_smoothing", smoothing),
-        ("r_drop", _number(task.get("r_drop"))),
-    ):
-        if value:
-            yield Problem(f"`task.{name}` is for rows with one label", hint="leave it out", key=("task", name))
-    if task.get("class_weights") == "balanced":
-        what = '`task.class_weights` = "balanced" is for rows with one label'
-        yield Problem(
-            what, hint="give each label's weight: class_weights = { label = 2.0 }", key=("task", "class_weights")
-        )
-
-
 def _stages_have_one_point(data: Table) -> Iterator[Problem]:
-    stages = _table(data, "freeze").get("stages", [])
+    stages = table_in(data, "freeze").get("stages", [])
     for index, stage in enumerate(cast("list[Any]", stages) if isinstance(stages, list | tuple) else []):
-        at = _table(cast("Table", stage), "at") if isinstance(stage, dict) else {}
+        at = table_in(cast("Table", stage), "at") if isinstance(stage, dict) else {}
         if at and len(at) != 1:
             key = ("freeze", "stages", index, "at")
             yield Problem(f"a stage begins at one point, not at {' and '.join(at)}", hint="keep one of them", key=key)
@@ -202,7 +171,7 @@ def _patterns_compile(data: Table) -> Iterator[Problem]:
 
 
 def _patterns(data: Table) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    freeze, optimizer = _table(data, "freeze"), _table(data, "optimizer")
+    freeze, optimizer = table_in(data, "freeze"), table_in(data, "optimizer")
     for index, pattern in enumerate(_items(freeze, "patterns")):
         yield ("freeze", "patterns", index), pattern
     for number, stage in enumerate(_items(freeze, "stages")):
@@ -224,8 +193,7 @@ _CHECKS: tuple[Callable[[Table], Iterator[Problem]], ...] = (
     _data_named_or_given,
     _batch_fits,
     _metrics_fit,
-    _losses_fit,
-    _smoothing_fits,
+    losses_fit,
     _stages_have_one_point,
     _patterns_compile,
     code_is_named_well,

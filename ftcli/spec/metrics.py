@@ -7,8 +7,10 @@ METRICS: dict[str, tuple[str, ...]] = {
     "multilabel": ("f1_micro", "f1_macro", "f1_samples", "exact_match", "roc_auc"),
     "regression": ("pearson", "spearman", "mse", "mae"),
     "tagging": (
-        *("f1_strict", "precision_strict", "recall_strict", "f1_macro_strict"),
-        *("f1_lenient", "precision_lenient", "recall_lenient", "f1_macro_lenient", "accuracy"),
+        *("f1_strict", "precision_strict", "recall_strict"),
+        *("f1_macro_strict", "precision_macro_strict", "recall_macro_strict"),
+        *("f1_lenient", "precision_lenient", "recall_lenient"),
+        *("f1_macro_lenient", "precision_macro_lenient", "recall_macro_lenient", "accuracy"),
     ),
 }
 DEFAULT_BEST = {"classification": "accuracy", "multilabel": "f1_micro", "regression": "pearson", "tagging": "f1_strict"}

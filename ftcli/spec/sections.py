@@ -112,8 +112,9 @@ class FreezeSection(Section):
 class BatchSection(Section):
     """How many rows make one step, and how a step is cut into micro-batches.
 
-    `size` counts the rows of a step over the whole world. At most one of `micro_size` (rows), `max_tokens` (padded
-    tokens) and `accumulation` (micro-batches per rank) says how it is cut.
+    `size` counts the rows of a step over the whole world. At most one of `micro_size` (sequences: rows, but each order
+    of a symmetric pair and each window of a long sentence counts), `max_tokens` (padded tokens) and `accumulation`
+    (micro-batches per rank) says how it is cut.
     """
 
     size: Positive = 32

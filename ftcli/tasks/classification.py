@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -14,24 +14,25 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import RecipeError
 from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.encoding import Fields
-from ftcli.spec.choices import ClassificationTask
+from ftcli.spec.choices import ClassificationTask, ClassWeights
 from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
-from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences, row_labels
+from ftcli.tasks.base import Batch, mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
+from ftcli.tasks.by_label import values_by_label
 from ftcli.tasks.losses import LabelLoss, divergence, item_loss
-from ftcli.tasks.metrics import accuracy, class_scores, confusion_matrix, matthews, mean_roc_auc
+from ftcli.tasks.metrics import accuracy, class_scores, confusion_matrix, matthews, mean_roc_auc, measured
+from ftcli.tasks.rowwise import RowTask
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """Softmax over labels; an item is a row, or each order of a symmetric pair. Of two labels the last is the positive.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification(RowTask):
+    """Softmax over labels. Of two labels the last is the positive.
 
     What it concludes are the labels' log-probabilities [rows, labels].
     """
 
     labels: tuple[str, ...]
-    metrics: tuple[str, ...]
     criterion: LabelLoss = field(default_factory=LabelLoss)
     r_drop: float | None = None
     results: tuple[str, ...] = ("label", "probability")
@@ -41,28 +42,18 @@ class Classification:
         """A logit for each label."""
         return Outputs(self.labels)
 
-    def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
-        """Every sequence is an item; with class weights, the sum of theirs."""
-        items = split.sequences_of(rows)
-        return len(items) if self.criterion.weights is None else self._weight_of(split.labels[items])
-
-    def _weight_of(self, labels: Tensor) -> float:
-        return float(self.criterion.weights_of(labels).double().sum())
-
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Cross-entropy summed over rows; with R-Drop the mean of two passes, and the distance between them."""
+        """Cross-entropy summed over rows; with R-Drop the mean of two passes, and the distance between them.
+
+        A class weight multiplies both for the rows of its label.
+        """
         if self.r_drop is None:
-            return self.criterion(model(**batch.inputs).logits, batch.labels)
+            return RowTask.loss(self, model, batch)
         # Both passes as one: under DDP, gradients of a second pass would meet before it has run.
         twice = {name: value.repeat(2, 1) for name, value in batch.inputs.items()}
         first, second = model(**twice).logits.chunk(2)
-        apart = divergence(first, second)
+        apart = self.criterion.weighed(divergence(first, second), batch.labels)
         return (self.criterion(first, batch.labels) + self.criterion(second, batch.labels)) / 2 + self.r_drop * apart
-
-    def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
-        """Logits [sequences, labels] and, if asked for, the summed loss without R-Drop."""
-        logits = model(**batch.inputs).logits
-        return Inference(at_least_single(logits), self.criterion(logits, batch.labels) if with_loss else None)
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
         """Log-probabilities [rows, labels], float64; of both orders of a pair, the probabilities' mean."""
@@ -73,16 +64,15 @@ class Classification:
         """The chosen metrics. ROC-AUC is left out where a label has no rows, for it is not defined there."""
         labels = row_labels(split)
         confusion = confusion_matrix(labels, found.argmax(1), len(self.labels))
-        f1 = class_scores(confusion).f1
-        values: dict[str, float | None] = {
-            "accuracy": accuracy(confusion),
-            "f1": float(f1[-1]),
-            "f1_macro": float(f1.mean()),
-            "f1_micro": accuracy(confusion),  # equal when every row has exactly one label
-            "mcc": matthews(confusion),
-            "roc_auc": mean_roc_auc(found, labels) if "roc_auc" in self.metrics else None,
+        known: dict[str, Callable[[], float | None]] = {
+            "accuracy": lambda: accuracy(confusion),
+            "f1": lambda: float(class_scores(confusion).f1[-1]),
+            "f1_macro": lambda: float(class_scores(confusion).f1.mean()),
+            "f1_micro": lambda: accuracy(confusion),  # equal when every row has exactly one label
+            "mcc": lambda: matthews(confusion),
+            "roc_auc": lambda: mean_roc_auc(found, labels),
         }
-        return {name: value for name in self.metrics if (value := values[name]) is not None}
+        return measured(self.metrics, known)
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
         """Each label's scores, and the confusion matrix."""
@@ -114,7 +104,7 @@ def build_classification(section: ClassificationTask, facts: LabelFacts, evaluat
         labels=facts.labels,
         metrics=chosen if evaluate.best in ("loss", "auto", *chosen) else (*chosen, evaluate.best),
         criterion=LabelLoss(
-            weights=_weights(section, facts.labels),
+            weights=class_weights(section.class_weights, facts.labels),
             smoothing=section.label_smoothing,
             focal_gamma=None if section.focal_gamma == "off" else section.focal_gamma,
             own=item_loss(section.loss),
@@ -123,15 +113,14 @@ def build_classification(section: ClassificationTask, facts: LabelFacts, evaluat
     )
 
 
-def _weights(section: ClassificationTask, labels: tuple[str, ...]) -> tuple[float, ...] | None:
-    given = section.class_weights
-    if given == "off":
-        return None
+def class_weights(given: ClassWeights, labels: tuple[str, ...]) -> tuple[float, ...] | None:
+    """What multiplies the loss of each label's items; None where nothing does.
+
+    Raises:
+        RecipeError: there is a weight for a label that there isn't.
+    """
     assert given != "balanced"  # `balanced` has made numbers of it
-    if strange := sorted(set(given) - set(labels)):
-        what = f"`task.class_weights` has a weight for `{strange[0]}`; the labels are {', '.join(labels)}"
-        raise RecipeError(what, key=("task", "class_weights"))
-    return tuple(given.get(label, 1.0) for label in labels)
+    return None if given == "off" else values_by_label(given, labels, default=1.0, key="class_weights")
 
 
 def balanced(section: ClassificationTask, label_counts: dict[str, int]) -> ClassificationTask:

@@ -103,9 +103,11 @@ class EntityCounts:
         return values
 
     def rows(self) -> list[ClassRow]:
-        """Each type's strict score, then those of all entities, strict and lenient."""
-        rows = [_row(kind, score) for kind, score in self.by_type("strict").items()]
+        """Each type's strict score and those of all entities, then the lenient ones."""
+        rows: list[ClassRow] = []
         for matching in MATCHINGS:
+            suffix = "" if matching == "strict" else f" ({matching})"
+            rows += [_row(f"{kind}{suffix}", score) for kind, score in self.by_type(matching).items()]
             rows.append(_row(f"micro ({matching})", self.micro(matching)))
             rows.append(_row(f"macro ({matching})", self.macro(matching)))
         return rows

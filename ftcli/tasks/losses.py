@@ -1,19 +1,33 @@
-"""Losses of single labels, summed over rows: cross-entropy and what may be made of it."""
+"""Losses, summed over items: of one label, of any number of labels, and of numbers."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from ftcli.errors import RecipeError
 from ftcli.runtime.code import find_factory
 from ftcli.tasks.base import at_least_single
 
 _KEY = ("task", "loss")
+
+
+class Criterion(Protocol):
+    """What a model's outputs are held against their labels with."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits [items, outputs] summed over items, in fp32 or better."""
+        ...
+
+    def divisor(self, labels: Tensor) -> float:
+        """What makes a mean of the summed loss of items with these labels: how many they are, or their weights' sum."""
+        ...
 
 
 class ItemLoss(Protocol):
@@ -24,7 +38,8 @@ class ItemLoss(Protocol):
 
         Args:
             logits: The model's outputs [items, outputs], in fp32 or better.
-            labels: Label numbers [items]; 0 or 1 for each label [items, labels] (multi-label); numbers (regression).
+            labels: Numbers of labels, or of words' tags [items]; 0 or 1 for each label [items, labels] (multi-label);
+                numbers [items] (regression).
         """
         ...
 
@@ -59,7 +74,7 @@ class LabelLoss:
 
     `weights` [labels] multiply the loss of each row by its label's. `smoothing` gives that share of a row's label to
     all labels alike (Szegedy et al., 2016). `focal_gamma` multiplies by (1 - p) ** gamma, where p is the probability
-    of the right label (Lin et al., 2017). `own` stands in for all that.
+    of the right label (Lin et al., 2017). `own` stands in for the cross-entropy; weights multiply it, too.
     """
 
     weights: tuple[float, ...] | None = None
@@ -70,7 +85,15 @@ class LabelLoss:
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits [items, labels] against label numbers [items], summed, in fp32 or better."""
         loss = self._cross_entropy(logits, labels) if self.own is None else each_item(self.own, logits, labels)
-        return (loss if self.weights is None else loss * self.weights_of(labels)).sum()
+        return self.weighed(loss, labels)
+
+    def weighed(self, losses: Tensor, labels: Tensor) -> Tensor:
+        """Losses [items] summed, each multiplied by the weight of its label."""
+        return (losses if self.weights is None else losses * self.weights_of(labels)).sum()
+
+    def divisor(self, labels: Tensor) -> float:
+        """How many items, or with weights the sum of theirs."""
+        return len(labels) if self.weights is None else float(self.weights_of(labels).double().sum())
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         log_probabilities = torch.log_softmax(at_least_single(logits), dim=-1)
@@ -86,10 +109,58 @@ class LabelLoss:
     def weights_of(self, labels: Tensor) -> Tensor:
         """Each item's weight [items]."""
         assert self.weights is not None
-        return torch.tensor(self.weights, device=labels.device)[labels]
+        return _weights_on(self.weights, labels.device, torch.float32)[labels]
+
+
+@lru_cache(maxsize=16)
+def _weights_on(weights: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(mode=False):  # what evaluation has made is used in training, too
+        return torch.tensor(weights, device=device, dtype=dtype)
 
 
 def divergence(first: Tensor, second: Tensor) -> Tensor:
-    """The symmetric Kullback-Leibler divergence of two lots of logits [items, labels], halved and summed over items."""
+    """The symmetric Kullback-Leibler divergence of two lots of logits [items, labels], halved: [items]."""
     left, right = (torch.log_softmax(at_least_single(logits), dim=-1) for logits in (first, second))
-    return ((left.exp() - right.exp()) * (left - right)).sum() / 2
+    return ((left.exp() - right.exp()) * (left - right)).sum(-1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryLoss:
+    """Binary cross-entropy against any number of labels, summed over labels; an item is a row.
+
+    `weights` [labels] multiply each label's part; they are 1 on average, so that rows count as rows. `own` stands in
+    for all that.
+    """
+
+    weights: tuple[float, ...] | None = None
+    own: ItemLoss | None = None
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits [items, labels] against 0 and 1 [items, labels], summed, in fp32 or better."""
+        if self.own is not None:
+            return each_item(self.own, logits, labels).sum()
+        logits = at_least_single(logits)
+        weights = None if self.weights is None else _weights_on(self.weights, logits.device, logits.dtype)
+        return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weights, reduction="sum")
+
+    def divisor(self, labels: Tensor) -> float:
+        """How many items."""
+        return len(labels)
+
+
+@dataclass(frozen=True, slots=True)
+class SquaredLoss:
+    """The squared distance to a number; `own` stands in for it."""
+
+    own: ItemLoss | None = None
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits [items, 1] against numbers [items], summed, in fp32 or better."""
+        if self.own is not None:
+            return each_item(self.own, logits, labels).sum()
+        numbers = at_least_single(logits)[:, 0]
+        return mse_loss(numbers, labels.to(numbers.dtype), reduction="sum")
+
+    def divisor(self, labels: Tensor) -> float:
+        """How many items."""
+        return len(labels)

@@ -5,7 +5,7 @@ Definitions follow scikit-learn's; a ratio with nothing below the line is 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +13,11 @@ import torch
 from torch import Tensor
 
 from ftcli.tasks.breakdown import ClassRow
+
+
+def measured(names: Iterable[str], known: Mapping[str, Callable[[], float | None]]) -> dict[str, float]:
+    """The named metrics; no other is computed, and one that is not defined (None) is left out."""
+    return {name: value for name in names if (value := known[name]()) is not None}
 
 
 def confusion_matrix(labels: Tensor, predicted: Tensor, num_labels: int) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokens import TokenizedSplit
@@ -16,43 +15,24 @@ from ftcli.runtime.encoding import Fields
 from ftcli.spec.choices import RegressionTask
 from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
-from ftcli.tasks.base import Batch, Inference, at_least_single, mean_over_sequences, row_labels
+from ftcli.tasks.base import mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
-from ftcli.tasks.losses import ItemLoss, each_item, item_loss
-from ftcli.tasks.metrics import pearson, spearman
+from ftcli.tasks.losses import SquaredLoss, item_loss
+from ftcli.tasks.metrics import measured, pearson, spearman
+from ftcli.tasks.rowwise import RowTask
 
 
-@dataclass(frozen=True, slots=True)
-class Regression:
-    """Squared error; an item is a row, or each order of a symmetric pair. It concludes numbers [rows]."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regression(RowTask):
+    """Squared error. It concludes numbers [rows]."""
 
-    metrics: tuple[str, ...]
-    own: ItemLoss | None = None
+    criterion: SquaredLoss = field(default_factory=SquaredLoss)
     results: tuple[str, ...] = ("value",)
 
     @property
     def outputs(self) -> Outputs:
         """One number."""
         return Outputs((), problem="regression")
-
-    def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
-        """Every sequence is an item."""
-        return len(split.sequences_of(rows))
-
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Squared errors summed over rows."""
-        return self._summed(model(**batch.inputs).logits, batch.labels)
-
-    def _summed(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self.own is not None:
-            return each_item(self.own, logits, labels).sum()
-        numbers = at_least_single(logits)[:, 0]
-        return mse_loss(numbers, labels.to(numbers.dtype), reduction="sum")
-
-    def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
-        """Numbers [sequences, 1] and, if asked for, the summed loss."""
-        logits = model(**batch.inputs).logits
-        return Inference(at_least_single(logits), self._summed(logits, batch.labels) if with_loss else None)
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
         """Numbers [rows], float64."""
@@ -61,13 +41,13 @@ class Regression:
     def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
         """The chosen metrics; a correlation with something that is the same everywhere is left out."""
         gold = row_labels(split).double()
-        values: dict[str, float | None] = {
-            "pearson": pearson(found, gold),
-            "spearman": spearman(found, gold),
-            "mse": float(((found - gold) ** 2).mean()),
-            "mae": float((found - gold).abs().mean()),
+        known: dict[str, Callable[[], float | None]] = {
+            "pearson": lambda: pearson(found, gold),
+            "spearman": lambda: spearman(found, gold),
+            "mse": lambda: float(((found - gold) ** 2).mean()),
+            "mae": lambda: float((found - gold).abs().mean()),
         }
-        return {name: value for name in self.metrics if (value := values[name]) is not None}
+        return measured(self.metrics, known)
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:  # noqa: ARG002 - the task's shape
         """There are no labels to tell apart."""
@@ -82,4 +62,4 @@ class Regression:
 def build_regression(section: RegressionTask, facts: LabelFacts, evaluate: EvaluateSection) -> Regression:  # noqa: ARG001
     """The task for this column of numbers."""
     metrics = METRICS["regression"] if evaluate.metrics == "auto" else evaluate.metrics
-    return Regression(metrics, item_loss(section.loss))
+    return Regression(metrics=metrics, criterion=SquaredLoss(item_loss(section.loss)))

@@ -23,8 +23,9 @@ from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch, Inference, Words, at_least_single
 from ftcli.tasks.breakdown import Breakdown
+from ftcli.tasks.classification import class_weights
 from ftcli.tasks.entities import EntityCounts
-from ftcli.tasks.losses import LabelLoss
+from ftcli.tasks.losses import LabelLoss, item_loss
 
 _WORDS_AT_ONCE = 65536
 """Word places, padding included, that the best chains are looked for in at once."""
@@ -53,8 +54,8 @@ class Tagging:
         return Outputs(self.labels, per="token", allowed=AllowedSteps(allowed.starts, allowed.ends, allowed.steps))
 
     def count_items(self, split: TokenizedSplit, rows: Tensor) -> float:
-        """Every word is an item."""
-        return int(split.row_item_counts()[rows].sum())
+        """Every word is an item; with class weights, it counts by that of its tag."""
+        return self.criterion.divisor(split.labels[split.items_of(split.sequences_of(rows))])
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The negative log-likelihood of the tags, summed over words."""
@@ -96,7 +97,8 @@ class Tagging:
     def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
         """Entity scores, strict and lenient, and the share of words whose tag is right."""
         right = found == split.labels
-        values = {**self._counts(found, split).metrics(), "accuracy": float(right.double().mean())}
+        values = self._counts(found, split).metrics() if {*self.metrics} - {"accuracy"} else {}
+        values["accuracy"] = float(right.double().mean())
         return {name: values[name] for name in self.metrics}
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
@@ -145,11 +147,19 @@ def _joined(words: list[str]) -> str:
 
 
 def build_tagging(section: TaggingTask, facts: LabelFacts, evaluate: EvaluateSection) -> Tagging:
-    """The task for these tags."""
+    """The task for these tags.
+
+    Raises:
+        RecipeError: a weight is of no tag, or there is no such code.
+    """
     return Tagging(
         words=facts.text,
         labels=facts.labels,
         scheme=cast("Scheme", facts.scheme),
         metrics=METRICS["tagging"] if evaluate.metrics == "auto" else evaluate.metrics,
-        criterion=LabelLoss(smoothing=section.label_smoothing),
+        criterion=LabelLoss(
+            weights=class_weights(section.class_weights, facts.labels),
+            smoothing=section.label_smoothing,
+            own=item_loss(section.loss),
+        ),
     )

@@ -32,7 +32,7 @@ def test_a_label_that_train_does_not_have_is_shown_with_its_line(project: Path, 
         f" --> {project / 'validation.jsonl'}:4\n"
         "  |\n"
         '4 | {"a":"open","b":"card","label":"maybe"}\n'
-        "help: mend the row, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N\n"
+        "help: mend the row, or leave out up to N bad rows: `ftcli prepare` with --max-bad-rows N\n"
     )
     assert not (project / "run").exists()
 
@@ -62,7 +62,7 @@ def test_bad_rows_are_left_out_up_to_the_number_allowed(project: Path, ftcli: Ft
         "error[data]: a row can't be used: column `b` is missing\n"
         '  --> train.jsonl:47\n   |\n47 | {"a":"x","label":"yes"}\n'
     )
-    help_line = "help: mend the row, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N"
+    help_line = "help: mend the row, or leave out up to N bad rows: `ftcli prepare` with --max-bad-rows N"
     assert refused(ftcli("prepare", "tiny.toml"), 3) == f"{first}{help_line}\n"
     assert refused(ftcli("prepare", "tiny.toml", "--max-bad-rows", 1), 3) == (
         f"{first}\n{second}{help_line} (so far 1 were left out)\n\n2 problems\n"

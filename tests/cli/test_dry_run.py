@@ -41,6 +41,23 @@ def test_under_torchrun_one_plan_is_made_for_all_processes(project: Path) -> Non
     assert result.err.count("read train") == 1
 
 
+def test_beside_a_long_option_no_value_is_lost(project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    pattern = r"^bert\.(embeddings|encoder\.layer\.0\.attention\.self\.(query|key|value)\.weight)"
+    done = ftcli("train", "tiny.toml", "--dry-run", "--set", f"freeze.patterns=['{pattern}']")
+    assert done.code == 0, done.err
+    table = done.out[done.out.index("\nrecipe\n") :].splitlines()
+    assert max(map(len, table)) <= 80
+    assert any(re.match(r"train\.epochs +2\.0 +tiny\.toml:\d+$", line) for line in table)
+    start = next(n for n, line in enumerate(table) if line.startswith("freeze.patterns"))
+    end = next(n for n in range(start + 1, len(table)) if not table[n].startswith(" "))
+    assert table[start].endswith(" --set freeze.patterns")
+    folded = "".join(
+        line.removesuffix("--set freeze.patterns")[len("freeze.patterns") :].strip() for line in table[start:end]
+    )
+    assert folded.replace("\\\\", "\\") == f'["{pattern}"]' or folded == f"['{pattern}']"
+
+
 def test_a_dry_run_in_a_pipe_can_be_searched(project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     Path("recipes").mkdir()

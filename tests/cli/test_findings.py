@@ -26,7 +26,7 @@ def test_a_recipe_adds_what_its_tokenizer_and_batch_make_of_the_data(project: Pa
     assert "rows of train (44.4%) are longer than max_length 32 and cut" in said
     assert "of the pieces of a text the tokenizer doesn't know" in said
     assert "is it the right tokenizer for this language?" in said
-    assert "of train's token slots are padding in micro-batches of at most 4 rows" in said
+    assert "of train's token slots are padding in micro-batches of at most 4 sequences" in said
     (folder,) = project.glob("data/train-*")
     assert "(unknown)" in (folder / "report.md").read_text()
 

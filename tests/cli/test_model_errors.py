@@ -70,6 +70,18 @@ def test_a_tokenizer_with_more_tokens_than_the_model_knows_is_refused(
     )
 
 
+def test_a_tokenizer_without_a_padding_token_is_refused(project: Path, ftcli: Ftcli, model_folder: Path) -> None:
+    shutil.copytree(model_folder, "model")
+    config = json.loads(Path("model/tokenizer_config.json").read_text())
+    del config["pad_token"]
+    Path("model/tokenizer_config.json").write_text(json.dumps(config))
+    assert refused(ftcli("train", "tiny.toml", "--set", "model.path=model"), 2) == (
+        f"error[recipe]: the tokenizer of {project / 'model'} has no padding token\n"
+        "  --> --set model.path=model\n"
+        'help: add "pad_token" to its tokenizer_config.json, or name another: model.tokenizer\n'
+    )
+
+
 @needs_no_gpu
 def test_cuda_is_refused_where_there_is_none(trained: Path, ftcli: Ftcli) -> None:
     what = "error[usage]: cuda was asked for, but torch sees no CUDA device\n"

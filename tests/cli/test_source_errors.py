@@ -61,7 +61,7 @@ def test_a_bad_row_names_the_command_that_can_leave_it_out(project: Path, ftcli:
         file.write('{"a": oops\n')
     error = refused(ftcli(command, "tiny.toml"), 3)
     assert error.endswith(
-        "\nhelp: mend the row, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N\n"
+        "\nhelp: mend the row, or leave out up to N bad rows: `ftcli prepare` with --max-bad-rows N\n"
     )
     assert ftcli("prepare", "tiny.toml", "--max-bad-rows", 1).code == 0
 
@@ -99,7 +99,7 @@ def test_columns_without_a_label_are_shown_where_they_stand(project: Path, ftcli
 @pytest.mark.parametrize("command", ["train", "prepare"])
 def test_a_file_that_is_not_there_is_shown_where_it_is_named(project: Path, ftcli: Ftcli, command: str) -> None:
     name = recipe(("test.jsonl", "tset.jsonl"), ('"validation.jsonl"', '"dev.jsonl"'))
-    help_line = f"help: paths start from {project}; `ftcli prepare TARGET --source PATH` takes them from elsewhere\n"
+    help_line = f"help: paths start from {project}; `ftcli prepare` with --source PATH takes them from elsewhere\n"
     assert refused(ftcli(command, name), 3) == (
         "error[data]: the validation file `dev.jsonl` doesn't exist\n"
         " --> a.toml:4\n  |\n"
@@ -151,7 +151,7 @@ def test_a_damaged_download_can_be_had_again(project: Path, site: tuple[str, Pat
         file.write("{\n")
     error = refused(ftcli("prepare", name), 3)
     (kept,) = Path("data/.downloads").glob("*/far.jsonl")
-    remedy = f"help: delete {kept} to download it again, or leave out up to N bad rows: ftcli prepare TARGET"
+    remedy = f"help: delete {kept} to download it again, or leave out up to N bad rows: `ftcli prepare`"
     assert remedy in error
     write_rows(folder / "far.jsonl", make_rows(30, seed=1))
     refused(ftcli("prepare", name), 3)

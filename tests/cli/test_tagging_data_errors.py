@@ -16,7 +16,7 @@ from tests.conftest import COLUMNS, Ftcli
 
 WORDS = 'columns = { text = "0", label = "-1" }'
 TAGGING = "[task]\nkind = 'tagging'\n"
-MEND = "help: mend the row, or leave out up to N bad rows: ftcli prepare TARGET --max-bad-rows N\n"
+MEND = "help: mend the row, or leave out up to N bad rows: `ftcli prepare` with --max-bad-rows N\n"
 
 
 @pytest.fixture

@@ -51,9 +51,24 @@ def test_the_best_is_told_by_a_metric_of_the_task(project: Path, ftcli: Ftcli, t
 
 
 def test_a_class_weight_of_no_label_is_refused(project: Path, ftcli: Ftcli) -> None:
-    setting = "task.class_weights={maybe = 2.0}"
+    setting = "task.class_weights={yess = 2.0}"
     assert refused(ftcli("train", "tiny.toml", "--set", setting), 2) == (
-        f"error[recipe]: `task.class_weights` has a weight for `maybe`; the labels are no, yes\n  --> --set {setting}\n"
+        "error[recipe]: `task.class_weights` names `yess`, which is no label of the data\n"
+        f"  --> --set {setting}\n"
+        "help: did you mean `yes`? The labels are no, yes\n"
+    )
+
+
+def test_a_threshold_of_no_label_is_refused(project: Path, ftcli: Ftcli) -> None:
+    rows = [{"a": row["a"], "label": row["label"]} for row in make_rows(30, seed=1)]
+    for name in ("train", "validation", "test"):
+        write_rows(Path(f"{name}.jsonl"), rows)
+    setting = "task.threshold={maybe = 0.3}"
+    name = recipe(ONE_TEXT, extra="[task]\nmulti_label = true\n")
+    assert refused(ftcli("train", name, "--set", setting), 2) == (
+        "error[recipe]: `task.threshold` names `maybe`, which is no label of the data\n"
+        f"  --> --set {setting}\n"
+        "help: The labels are no, yes\n"
     )
 
 
@@ -76,6 +91,76 @@ def test_smoothing_under_a_crf_is_refused(project: Path, ftcli: Ftcli) -> None:
         "error[recipe]: `task.label_smoothing` smooths a softmax, and `model.head` is a CRF\n"
         "  --> --set task.label_smoothing=0.1\n"
         "help: leave it out\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("task.class_weights={O = 0.5}", "`task.class_weights` multiplies the loss of each word"),
+        ("task.loss=mine:loss", "`task.loss` is a loss of each word"),
+    ],
+)
+def test_a_crf_takes_no_loss_of_single_words(project: Path, ftcli: Ftcli, setting: str, what: str) -> None:
+    settings = ("task.kind=tagging", "model.head=crf", setting)
+    error = refused(ftcli("train", recipe(ONE_TEXT), *(part for each in settings for part in ("--set", each))), 2)
+    assert error == (
+        f"error[recipe]: {what}, and `model.head` is a CRF, whose loss is that of a whole sentence\n"
+        f"  --> --set {setting}\n"
+        'help: leave it out, or set model.head = "auto"\n'
+    )
+
+
+def test_tags_have_no_balanced_weights(project: Path, ftcli: Ftcli) -> None:
+    settings = ("task.kind=tagging", "task.class_weights=balanced")
+    error = refused(ftcli("train", recipe(ONE_TEXT), *(part for each in settings for part in ("--set", each))), 2)
+    assert error == (
+        'error[recipe]: `task.class_weights` = "balanced" is for rows with one label\n'
+        "  --> --set task.class_weights=balanced\n"
+        'help: give each tag\'s weight: class_weights = { "O" = 0.5 }\n'
+    )
+
+
+def test_weights_of_labels_beside_an_own_loss_of_rows_are_refused(project: Path, ftcli: Ftcli) -> None:
+    settings = ("task.multi_label=true", "task.loss=mine:loss", "task.class_weights={yes = 2.0}")
+    error = refused(ftcli("train", "tiny.toml", *(part for each in settings for part in ("--set", each))), 2)
+    assert error == (
+        "error[recipe]: `task.class_weights` multiplies each label's part of a loss, and `task.loss` gives a row's"
+        " as a whole\n"
+        "  --> --set task.class_weights={yes = 2.0}\n"
+        "help: weigh the labels in your own loss, and leave class_weights out\n"
+    )
+
+
+def test_r_drop_without_dropout_is_refused(project: Path, ftcli: Ftcli) -> None:
+    settings = ("model.dropout=0.0", "task.r_drop=1.0")
+    error = refused(ftcli("train", "tiny.toml", *(part for each in settings for part in ("--set", each))), 2)
+    assert error == (
+        "error[recipe]: `task.r_drop` compares two passes with other dropout, and `model.dropout` is 0: they are the"
+        " same\n"
+        "  --> --set task.r_drop=1.0\n"
+        "help: leave it out, or set model.dropout = 0.1\n"
+    )
+
+
+def test_holdouts_that_leave_nothing_are_refused(project: Path, ftcli: Ftcli) -> None:
+    name = recipe(
+        ('validation = "validation.jsonl"\n', "holdout = 0.6\n"), ('test = "test.jsonl"\n', "test_holdout = 0.4\n")
+    )
+    error = refused(ftcli("train", name), 2)
+    assert "error[recipe]: `data.holdout` and `data.test_holdout` together leave nothing in train\n" in error
+    assert "help: they are shares of the rows, such as 0.1; both together stay below 1\n" in error
+
+
+def test_micro_batches_are_counted_in_sequences(project: Path, ftcli: Ftcli) -> None:
+    """Of a step of 8 symmetric pairs there are 16."""
+    settings = ["--set", "task.symmetric=true", "--dry-run"]
+    assert ftcli("train", "tiny.toml", *settings, "--set", "batch.micro_size=16").code == 0
+    error = refused(ftcli("train", "tiny.toml", *settings, "--set", "batch.micro_size=17"), 2)
+    assert error == (
+        "error[recipe]: `batch.micro_size` is 17, more than the 16 sequences of a step (`batch.size`)\n"
+        "  --> --set batch.micro_size=17\n"
+        "help: use at most 16, or a larger batch.size\n"
     )
 
 

@@ -13,7 +13,6 @@ from ftcli.data.tags import (
     Entity,
     Scheme,
     allowed_transitions,
-    convert,
     detect_scheme,
     entities_of,
     join_tag,
@@ -55,14 +54,6 @@ def test_tags_spell_the_entities_they_were_made_of(sentence: tuple[list[Entity],
     assert problems_of(tags, scheme) == []
     assert entities_of(tags, scheme) == entities_of(tags, scheme, lenient=True) == entities
     assert set(tags) <= set(tag_list({entity.type for entity in entities}, scheme))
-
-
-@given(sentences(), schemes, schemes)
-def test_conversions_invert(sentence: tuple[list[Entity], int], source: Scheme, target: Scheme) -> None:
-    tags = tags_of(*sentence, source)
-    converted = convert(tags, source, target)
-    assert problems_of(converted, target) == []
-    assert convert(converted, target, source) == tags
 
 
 @given(any_tags())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -251,3 +253,13 @@ def test_training_on_an_edited_card_says_so_and_takes_the_new_rows(project: Path
     changed = ftcli(*command, "--run-dir", "three")
     assert changed.code == 0, changed.err
     assert "the data card of own has changed: preparing it anew" in changed.err
+
+
+def test_generated_data_is_prepared_anew_when_what_generates_it_has_changed(tmp_path: Path) -> None:
+    demo = place_named("demo-stars", tmp_path)
+    prepare(demo)
+    assert not is_stale(demo)
+    facts = json.loads((demo.folder / "dataset.json").read_text())
+    facts["card_sha256"] = hashlib.sha256(demo.card.model_dump_json().encode()).hexdigest()  # of no such generator
+    (demo.folder / "dataset.json").write_text(json.dumps(facts))
+    assert finish(why_prepare(demo)) == "the generator of demo-stars has changed: preparing it anew"

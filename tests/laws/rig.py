@@ -39,6 +39,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     ),
     "regression": ("task.kind=regression", "data.columns={text='a', pair='b', label='score'}"),
     "tagging in windows": (*_WORDS, "task.label_smoothing=0.1"),
+    "tagging with class weights": (*_WORDS, "task.class_weights={O=0.2, B-S=3.0}"),
     "tagging with a CRF": (*_WORDS, "model.head=crf"),
 }
 """Other tasks, for `spec_for`; sentences are longer than a window."""

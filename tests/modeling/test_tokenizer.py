@@ -116,3 +116,13 @@ def test_a_tokenizer_without_a_padding_token_is_refused(model_folder: Path, tmp_
 
 def test_the_padding_id_is_the_tokenizers(tokenizer: Tokenizer) -> None:
     assert tokenizer.pad_id == PAD
+
+
+def test_its_size_is_what_its_largest_id_needs_also_where_ids_have_gaps(model_folder: Path, tmp_path: Path) -> None:
+    made = load_tokenizer(str(model_folder))
+    assert made.size == len(WORDS) + 4
+    shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    content["model"]["vocab"]["parcel"] = 70
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    assert load_tokenizer(str(tmp_path)).size == 71

@@ -14,6 +14,7 @@ from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch
 from ftcli.tasks.build import settled
 from ftcli.tasks.classification import Classification, build_classification
+from ftcli.tasks.losses import divergence
 from tests.tasks.toy import Table, batch_of, measured, split_of
 
 
@@ -168,9 +169,20 @@ def test_balanced_weights_make_labels_equal() -> None:
 
 
 def test_a_weight_of_a_label_that_is_not_there_is_an_error_at_its_key() -> None:
-    with pytest.raises(RecipeError, match=r"`task\.class_weights` has a weight for `x`; the labels are a, b") as caught:
+    with pytest.raises(RecipeError, match=r"`task\.class_weights` names `x`, which is no label of the data") as caught:
         build(("a", "b"), class_weights={"x": 2.0})
     assert caught.value.problems[0].key == ("task", "class_weights")
+    assert caught.value.problems[0].hint == "The labels are a, b"
+
+
+def test_class_weights_multiply_the_distance_of_r_drop_as_they_do_the_loss() -> None:
+    model, rows = Table(dtype=torch.float64, noise=0.3), batch(9)
+    weighted = build(("a", "b", "c"), r_drop=0.7, class_weights={"a": 0.25, "c": 4.0})
+    first, second = (model.rows[:9] + noise for noise in (model.noise[:9], model.noise[9:18]))
+    each = sum(cross_entropy(logits, rows.labels, reduction="none") for logits in (first, second)) / 2
+    weights = torch.tensor([0.25, 1.0, 4.0]).double()[rows.labels]
+    expected = ((each + 0.7 * divergence(first, second)) * weights).sum()
+    assert float(weighted.loss(model, rows).detach()) == pytest.approx(float(expected.detach()), rel=1e-12)
 
 
 def test_r_drop_is_two_passes_and_the_distance_between_them() -> None:

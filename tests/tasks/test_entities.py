@@ -79,6 +79,8 @@ def test_both_ways_of_matching_are_named() -> None:
         ("Y", 1.0, 1),
         ("micro (strict)", 2 / 3, 2),
         ("macro (strict)", 0.5, 2),
+        ("X (lenient)", 1.0, 1),
+        ("Y (lenient)", 1.0, 1),
         ("micro (lenient)", 1.0, 2),
         ("macro (lenient)", 1.0, 2),
     ]

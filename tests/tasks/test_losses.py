@@ -91,10 +91,20 @@ def test_the_divergence_is_the_mean_of_both_directions(swapped: bool) -> None:
     (first, _), (second, _) = made(3), made(4)
     left, right = first.log_softmax(1), second.log_softmax(1)
     there, back = (kl_div(p, q, reduction="sum", log_target=True) for p, q in ((left, right), (right, left)))
-    found = divergence(second, first) if swapped else divergence(first, second)
+    found = (divergence(second, first) if swapped else divergence(first, second)).sum()
     assert_same(found, (there + back) / 2, first)
 
 
 def test_nothing_lies_between_equal_passes() -> None:
     logits, _ = made(3)
-    assert float(divergence(logits, logits).detach()) == 0
+    assert divergence(logits, logits).detach().tolist() == [0.0] * len(logits)
+
+
+def test_weights_that_an_evaluation_has_made_are_good_for_training() -> None:
+    logits, labels = made(6)
+    weighted = LabelLoss(weights=(0.5, 1.5, 7.0, 0.125))
+    with torch.inference_mode():
+        weighted(logits.detach(), labels)
+    weighted(logits, labels).backward()
+    assert logits.grad is not None
+    assert weighted.divisor(labels) == float(torch.tensor([0.5, 1.5, 7.0, 0.125])[labels].sum())

@@ -24,7 +24,7 @@ from ftcli.tasks.losses import LabelLoss
 from ftcli.tasks.tagging import Tagging
 from ftcli.train.evaluate import Scores, score_split
 
-TASK = Classification(("no", "yes"), ("accuracy", "f1"))
+TASK = Classification(labels=("no", "yes"), metrics=("accuracy", "f1"))
 
 
 class Counting(nn.Module):

@@ -41,7 +41,7 @@ def make_windows(rows: int, *, words: bool) -> TokenizedSplit:
     return TokenizedSplit.of(found, torch.arange(sum(map(len, positions)) if words else rows) % 2)
 
 
-TASK = Classification(("no", "yes"), ("accuracy",))
+TASK = Classification(labels=("no", "yes"), metrics=("accuracy",))
 WEIGHTED = replace(TASK, criterion=LabelLoss(weights=(0.25, 3.0)))
 TAGS = Tagging(words="tokens", labels=("O", "B-x"), scheme="bio", metrics=("accuracy",))
 

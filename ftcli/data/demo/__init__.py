@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from importlib.resources import files
 from typing import assert_never
 
 from ftcli.data.demo.orders import order_rows
@@ -10,6 +13,16 @@ from ftcli.data.demo.stars import star_rows
 from ftcli.data.demo.templates import as_files
 from ftcli.data.demo.topics import topic_rows
 from ftcli.spec.card import Generator, Split
+
+
+@cache
+def generator_sha256() -> str:
+    """The SHA-256 of all that generated rows are made by: this code and its templates."""
+    content = hashlib.sha256()
+    for file in sorted(files(__name__).iterdir(), key=lambda file: file.name):
+        if file.name.endswith((".py", ".toml")):
+            content.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return content.hexdigest()
 
 
 def demo_files(generator: Generator) -> dict[Split, bytes]:

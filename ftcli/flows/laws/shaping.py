@@ -27,8 +27,9 @@ def on_cpu(spec: RunSpec) -> RunSpec:
 
 
 def without_noise(spec: RunSpec) -> RunSpec:
-    """The spec without dropout, in the weights' own arithmetic."""
-    return changed(changed(spec, "model", dropout=0.0), "precision", kind="fp32")
+    """The spec without dropout, in the weights' own arithmetic; R-Drop, which then adds nothing, goes with it."""
+    still = changed(changed(spec, "model", dropout=0.0), "precision", kind="fp32")
+    return changed(still, "task", r_drop="off") if getattr(still.task, "r_drop", "off") != "off" else still
 
 
 def with_plain_sgd(spec: RunSpec) -> RunSpec:
