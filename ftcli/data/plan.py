@@ -27,10 +27,10 @@ Shares = tuple[tuple[Tensor, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How a group is cut: into micro-batches of at most so many rows or padded tokens, or so many a rank; or by cost.
+    """How a group is cut: into micro-batches of at most so many sequences (`rows`) or tokens, or so many a rank.
 
-    By cost: `call_tokens` is how many token slots could be computed in the time that a micro-batch costs however short
-    it is, and a group is cut where that is less than the padding it saves; into at most `tokens` slots each.
+    Or by cost: `call_tokens` is how many token slots could be computed in the time that a micro-batch costs however
+    short it is, and a group is cut where that is less than the padding it saves; into at most `tokens` slots each.
     """
 
     rows: int | None = None
@@ -45,7 +45,7 @@ class Cut:
             return f"micro-batches of at most {self.tokens:,} tokens"
         if self.accumulation is not None:
             return f"{counted(self.accumulation, 'micro-batch', 'es')} on each rank"
-        return f"micro-batches of at most {counted(self.rows or 0)}"
+        return f"micro-batches of at most {counted(self.rows or 0, 'sequence')}"
 
 
 def num_groups(num_rows: int, size: int) -> int:

@@ -38,10 +38,10 @@ class Tokenizer:
     @property
     def size(self) -> int:
         """How many embeddings a model needs for its tokens: one more than the largest id."""
-        count, added = len(self.inner), max(self.inner.added_tokens_decoder, default=-1)
-        if added < count and self.inner.backend_tokenizer.id_to_token(count - 1) is not None:
-            return count
-        return max(self.inner.get_vocab().values(), default=-1) + 1  # ids have gaps; slow, for it lists all tokens
+        count, token_of = len(self.inner), self.inner.backend_tokenizer.id_to_token
+        if all(token_of(number) is not None for number in range(count)):
+            return count  # as many ids without a gap; to list all tokens takes several times longer
+        return max(self.inner.get_vocab().values(), default=-1) + 1
 
     @property
     def pad_id(self) -> int:

@@ -75,11 +75,20 @@ def test_a_tokenizer_without_a_padding_token_is_refused(project: Path, ftcli: Ft
     config = json.loads(Path("model/tokenizer_config.json").read_text())
     del config["pad_token"]
     Path("model/tokenizer_config.json").write_text(json.dumps(config))
-    assert refused(ftcli("train", "tiny.toml", "--set", "model.path=model"), 2) == (
-        f"error[recipe]: the tokenizer of {project / 'model'} has no padding token\n"
-        "  --> --set model.path=model\n"
-        'help: add "pad_token" to its tokenizer_config.json, or name another: model.tokenizer\n'
+    error = refused(ftcli("train", "tiny.toml", "--set", "model.path=model"), 2)
+    assert error.startswith(f"error[recipe]: the tokenizer of {project / 'model'} has no padding token\n")
+    assert error.endswith('help: add "pad_token" to its tokenizer_config.json, or name another: model.tokenizer\n')
+
+
+def test_a_tokenizer_that_is_no_fast_one_is_refused(project: Path, ftcli: Ftcli, model_folder: Path) -> None:
+    shutil.copytree(model_folder, "model")
+    Path("model/tokenizer.json").unlink()
+    Path("model/tokenizer_config.json").write_text('{"tokenizer_class": "CanineTokenizer"}')
+    error = refused(ftcli("train", "tiny.toml", "--set", "model.path=model"), 2)
+    assert error.startswith(
+        f"error[recipe]: the tokenizer of {project / 'model'} is a slow one; ftcli needs its tokenizer.json\n"
     )
+    assert error.endswith("help: save it as a fast one, or name another: model.tokenizer\n")
 
 
 @needs_no_gpu
