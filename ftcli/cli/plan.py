@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ftcli.flows.plan import Plan
 
 _BARS = "▁▂▃▄▅▆▇█"
-_LEAST_VALUE_CELLS, _GAP = 16, 2
+_LEAST_VALUE_CELLS, _GAP = 12, 2
 
 
 def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:

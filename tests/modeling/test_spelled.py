@@ -48,10 +48,8 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Tokenizers:
 def roles_of(tokenizer: Tokenizer) -> dict[str, int]:
     """The names and ids of the tokens with a role, but for the unknown one, which any word may become."""
     inner = tokenizer.inner
-    return {
-        str(name): inner.convert_tokens_to_ids(str(name))
-        for name in (inner.pad_token, inner.cls_token, inner.sep_token)
-    }
+    names = [str(name) for name in (inner.pad_token, inner.cls_token, inner.sep_token)]
+    return dict(zip(names, inner.convert_tokens_to_ids(names), strict=True))
 
 
 @every_kind
@@ -80,5 +78,5 @@ def test_a_word_becomes_none(tokenizers: Tokenizers, kind: str) -> None:
 
 def test_tokens_that_a_user_has_added_stay_what_they_are(tokenizers: Tokenizers) -> None:
     tokenizer = tokenizers(WHOLE)
-    marker = tokenizer.inner.convert_tokens_to_ids("[E1]")
+    (marker,) = tokenizer.inner.convert_tokens_to_ids(["[E1]"])
     assert tokenizer.encoder(20)(["a [E1] fox"], None).ids[0].count(marker) == 1
