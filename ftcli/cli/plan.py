@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,19 +19,21 @@ if TYPE_CHECKING:
     from ftcli.flows.plan import Plan
 
 _BARS = "▁▂▃▄▅▆▇█"
-_LEAST_VALUE_CELLS, _GAP = 12, 2
+_UNFOLDED_CELLS = 1 << 20
+"""The width of a table that is no wider than its texts: in a pipe or a file, each value is on one line."""
 
 
 def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:
-    """Print a plan to standard output."""
+    """Print a plan to standard output; only a terminal's width folds it."""
     tables = [
         _facts(plan),
         *([_patterns(plan)] if plan.patterns else []),
         _parameters(plan),
-        _values(recipe, console.width),
+        _values(recipe),
     ]
+    width = console.width if console.is_terminal else _UNFOLDED_CELLS
     for table in tables:
-        console.print(trimmed(console, table), soft_wrap=True, highlight=False)
+        console.print(trimmed(console, table, width), soft_wrap=True, highlight=False)
     for remark in plan.remarks:
         is_warning = remark.level == "warning"
         label = Text("warning: ", "bold yellow") if is_warning else Text("note: ", "dim")
@@ -98,16 +99,13 @@ def _parameters(plan: Plan) -> Table:
     return table
 
 
-def _values(recipe: Recipe, width: int) -> Table:
-    """Every value in force and where it comes from. Where it gets narrow, origins are folded and values stay."""
-    rows = list(_value_rows(recipe))
-    room = width - max(cell_len(key) for key, _, _ in rows) - _LEAST_VALUE_CELLS - 2 * _GAP
-    origin_cells = max(len("default"), min(room, max(cell_len(origin) for _, _, origin in rows)))
+def _values(recipe: Recipe) -> Table:
+    """Every value in force and where it comes from. Where it gets narrow, both are folded and keys stay."""
     table = Table(title="\nrecipe", title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("key", no_wrap=True)
     table.add_column("value", overflow="fold")
-    table.add_column("from", style="dim", overflow="fold", min_width=origin_cells, max_width=origin_cells)
-    for key, value, origin in rows:
+    table.add_column("from", style="dim", overflow="fold")
+    for key, value, origin in _value_rows(recipe):
         table.add_row(key, Text(value), Text(origin))
     return table
 

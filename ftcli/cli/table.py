@@ -137,11 +137,18 @@ def bar(lead: Text, *, done: float, total: float | None, tail: Sequence[Phrase],
     return shown
 
 
-def trimmed(console: Console, content: RenderableType) -> Text:
-    """The content as text without the blanks that fill its lines, for output that may be kept or searched."""
+def trimmed(console: Console, content: RenderableType, width: int | None = None) -> Text:
+    """The content as text without the blanks that fill its lines, for output that may be kept or searched.
+
+    Args:
+        console: Where it is going to be printed.
+        content: A table, for one.
+        width: The cells there are; the console's, unless it is given.
+    """
+    options = console.options.update(width=width or console.width)
     lines = [
         Text.assemble(*((piece.text, piece.style or "") for piece in line))
-        for line in console.render_lines(content, pad=False)
+        for line in console.render_lines(content, options, pad=False)
     ]
     for line in lines:
         line.rstrip()

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from tests.conftest import Ftcli, spawn
 
@@ -41,12 +42,16 @@ def test_under_torchrun_one_plan_is_made_for_all_processes(project: Path) -> Non
     assert result.err.count("read train") == 1
 
 
-def test_beside_a_long_option_no_value_is_lost(project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_no_value_is_lost_beside_a_long_option(
+    project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     pattern = r"^bert\.(embeddings|encoder\.layer\.0\.attention\.self\.(query|key|value)\.weight)"
     done = ftcli("train", "tiny.toml", "--dry-run", "--set", f"freeze.patterns=['{pattern}']")
     assert done.code == 0, done.err
-    lines = done.out[done.out.index("\nrecipe\n") :].splitlines()
+    shown = Text.from_ansi(done.out).plain
+    lines = shown[shown.index("\nrecipe\n") :].splitlines()
     table = [line for line in lines if not line.startswith(("note:", "warning:"))]
     assert max(map(len, table)) <= 80
     assert any(re.match(r"train\.epochs +2\.0 +tiny\.toml:\d+$", line) for line in table)
