@@ -169,7 +169,7 @@ def open_prepared(folder: Path) -> Prepared:
         size = path.stat().st_size if path.is_file() else None
         if size != expected.bytes:
             found = "missing" if size is None else f"{counted(size, 'byte')} long"
-            what = f"the {split} split is {found}, but {expected.bytes} bytes were prepared"
+            what = f"the {split} split is {found}, but {expected.bytes:,} were prepared"
             raise DataError(what, where=Location(str(path)), hint=_again(folder))
     return Prepared(folder, facts)
 

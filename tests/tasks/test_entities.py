@@ -87,7 +87,7 @@ def test_both_ways_of_matching_are_named() -> None:
 
 
 def test_a_sentence_needs_a_tag_for_each_word() -> None:
-    with pytest.raises(ValueError, match="1 predicted tags for 2 words"):
+    with pytest.raises(ValueError, match="1 predicted tag for 2 words"):
         EntityCounts("bio").add(["O", "O"], ["O"])
 
 
