@@ -53,6 +53,8 @@ def _of_first_token(attention: Any) -> Any:
     def forward(
         hidden_states: Tensor, attention_mask: Tensor | None = None, *others: Any, **options: Any
     ) -> tuple[Tensor, Any]:
+        if options.get("output_hidden_states"):  # a task of one's own that reads them reads all tokens
+            return whole(attention, hidden_states, attention_mask, *others, **options)
         name = config._attn_implementation
         if name not in AttentionInterface():
             states, weights = whole(attention, hidden_states, attention_mask, *others, **options)

@@ -92,3 +92,16 @@ def test_it_drops_in_training_and_the_states_below_a_frozen_head_are_of_all_toke
         assert prefix.states(inputs).shape == (3, 9, 16)
     assert passes_through(prefix, model, inputs)
     assert lengths_of_last_layer(model, inputs) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", NARROWED)
+def test_who_asks_for_hidden_states_gets_those_of_all_tokens(architecture: str) -> None:
+    model, inputs = (
+        AutoModelForSequenceClassification.from_config(NARROWED[architecture]),
+        make_inputs([9, 2, 5], pad_id=1),
+    )
+    model.eval()
+    expected = model(**inputs, output_hidden_states=True).hidden_states[-1]
+    read_first_token_only(model.base_model)
+    assert torch.equal(model(**inputs, output_hidden_states=True).hidden_states[-1], expected)
+    assert lengths_of_last_layer(model, inputs) == 1
