@@ -1,7 +1,7 @@
 """`ftcli predict`: rows in, the same rows out in the same order with a label and its probability.
 
-Rows stream through in windows. Within one they are sorted by length, so that little is padded; memory does not grow
-with the input.
+Rows stream through in windows. Within one they are sorted by length, so that little is padded; the next ones are
+read and tokenised while the model computes. Memory does not grow with the input.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from ftcli.data.labels import LabelNames
 from ftcli.data.readers import BadRow, Row
 from ftcli.data.tagging import read_tagged
 from ftcli.data.tags import Scheme
+from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import DataError, Location, Problem, UsageError
 from ftcli.flows.inputs import SAY_SCHEME, Form, Opened, RowFile, open_rows
 from ftcli.flows.outputs import STANDARD, check_output, format_of, open_output
 from ftcli.flows.predictions import ERRORS, OutputFormat, RowWriter, answered, kept
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.runtime.activity import Activity, Working, finish
+from ftcli.runtime.ahead import ahead
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Tags
 from ftcli.spec.choices import card_task
 from ftcli.train.snapshot import ModelCard
 
-WINDOW_ROWS = 1024
+WINDOW_ROWS = 2048
 GOES_ON = "`--keep-going` gives such rows an `error` field and goes on"
 PLAIN_TEXT = "`--format text` reads plain lines"
 
@@ -86,13 +88,13 @@ def predict(
         _check_columns(predictor, source, checkpoint)
     num_rows = num_errors = 0
     with ExitStack() as stack:
-        rows = stack.enter_context(closing(_read(source, predictor.card, in_columns=chosen == "conll")))
+        rows = _read(source, predictor.card, in_columns=chosen == "conll")
         reserved = source.reserved(predictor.task.results)
         writer = RowWriter(open_output(output, stack), chosen, last=reserved)
-        while window := list(islice(rows, WINDOW_ROWS)):
+        for window in stack.enter_context(closing(ahead(_windows(rows, predictor)))):
             writer.write(list(_predict_window(window, predictor, reserved)))
-            num_errors += sum(row.failure is not None for row in window)
-            num_rows += len(window)
+            num_errors += sum(row.failure is not None for row in window.rows)
+            num_rows += len(window.rows)
             yield Activity("predict", num_rows)
     yield Activity("predict", num_rows, num_rows)
     return Prediction(num_rows - num_errors, num_errors)
@@ -172,14 +174,32 @@ def _inputs(row: Row | BadRow, opened: Opened, card: ModelCard) -> Fields | Prob
     return Problem(found, where, GOES_ON) if isinstance(found, str) else found
 
 
-def _predict_window(window: list[_Given], predictor: Predictor, reserved: tuple[str, ...]) -> Generator[Fields]:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Some rows in order, and those of them that could be read as the model reads them; None where none could."""
+
+    rows: list[_Given]
+    split: TokenizedSplit | None
+
+    @property
+    def good(self) -> list[_Given]:
+        """The rows that could be read."""
+        return [row for row in self.rows if row.failure is None]
+
+
+def _windows(rows: Generator[_Given], predictor: Predictor) -> Generator[_Window]:
+    with closing(rows):
+        while chunk := list(islice(rows, WINDOW_ROWS)):
+            inputs = [row.inputs for row in chunk if row.failure is None]
+            yield _Window(chunk, predictor.split(inputs) if inputs else None)
+
+
+def _predict_window(window: _Window, predictor: Predictor, reserved: tuple[str, ...]) -> Generator[Fields]:
     """The window's rows in order, predicted where they could be read."""
-    good = [row for row in window if row.failure is None]
     predicted: Iterator[Fields] = iter(())
-    if good:
-        inputs = [row.inputs for row in good]
-        split = predictor.split(inputs)
-        answers = predictor.task.answers(finish(predictor.score(split)).found, split, inputs)
-        predicted = answered((row.fields for row in good), answers, reserved=reserved)
-    for row in window:
+    if window.split is not None:
+        found = finish(predictor.score(window.split)).found
+        answers = predictor.task.answers(found, window.split, [row.inputs for row in window.good])
+        predicted = answered((row.fields for row in window.good), answers, reserved=reserved)
+    for row in window.rows:
         yield next(predicted) if row.failure is None else {**kept(row.fields, reserved=reserved), **row.failure}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
@@ -41,7 +42,7 @@ class Predictor:
     encode: EncodeRows
     task: Task
     world: World
-    batch_size: int
+    batch_size: int | Literal["auto"]
 
     @property
     def label_facts(self) -> LabelFacts:

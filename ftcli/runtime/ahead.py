@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,28 +14,32 @@ T = TypeVar("T")
 class _Belt(Generic[T]):
     """At most `depth` items that were made and not taken yet, and how the making ended."""
 
-    def __init__(self, items: Iterator[T], depth: int) -> None:
+    def __init__(self, items: Generator[T], depth: int) -> None:
         self._items = items
         self._depth = depth
         self._made: deque[T] = deque()
         self._changed = threading.Condition()
         self._is_left = False
         self._ended: StopIteration | BaseException | None = None
-        self._thread = threading.Thread(target=self._make, name="ftcli-ahead", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._make, name="ftcli-ahead", daemon=True).start()
 
     def _make(self) -> None:
         try:
-            for item in self._items:
-                with self._changed:
-                    self._made.append(item)
-                    self._changed.notify_all()
-                    self._changed.wait_for(lambda: len(self._made) < self._depth or self._is_left)
-                    if self._is_left:
+            with closing(self._items):
+                for item in self._items:
+                    if not self._put(item):
                         return
             self._end(StopIteration())
         except BaseException as error:
             self._end(error)
+
+    def _put(self, item: T) -> bool:
+        """Lay an item down and wait for room; False where nobody takes any more."""
+        with self._changed:
+            self._made.append(item)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: len(self._made) < self._depth or self._is_left)
+            return not self._is_left
 
     def _end(self, how: BaseException) -> None:
         with self._changed:
@@ -53,24 +58,23 @@ class _Belt(Generic[T]):
             raise self._ended
 
     def leave(self) -> None:
-        """Make no more, and wait until the item that is being made is done."""
+        """Make no more. The item that is being made is not waited for: it may wait for somebody's typing."""
         with self._changed:
             self._is_left = True
             self._changed.notify_all()
-        self._thread.join()
 
 
-def ahead(items: Iterable[T], *, depth: int = 2) -> Generator[T]:
+def ahead(items: Generator[T], *, depth: int = 2) -> Generator[T]:
     """The same items in the same order, made in a thread of their own.
 
     It pays where the making leaves the interpreter free for others: reading, tokenising, computing. An error of it is
     raised where its item would stand. Close the generator to end the thread.
 
     Args:
-        items: What is to be had; from here on only the thread touches it.
+        items: What is to be had; from here on only the thread touches it, and closes it in the end.
         depth: How many items are made before they are asked for, which bounds the memory that they take.
     """
-    belt = _Belt(iter(items), depth)
+    belt = _Belt(items, depth)
     try:
         while True:
             try:

@@ -150,6 +150,7 @@ class TrainSection(Section):
 class EvaluateSection(Section):
     """When to evaluate, by which metrics, and which of them makes a checkpoint the best ("auto": the task's own).
 
+    `batch_size` is how many rows are scored at once ("auto": cut where the padding saved is worth more than a call).
     `factory` ("module:name") makes further metrics; see `ftcli.tasks.custom.Metric`.
     """
 
@@ -157,7 +158,7 @@ class EvaluateSection(Section):
     metrics: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
     best: str = "auto"
     factory: str = "off"
-    batch_size: Positive = 64
+    batch_size: Positive | Literal["auto"] = "auto"
     at_start: bool = False
     train_metrics: bool = False
 

@@ -7,22 +7,24 @@ Scores are computed in the weights' own precision (fp32) whatever a step's arith
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from ftcli.data.plan import by_length
+from ftcli.data.plan import Cut, deal
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import Interrupt, StopAsked
 from ftcli.runtime.world import World
 from ftcli.tasks.base import Task, collate
 from ftcli.train.cache import PrefixCache
+from ftcli.train.feed import cut_by_cost
 from ftcli.train.memory import out_of_memory_at
 
 _BATCHES_BETWEEN_AGREEMENTS = 4
 """Several ranks must leave together; agreeing costs them an exchange, too much for every batch."""
-SCORE_HINT = "lower evaluate.batch_size (of eval and predict: --batch-size)"
+SCORE_HINT = "set evaluate.batch_size, or lower it (of eval and predict: --batch-size)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,11 @@ def score_split(
     task: Task,
     world: World,
     pad_id: int,
-    batch_size: int,
+    batch_size: int | Literal["auto"],
     interrupt: Interrupt | None = None,
     cache: PrefixCache | None = None,
 ) -> Working[Scores]:
-    """Score every row of a split, in batches of similar length dealt to the ranks in turn.
+    """Score every row of a split, in batches of similar length that are dealt to the ranks.
 
     The numbers of items travel with their scores, so nothing is padded or counted twice; every rank gets the whole.
 
@@ -58,15 +60,16 @@ def score_split(
     """
     model.eval()
     cache = cache or PrefixCache()
-    batches = torch.split(by_length(torch.arange(split.num_sequences), split.lengths).flip(0), batch_size)
-    mine = list(batches[world.rank :: world.size])
+    cut = cut_by_cost(world) if batch_size == "auto" else Cut(rows=batch_size)
+    every = [_filled(share) for share in deal(torch.arange(split.num_sequences), split.lengths, cut, world.size)]
+    mine, num_shared = every[world.rank], min(map(len, every))
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
     items: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
     scores: list[Tensor] = [torch.empty(0, task.outputs.size)]
     done, unit = 0, "rows" if split.row_offsets is None else "sequences"
     with torch.inference_mode():
         for number, part in enumerate(mine):
-            if interrupt is not None and number < len(batches) // world.size:
+            if interrupt is not None and number < num_shared:
                 _heed(interrupt, world, number)
             with out_of_memory_at(f"scoring {len(part)} sequences at once", SCORE_HINT):
                 batch = collate(split, part, pad_id=pad_id, states=cache.states.get(name)).to(world.device)
@@ -80,6 +83,10 @@ def score_split(
         loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
         ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores)))
         return Scores(ordered, task.conclude(model, ordered, split), loss if split.is_labelled else None)
+
+
+def _filled(share: tuple[Tensor, ...]) -> list[Tensor]:
+    return [part for part in share if len(part)]
 
 
 def _heed(interrupt: Interrupt, world: World, number: int) -> None:

@@ -51,6 +51,11 @@ def choose_cut(section: BatchSection, world: World) -> Cut:
         return Cut(accumulation=section.accumulation)
     if section.micro_size != "auto":
         return Cut(rows=section.micro_size)
+    return cut_by_cost(world)
+
+
+def cut_by_cost(world: World) -> Cut:
+    """The cut by what a micro-batch costs on the device."""
     kind = world.device.type if world.device.type in _CALL_TOKENS else "cuda"
     return Cut(tokens=_MAX_TOKENS[kind], call_tokens=_CALL_TOKENS[kind])
 

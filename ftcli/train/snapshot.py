@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import orjson
 import torch
@@ -59,7 +59,7 @@ class ModelCard(Section):
     reading: Reading | None = None
     max_length: int
     head: HeadName
-    batch_size: int
+    batch_size: int | Literal["auto"]
     best_metric: str
     data: str
     data_folder: str

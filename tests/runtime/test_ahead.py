@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
@@ -10,12 +10,12 @@ from ftcli.runtime.ahead import ahead
 
 
 def test_items_come_in_order() -> None:
-    assert list(ahead(range(100), depth=3)) == [*range(100)]
-    assert list(ahead(())) == []
+    assert list(ahead((number for number in range(100)), depth=3)) == [*range(100)]
+    assert list(ahead(number for number in ())) == []
 
 
 def test_an_error_stands_where_its_item_would() -> None:
-    def numbers() -> Iterator[int]:
+    def numbers() -> Generator[int]:
         yield 1
         yield 2
         message = "no third"
@@ -29,18 +29,20 @@ def test_an_error_stands_where_its_item_would() -> None:
 
 def test_no_more_is_made_than_asked_for_and_the_thread_ends() -> None:
     made: list[int] = []
-    enough = threading.Event()
+    enough, closed = threading.Event(), threading.Event()
 
-    def numbers() -> Iterator[int]:
-        for number in range(1000):
-            made.append(number)
-            if len(made) >= 4:
-                enough.set()
-            yield number
+    def numbers() -> Generator[int]:
+        try:
+            for number in range(1000):
+                made.append(number)
+                if len(made) >= 4:
+                    enough.set()
+                yield number
+        finally:
+            closed.set()
 
-    before = threading.active_count()
     with closing(ahead(numbers(), depth=3)) as items:
         assert next(items) == 0
         assert enough.wait(10)
+    assert closed.wait(10)
     assert len(made) <= 5  # one taken, three that wait, one that was being made
-    assert threading.active_count() == before

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 import torch
@@ -54,11 +55,13 @@ def make_split(rows: int, *, labelled: bool = True) -> TokenizedSplit:
     return TokenizedSplit.of(Encoded(ids, None, [len(row) for row in ids]), labels)
 
 
-def score(model: nn.Module, split: TokenizedSplit, *, batch_size: int = 4, task: Task = TASK) -> Scores:
+def score(
+    model: nn.Module, split: TokenizedSplit, *, batch_size: int | Literal["auto"] = 4, task: Task = TASK
+) -> Scores:
     return finish(steps(model, split, batch_size=batch_size, task=task))
 
 
-def steps(model: nn.Module, split: TokenizedSplit, *, batch_size: int, task: Task = TASK):
+def steps(model: nn.Module, split: TokenizedSplit, *, batch_size: int | Literal["auto"], task: Task = TASK):
     return score_split(
         model,
         split,
@@ -177,9 +180,19 @@ def test_batches_are_of_similar_length_and_the_longest_come_first() -> None:
     assert all(int(later.max()) <= int(earlier.min()) for earlier, later in pairwise(lengths))
 
 
+def test_left_to_us_it_is_cut_by_length_and_scores_are_the_same() -> None:
+    model, split = Counting(), make_split(400)
+    found = score(model, split, batch_size="auto")
+    assert 1 < len(model.sizes) < 10
+    assert sorted(model.seen) == [*range(400)]
+    assert torch.equal(found.scores, score(Counting(), split).scores)
+
+
 def test_it_says_how_far_it_is() -> None:
-    activities = list(steps(Counting(), make_split(10), batch_size=4))
-    assert activities == [Activity("evaluate validation", done, 10) for done in (4, 8, 10)]
+    model = Counting()
+    activities = list(steps(model, make_split(10), batch_size=4))
+    assert activities == [Activity("evaluate validation", done, 10) for done in accumulate(model.sizes)]
+    assert len(activities) == 3
 
 
 def test_metrics_are_of_the_whole_split() -> None:
