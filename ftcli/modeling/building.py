@@ -85,7 +85,7 @@ def empty_model(config: PreTrainedConfig, plan: HeadPlan) -> nn.Module:
 
 
 def _under_head(inner: PreTrainedModel, plan: HeadPlan) -> nn.Module:
-    if plan.outputs.per == "row" and plan.name in {"auto", "cls"}:
+    if plan.outputs.logits_alone and plan.name in {"auto", "cls"}:
         read_first_token_only(inner.base_model)
     match plan.name:
         case "auto":

@@ -15,13 +15,15 @@ Problem = Literal["single_label_classification", "multi_label_classification", "
 class Outputs:
     """The labels a head scores, for each row or each token; regression has one output and no labels.
 
-    `allowed` says which labels may follow which; only a CRF head heeds it.
+    `allowed` says which labels may follow which; only a CRF head heeds it. `logits_alone` says that nothing else is read
+    of the model, so that an encoder may leave out what its head does not need.
     """
 
     labels: tuple[str, ...]
     per: Literal["row", "token"] = "row"
     problem: Problem = "single_label_classification"
     allowed: AllowedSteps | None = None
+    logits_alone: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ class Task(Protocol):
 
     @property
     def outputs(self) -> Outputs:
-        """What the model has to give."""
+        """What the model has to give; `logits_alone` only where the task reads no other part of it."""
         ...
 
     @property

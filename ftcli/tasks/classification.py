@@ -40,7 +40,7 @@ class Classification(RowTask):
     @property
     def outputs(self) -> Outputs:
         """A logit for each label."""
-        return Outputs(self.labels)
+        return Outputs(self.labels, logits_alone=True)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy summed over rows; with R-Drop the mean of two passes, and the distance between them.

@@ -39,7 +39,7 @@ class MultiLabel(RowTask):
     @property
     def outputs(self) -> Outputs:
         """A logit for each label."""
-        return Outputs(self.labels, problem="multi_label_classification")
+        return Outputs(self.labels, problem="multi_label_classification", logits_alone=True)
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
         """Probabilities [rows, labels], float64."""

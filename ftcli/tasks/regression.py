@@ -32,7 +32,7 @@ class Regression(RowTask):
     @property
     def outputs(self) -> Outputs:
         """One number."""
-        return Outputs((), problem="regression")
+        return Outputs((), problem="regression", logits_alone=True)
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
         """Numbers [rows], float64."""

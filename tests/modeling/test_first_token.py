@@ -22,7 +22,7 @@ NARROWED: dict[str, PreTrainedConfig] = {
     **{name: CONFIGS[name] for name in ("bert", "roberta", "xlm-roberta", "electra")},
     "camembert": CamembertConfig(**SIZES),
 }
-LABELS = Outputs(("no", "yes"))
+LABELS = Outputs(("no", "yes"), logits_alone=True)
 
 
 def gradients(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -66,6 +66,11 @@ def test_heads_that_read_the_first_token_get_no_other(head: Any) -> None:
 def test_heads_that_read_all_tokens_get_them(head: Any) -> None:
     model: Any = empty_model(CONFIGS["bert"], HeadPlan(head, LABELS)).eval()
     assert lengths_of_last_layer(model.encoder, make_inputs([4, 3], pad_id=1)) == 4
+
+
+def test_a_task_that_reads_more_than_logits_gets_all_tokens() -> None:
+    model: Any = empty_model(CONFIGS["bert"], HeadPlan("auto", Outputs(("no", "yes")))).eval()
+    assert lengths_of_last_layer(model, make_inputs([4, 3], pad_id=1)) == 4
 
 
 def test_other_architectures_stay_as_they_are() -> None:
