@@ -15,8 +15,8 @@ Problem = Literal["single_label_classification", "multi_label_classification", "
 class Outputs:
     """The labels a head scores, for each row or each token; regression has one output and no labels.
 
-    `allowed` says which labels may follow which; only a CRF head heeds it. `logits_alone` says that nothing else is read
-    of the model, so that an encoder may leave out what its head does not need.
+    `allowed` says which labels may follow which; only a CRF head heeds it. `logits_alone` says that nothing else of the
+    model is read, so that an encoder may leave out what its head does not need.
     """
 
     labels: tuple[str, ...]
