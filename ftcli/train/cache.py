@@ -63,7 +63,11 @@ class Store:
 
     def has(self, name: str, split: TokenizedSplit, prefix: Prefix) -> bool:
         """Whether all of a split's states are on disk already."""
-        return self.path(name).exists() and not self.file(name, lay_out(split), prefix).missing()
+        return (
+            self.folder is not None
+            and self.path(name).exists()
+            and not self.file(name, lay_out(split), prefix).missing()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +113,24 @@ def decide(
     prefix = find_prefix(model) if section.cache != "off" else ""
     if isinstance(prefix, str):
         return Decision((), f"nothing is cached: {prefix}" if section.cache in {"disk", "memory"} else "")
-    passes = {name: times for name, times in passes.items() if name in splits}
     if not passes_through(prefix, model, inputs):
         return Decision((), "nothing is cached: the model reads its frozen layers in more ways than one")
     width, device = prefix.size * _stored(section, prefix).itemsize, inputs["input_ids"].device.type
-    if section.cache == "auto":
-        store = store_for(section, prefix, tokens)
-        wanted = tuple(
-            name
-            for name in passes
-            if passes[name] > 0
-            and (store.has(name, splits[name], prefix) or _pays(prefix, width, passes[name], device))
-        )
-    else:
-        wanted = tuple(name for name in passes if passes[name] > 0)
+    store, is_asked = store_for(section, prefix, tokens), section.cache != "auto"
+    sizes = {name: width * len(splits[name].ids) for name, times in passes.items() if name in splits and times > 0}
+    there = {name for name in sizes if store.has(name, splits[name], prefix)}
+    wanted = tuple(n for n in sizes if is_asked or n in there or _pays(prefix, width, passes[n], device))
     what = f"the output of the {prefix.depth} frozen layers"
     if not wanted:
         return Decision((), f"{what} is not cached: rows pass through the model too seldom for it to pay")
-    needed, free = width * sum(len(splits[name].ids) for name in wanted), shutil.disk_usage(tokens).free
-    if section.cache == "auto" and needed > free * _SHARE_OF_FREE:
-        return Decision(
-            (), f"{what} is not cached: it takes {_in_words(needed)}, and {_in_words(free)} of disk are free"
-        )
+    needed, free = sum(sizes[name] for name in wanted if name not in there), shutil.disk_usage(tokens).free
+    if not is_asked and needed > free * _SHARE_OF_FREE:
+        room = f"it takes {_in_words(needed)}, and {_in_words(free)} of disk are free"
+        return Decision((), f"{what} is not cached: {room}")
+    size = _in_words(sum(sizes[name] for name in wanted))
     to_come = ", ".join(f"{name} {passes[name]:.3g}" for name in wanted)
-    return Decision(wanted, f"{what} is computed once and cached ({_in_words(needed)}); passes to come: {to_come}")
+    how = "is computed once and cached" if needed else "is cached already"
+    return Decision(wanted, f"{what} {how} ({size}); passes to come: {to_come}")
 
 
 def tried_inputs(split: TokenizedSplit, pad_id: int, device: torch.device) -> dict[str, Tensor]:
