@@ -89,7 +89,7 @@ class Ours:
         return Steps(self._first_step("rows", WHOLE), self._first_step("cut-rows", CUT))
 
     def uneven_items(self) -> Steps:
-        task = TokenIdentity(("no", "yes"), ())
+        task = TokenIdentity(labels=("no", "yes"), metrics=())
         return Steps(self._first_step("tokens", WHOLE, task), self._first_step("cut-tokens", CUT, task))
 
     @cached_property
