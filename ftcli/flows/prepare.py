@@ -64,7 +64,8 @@ def resolve_target(target: str, settings: tuple[str, ...] = (), *, root: str | N
     if settings:
         raise UsageError("`--set` changes a recipe, and this is none", hint=f"ftcli prepare RECIPE --set {settings[0]}")
     if not target.endswith(".toml") and target not in builtin_names() and Path(target).exists():
-        hint = f"ftcli prepare NAME --source {target}; NAME is one of {', '.join(builtin_names())}, or a card's path"
+        hint = f'name it in a recipe (data.train = "{target}") and prepare that; where it holds the files of a built-in'
+        hint += f" data set: ftcli prepare NAME --source {target}, NAME one of {', '.join(builtin_names())}"
         raise UsageError(f"{target} is neither a built-in data set nor a recipe or data card", hint=hint)
     return Target(place_named(target, Path(root or "data")))
 

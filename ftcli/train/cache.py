@@ -143,10 +143,10 @@ def passes_of(
     limits: Limits, freezing: FreezePlan, evaluation: EvaluateSection, *, stage: int, step: int
 ) -> dict[str, float]:
     """How often each split is going to pass through the model from a step on until the next stage begins."""
-    steps = freezing.end_of(stage, total_steps=limits.total_steps) - step
-    evaluations = steps / limits.evaluate.period if limits.evaluate.period else 0.0
+    end = freezing.end_of(stage, total_steps=limits.total_steps)
+    evaluations = limits.evaluate.times_between(step, end)
     return {
-        "train": steps / limits.steps_per_epoch + (evaluations if evaluation.train_metrics else 0),
+        "train": (end - step) / limits.steps_per_epoch + (evaluations if evaluation.train_metrics else 0),
         "validation": evaluations + (evaluation.at_start and step == 0),
     }
 

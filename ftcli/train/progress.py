@@ -61,6 +61,10 @@ class Due:
             return False
         return int(step / self.period + 1e-9) > int((step - 1) / self.period + 1e-9)
 
+    def times_between(self, start: int, stop: int) -> int:
+        """How often it is due after the steps behind `start` up to `stop`."""
+        return 0 if self.period is None else int(stop / self.period + 1e-9) - int(start / self.period + 1e-9)
+
     def falls_within(self, steps: int) -> bool:
         """Whether it is due at all in so many steps."""
         return self.period is not None and int(steps / self.period + 1e-9) > 0

@@ -69,17 +69,16 @@ def _majority(splits: Mapping[Split, SplitProfile]) -> Iterator[Finding]:
 def find_spellings(splits: Mapping[Split, SplitProfile]) -> Iterator[Finding]:
     """Find labels, or types of entities, that are one but for case, width or space."""
     counts = splits["train"].counts
-    for _, group in groupby(sorted(counts, key=lambda label: (spelling(label), -counts[label])), key=spelling):
-        kept, *others = group
-        if others:
-            rows = sum(counts[label] for label in others)
-            each = _listed(f"`{label}` ({counts[label]:,})" for label in (kept, *others))
-            text = f"{each} differ only in case, width or space, yet each is learned as a label of its own"
-            renamed = ", ".join(f'"{label}" = "{kept}"' for label in others)
-            advice = f"data.label_map = {{ {renamed} }} makes them one"
-            yield Finding(
-                code="label-spelling", severity="warning", split="train", count=rows, text=text, advice=advice
-            )
+    ordered = groupby(sorted(counts, key=lambda label: (spelling(label), -counts[label])), key=spelling)
+    groups = [found for _, group in ordered if len(found := list(group)) > 1]
+    # One table for all of them, whichever finding it is read in: a recipe can have no second.
+    renamed = ", ".join(f'"{label}" = "{kept}"' for kept, *others in groups for label in others)
+    for kept, *others in groups:
+        rows = sum(counts[label] for label in others)
+        each = _listed(f"`{label}` ({counts[label]:,})" for label in (kept, *others))
+        text = f"{each} differ only in case, width or space, yet each is learned as a label of its own"
+        advice = f"data.label_map = {{ {renamed} }} makes them one"
+        yield Finding(code="label-spelling", severity="warning", split="train", count=rows, text=text, advice=advice)
 
 
 def find_joined(splits: Mapping[Split, SplitProfile], *, task: str) -> Iterator[Finding]:
