@@ -44,11 +44,13 @@ class States:
 class Layout:
     """How the states of some sequences of a split are computed and laid out.
 
-    `chunks` are the sequences that are computed together, `ends` the tokens up to the end of each chunk.
+    `chunks` are the sequences that are computed together, `ends` the tokens up to the end of each chunk and `counts`
+    the sequences up to there.
     """
 
     chunks: Sequence[Tensor]
     ends: Sequence[int]
+    counts: Sequence[int]
     starts: Tensor
 
     @property
@@ -66,7 +68,7 @@ def lay_out(split: TokenizedSplit, sequences: Tensor | None = None) -> Layout:
     starts = torch.full((split.num_sequences,), -1)
     starts[order] = ends - split.lengths[order]
     counts = torch.tensor([len(chunk) for chunk in chunks]).cumsum(0)
-    return Layout(chunks, [int(end) for end in ends[counts - 1]], starts)
+    return Layout(chunks, [int(end) for end in ends[counts - 1]], [int(count) for count in counts], starts)
 
 
 class StatesFile:

@@ -16,6 +16,7 @@ from ftcli.data.tokenstore import TokenStore
 from ftcli.flows.data import place_for, prepared_for
 from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
+from ftcli.modeling.prefix import find_prefix
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import open_world
@@ -193,6 +194,7 @@ def _cache(parts: Parts, store: TokenStore) -> str:
     apply_stage(model, parts.freezing.stages[0])
     return decide(
         parts.spec.freeze,
+        find_prefix(model),
         model,
         store.splits,
         passes=passes_of(parts.limits, parts.freezing, parts.evaluation, stage=0, step=0),

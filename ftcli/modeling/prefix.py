@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -61,7 +62,7 @@ class _Reached(Exception):  # noqa: N818 - no error, but the end of what is aske
     """The last frozen layer has answered; the rest of the forward pass is not needed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prefix:
     """The embeddings and the first `depth` layers of an encoder, all of them frozen.
 
@@ -103,7 +104,8 @@ class Prefix:
     @contextmanager
     def standing_in(self, states: Tensor) -> Generator[None]:
         """Within the block, the model's forward pass starts from these states [sequences, length, size]."""
-        first, *others = self.modules
+        first, *between = self.modules[: -self.depth]
+        pass_layer = _pass_pair if self.layout.give_pairs else _pass
 
         def give(*args: Any, **inputs: Any) -> Tensor:
             ids: Tensor = inputs["input_ids"] if "input_ids" in inputs else args[0]
@@ -111,13 +113,15 @@ class Prefix:
 
         with ExitStack() as stack:
             stack.enter_context(replaced(first, give))
-            for module in others:
-                is_layer = module in self.modules[len(self.modules) - self.depth :]
-                stack.enter_context(replaced(module, _pass_pair if is_layer and self.layout.give_pairs else _pass))
+            for module in between:
+                stack.enter_context(replaced(module, _pass))
+            for layer in self.modules[-self.depth :]:
+                stack.enter_context(replaced(layer, pass_layer))
             yield
 
+    @cached_property
     def fingerprint(self) -> str:
-        """Stands for all that the states depend on beside the rows: weights, architecture, depth."""
+        """Stands for all that the states depend on beside the rows: weights, which are frozen, architecture, depth."""
         config: dict[str, Any] = cast("PreTrainedModel", self.encoder).config.to_dict()
         relevant = {key: config[key] for key in sorted(config) if not any(part in key for part in _IRRELEVANT)}
         digest = hashlib.blake2b(repr((transformers.__version__, self.depth, relevant)).encode(), digest_size=16)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ftcli.data.states import Layout, States, StatesFile, lay_out
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import FreezePlan
-from ftcli.modeling.prefix import Prefix, find_prefix, passes_through
+from ftcli.modeling.prefix import Prefix, passes_through
 from ftcli.spec.sections import EvaluateSection, FreezeSection
 from ftcli.tasks.base import Batch
 from ftcli.train.progress import Limits
@@ -80,7 +80,7 @@ class Decision:
 
 def store_for(section: FreezeSection, prefix: Prefix, tokens: Path) -> Store:
     """The place of a prefix's states, beside the token store that they are of."""
-    parts = (prefix.fingerprint(), tokens.name, section.cache_dtype)
+    parts = (prefix.fingerprint, tokens.name, section.cache_dtype)
     key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     folder = None if section.cache == "memory" else tokens.parent.parent / "prefix" / key
     return Store(folder, _stored(section, prefix))
@@ -93,6 +93,7 @@ def _stored(section: FreezeSection, prefix: Prefix) -> torch.dtype:
 
 def decide(
     section: FreezeSection,
+    prefix: Prefix | str,
     model: nn.Module,
     splits: dict[str, TokenizedSplit],
     *,
@@ -104,14 +105,14 @@ def decide(
 
     Args:
         section: The recipe's [freeze].
+        prefix: What `find_prefix` finds in the model.
         model: The model in eval mode, with the stage's parameters frozen.
         splits: The tokenised splits.
         passes: How often each split is going to pass through the model in this stage.
         tokens: The folder of the token store.
         inputs: A small batch, on which it is tried whether the model does start from stored states.
     """
-    prefix = find_prefix(model) if section.cache != "off" else ""
-    if isinstance(prefix, str):
+    if section.cache == "off" or isinstance(prefix, str):
         return Decision((), f"nothing is cached: {prefix}" if section.cache in {"disk", "memory"} else "")
     if not passes_through(prefix, model, inputs):
         return Decision((), "nothing is cached: the model reads its frozen layers in more ways than one")

@@ -14,6 +14,7 @@ from ftcli.errors import OutOfMemoryError
 from ftcli.modeling.compiled import CompiledForward
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import StopAsked
+from ftcli.spec.wording import counted
 from ftcli.train.events import Event, Noted
 from ftcli.train.feed import Group
 from ftcli.train.run import Run
@@ -125,15 +126,13 @@ def _decide(run: Run, forward: CompiledForward, trial: _Trial, *, is_known: bool
     if trial.failure:
         run.progress.compiled = False
         return Noted(run.progress.step, f"steps are not compiled, for that failed: {trial.failure}", "warning")
-    graphs = "1 graph" if forward.num_graphs == 1 else f"{forward.num_graphs} graphs"
-    cost = f"compiled in {trial.compiling:.0f} s to {graphs}"
+    cost = f"compiled in {trial.compiling:.0f} s to {counted(forward.num_graphs, 'graph')}"
     if is_known:
         return Noted(run.progress.step, f"steps are {cost}, as they were before")
     speed = float(run.world.share_text(repr(trial.speed)))
     run.progress.compiled = speed >= _LEAST_SPEED
-    steps = f"{len(trial.eager)} step{'s' * (len(trial.eager) != 1)}"
     use = "used" if run.progress.compiled else "not used"
-    return Noted(run.progress.step, f"{cost}; {speed:.2f}x as fast over {steps}: {use}")
+    return Noted(run.progress.step, f"{cost}; {speed:.2f}x as fast over {counted(len(trial.eager), 'step')}: {use}")
 
 
 def report_recompiling(run: Run) -> Generator[Event]:

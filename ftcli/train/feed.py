@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -122,11 +121,6 @@ class Feed:
 
     def _shares(self, rows: Tensor) -> Shares:
         return deal(self._split.sequences_of(rows), self._lengths, self.cut, self._world.size)
-
-    def groups(self, start: int, stop: int) -> Iterator[Group]:
-        """The groups of steps start to stop - 1."""
-        for step in range(start, stop):
-            yield self.group(step)
 
     def dummy(self, step: int) -> Batch:
         """One row of a step that counts for nothing."""

@@ -54,8 +54,8 @@ def _open_cache(run: Run) -> Generator[Event]:
     """Have the states of the stage's frozen prefix at hand, for the splits that are worth it."""
     run.cache = PrefixCache()
     run.model.eval()
-    yield from _decide(run)
     prefix = find_prefix(run.model)
+    yield from _decide(run, prefix)
     if run.freeze.cache != "off" and run.progress.cached and isinstance(prefix, Prefix):
         store = store_for(run.freeze, prefix, run.tokens)
         filler = Filler(prefix, run.world, run.pad_id, run.interrupt)
@@ -65,13 +65,14 @@ def _open_cache(run: Run) -> Generator[Event]:
     run.feed.states = run.cache.states.get("train")
 
 
-def _decide(run: Run) -> Generator[Event]:
+def _decide(run: Run, prefix: Prefix | str) -> Generator[Event]:
     """Decide once a stage what is cached; rank 0 decides for all, for each may see another disk."""
     if run.progress.cached is not None:
         return
     stage, step = run.progress.stage, run.progress.step
     decision = decide(
         run.freeze,
+        prefix,
         run.model,
         run.splits,
         passes=passes_of(run.limits, run.freezing, run.evaluation, stage=stage, step=step),

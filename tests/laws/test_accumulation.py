@@ -141,7 +141,7 @@ def test_with_class_weights_it_is_that_of_the_weighted_mean(project: Path) -> No
     settings = (*BASE, "batch.micro_size=4", *LOSSES["class weights"])
     run = make_run(spec_of(project / "tiny.toml", *settings), project / "a")
     found, found_loss = gradient_of(run, 0)
-    group = next(run.feed.groups(0, 1))
+    group = run.feed.group(0)
     logits = [run.model.eval()(**batch.inputs).logits for batch in group.batches]
     labels = torch.cat([batch.labels for batch in group.batches])
     loss = cross_entropy(torch.cat(logits), labels, weight=torch.tensor([0.3, 2.7]).double())

@@ -144,15 +144,15 @@ def test_a_model_that_reads_its_frozen_layers_twice_is_found_out() -> None:
 def test_a_fingerprint_stands_for_weights_depth_and_architecture_alone() -> None:
     model = make_model(CONFIGS["bert"])
     prefix = prefix_of(model)
-    assert prefix.fingerprint() == prefix_of(make_model(CONFIGS["bert"])).fingerprint()
-    assert prefix.fingerprint() != prefix_of(make_model(CONFIGS["bert"], frozen_layers=1)).fingerprint()
+    assert prefix.fingerprint == prefix_of(make_model(CONFIGS["bert"])).fingerprint
+    assert prefix.fingerprint != prefix_of(make_model(CONFIGS["bert"], frozen_layers=1)).fingerprint
     other = BertConfig(**SIZES, hidden_act="relu")
-    assert prefix.fingerprint() != prefix_of(make_model(other)).fingerprint()
+    assert prefix.fingerprint != prefix_of(make_model(other)).fingerprint
     with torch.no_grad():
         model.bert.encoder.layer[2].output.dense.weight += 1
-        assert prefix.fingerprint() == prefix_of(make_model(CONFIGS["bert"])).fingerprint()
+        assert prefix_of(model).fingerprint == prefix_of(make_model(CONFIGS["bert"])).fingerprint
         model.bert.encoder.layer[1].output.dense.weight[0, 0] += 1e-6
-    assert prefix.fingerprint() != prefix_of(make_model(CONFIGS["bert"])).fingerprint()
+    assert prefix_of(model).fingerprint != prefix_of(make_model(CONFIGS["bert"])).fingerprint
 
 
 def test_frozen_layers_have_no_dropout_while_the_rest_trains() -> None:

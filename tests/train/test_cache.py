@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import FreezePlan, Stage
+from ftcli.modeling.prefix import find_prefix
 from ftcli.runtime.encoding import Encoded
 from ftcli.spec.sections import EvaluateSection, FreezeSection
 from ftcli.train.cache import Decision, decide, passes_of, tried_inputs
@@ -40,7 +41,7 @@ def decided(folder: Path, *, passes: dict[str, float], frozen_layers: int = 3, *
     splits = {"train": split_of(30), "validation": split_of(10)}
     inputs = tried_inputs(splits["train"], 0, torch.device("cpu"))
     chosen = FreezeSection.model_validate(section)
-    return decide(chosen, model, splits, passes=passes, tokens=folder, inputs=inputs)
+    return decide(chosen, find_prefix(model), model, splits, passes=passes, tokens=folder, inputs=inputs)
 
 
 OFTEN = {"train": 3.0, "validation": 3.0}
