@@ -30,6 +30,11 @@ class Content:
     has_many: bool = False
 
     @property
+    def bare_texts(self) -> tuple[str, ...]:
+        """The texts without the blanks around them."""
+        return tuple([text.strip() for text in self.texts])
+
+    @property
     def stratum(self) -> str | float:
         """What is kept in equal shares where rows are dealt: the answer, or of a tagged row its entities' types."""
         if self.num_words:

@@ -226,6 +226,18 @@ def test_no_near_row_is_missed(files: Path) -> None:
     assert {(split, number) for split, number, other, *_ in leaks(prepared) if other == "train"} == near
 
 
+def test_pieces_that_lead_to_very_many_rows_are_passed_over_and_that_is_said(files: Path) -> None:
+    train = [pair(LONG, "yes", n % 2) for n in range(501)]
+    assert found(write(files, train=train, test=clean(20, 3)), "near-search-cut") == []
+    prepared = write(files, train=train, test=[pair(LONG.replace("band", "bard"), "yes", 0)])
+    (cut,) = found(prepared, "near-search-cut")
+    assert cut.text == (
+        "near leaks were looked for among rows that share a rare 3-letter piece only: there may be more"
+        " (exact ones are all found)"
+    )
+    assert not found(prepared, "leak")
+
+
 SIZES = (("train", 120), ("validation", 40), ("test", 40))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from ftcli.data.dataset import DatasetFile
 from ftcli.data.doctor.contradictions import find_contradictions
 from ftcli.data.doctor.labels import find_imbalance, find_joined, find_spellings
 from ftcli.data.doctor.leaks import find_leaks
+from ftcli.data.doctor.near_search import NearSearch
 from ftcli.data.doctor.register import Register, SourceLines
 from ftcli.data.doctor.rows import find_bad_rows, find_empty_questions, find_repairs
 from ftcli.data.findings import Finding, worst_first
@@ -35,8 +37,8 @@ def examine(
         sources: Where each split's rows come from.
         before: Findings that were made on the way here.
     """
-    with scratch_database(folder / "doctor.sqlite") as database:
-        register = Register(database, folder, facts, sources)
+    with scratch_database(folder / "doctor.sqlite") as database, ExitStack() as files:
+        register = Register(database, NearSearch(folder, files), folder, facts, sources)
         yield from register.fill()
         splits: dict[Split, SplitProfile] = {
             split: _completed(found, split, register) for split, found in profile.splits.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import orjson
 
 from ftcli.data.doctor.near import MEANING
@@ -31,6 +32,7 @@ SELECT here.id, there.split, MIN((there.answer IS NOT here.answer) << 40 | there
 FROM rows here JOIN firsts there
 ON there.{there} = here.{here} AND there.split < here.split GROUP BY here.id, there.split
 """
+_LEAKED = "SELECT row FROM leaks WHERE other_split = ?"
 _STEPS = ((SAME, "hash", "hash"), (SWAPPED, "hash", "swapped"), (NEAR, "plain", "plain"))
 _OTHER = {"regression": "another number", "tagging": "other tags", "multilabel": "other labels"}
 _LISTED = """
@@ -51,9 +53,11 @@ def find_leaks(register: Register) -> Working[list[Finding]]:
     for kind, there, here in (*_STEPS, (NEAR_SWAPPED, "plain", "plain_swapped")):
         yield Activity("look for leaks", 0)
         database.execute(_MATCHES.format(there=there, here=here), (kind,))
-    near = yield from register.near.search()
-    rows = [(row, split, other, NEAR_SWAPPED if swapped else NEAR) for row, split, other, swapped in near]
-    database.executemany("INSERT OR IGNORE INTO leaks VALUES (?, ?, ?, ?)", rows)
+    near = yield from register.near.search(lambda split: (row for (row,) in register.select(_LEAKED, split)))
+    rows = np.array([(row, other) for row, _, other, _ in near], dtype=np.int64)
+    yield from register.enter(np.unique(rows))
+    found = [(row, split, other, NEAR_SWAPPED if swapped else NEAR) for row, split, other, swapped in near]
+    database.executemany("INSERT OR IGNORE INTO leaks VALUES (?, ?, ?, ?)", found)
     if register.number("SELECT COUNT(*) FROM leaks"):
         yield from _list(register, register.folder / LEAKS_FILE)
     return [*_findings(register)]

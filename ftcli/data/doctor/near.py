@@ -1,65 +1,41 @@
-"""Rows that say nearly the same: alike but for case, width, punctuation and blanks, or in nine of ten 3-grams.
+"""What near means: texts that are alike but for case, width, punctuation and blanks, or in nine of ten 3-grams.
 
 A row is the set of its texts' character 3-grams; of a pair each text must be near, so that a long one that is shared
-does not make up for a short one that is not. A text with fewer than 19 of them has to have all. Two sets whose Jaccard
-similarity is at least 0.9 must share one of their few rarest 3-grams, so only rows that do are compared, and each pair
-found is verified. None is missed unless these 3-grams are among the rarest of very many rows, which is said. Sets lie
-in an SQLite file; how often a 3-gram occurs is counted in a table of fixed size.
+does not make up for a short one that is not. A text with fewer than 19 of them has to have all.
+
+Many rows are done at once, in numpy's arrays: it is there wherever torch and transformers are, and needs a tenth of the
+time that torch takes to load.
 """
 
 from __future__ import annotations
 
 import re
-import sqlite3
 import unicodedata
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from zlib import crc32
+from collections.abc import Sequence
 
-from ftcli.runtime.activity import Activity, Working
+import numpy as np
+from numpy.typing import NDArray
 
 LEAST_SIMILARITY = 0.9
 GRAM = 3
-MOST_CANDIDATES = 3_000_000
-ROWS_PER_ACTIVITY = 2000
-MOST_SHARING = 500
-"""Rows that one of their rarest 3-grams may lead to; one that more rows have leads to none."""
 MEANING = (
     f"Near are texts that share {LEAST_SIMILARITY:.0%} of their 3-letter pieces, or differ only in case,"
     " punctuation and blanks"
 )
-_BUCKETS = 1 << 20
 _DROPPED = ("P", "Z", "C")
 _TELLING = "#%&*@/\\"
 _IN_NUMBERS = re.compile(r"(?<=\d)[.,:-](?=\d)|(?<!\w)-(?=\d)")
 _MARK = "¦"
-_BYTES = 4  # of a character in UTF-32, in which all are equally wide
+_BETWEEN = "\n"
+_CODES = 0x110000
+_CODE_BITS = 21
+_ROW_BITS = 32
+_MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
+_KEPT, _LEFT_OUT = 1, 2
+_kinds = np.zeros(_CODES, dtype=np.uint8)  # of each character, 0 as long as it hasn't come up
 
-# The overlap that two sets need, and how much of it is still possible where both have their first common 3-gram here.
-# A cross join keeps the order: the sets' own, so that all candidates of a set come one behind the other.
-_CANDIDATES = """
-SELECT here.row, here.is_swapped, there.row, there.split FROM grams here CROSS JOIN grams there
-ON there.value = here.value AND there.split < here.split AND NOT there.is_swapped
-AND there.size >= here.size * :least - 1e-6 AND there.size <= here.size / :least + 1e-6
-AND 1 + MIN(here.size - here.place, there.size - there.place)
-    >= (here.size + there.size) * :least / (1 + :least) - 1e-6
-WHERE NOT EXISTS (SELECT 1 FROM leaks WHERE leaks.row = here.row AND leaks.other_split = there.split)
-LIMIT :most
-"""
-
-
-class _Kept(dict[int, "str | None"]):
-    """For `str.translate`: drops blanks, control characters, and punctuation that tells nothing."""
-
-    def __missing__(self, code: int) -> str | None:
-        char = chr(code)
-        is_kept = char in _TELLING or unicodedata.category(char)[0] not in _DROPPED
-        self[code] = char if is_kept else None
-        return self[code]
-
-
-_KEPT = _Kept()
+Values = NDArray[np.uint32]
+Numbers = NDArray[np.int64]
 
 
 def plain(text: str) -> str:
@@ -67,122 +43,92 @@ def plain(text: str) -> str:
 
     A sign or a point that makes another number is kept: 1.5 is not 15.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _IN_NUMBERS.sub(_MARK, folded).translate(_KEPT) or text.strip()
+    return plain_texts([text])[0]
 
 
-def grams(texts: Sequence[str]) -> array[int]:
+def plain_texts(texts: Sequence[str]) -> list[str]:
+    """The same of many texts: blanks, control characters, and punctuation that tells nothing are dropped."""
+    joined = _BETWEEN.join([text.replace(_BETWEEN, " ") for text in texts])
+    folded = unicodedata.normalize("NFKC", joined).casefold()
+    codes = _codes(_IN_NUMBERS.sub(_MARK, folded))
+    kept = codes[_kinds_of(codes) == _KEPT].tobytes().decode("utf-32-le", errors="surrogatepass")
+    return [spelled or text.strip() for spelled, text in zip(kept.split(_BETWEEN), texts, strict=True)]
+
+
+def _codes(text: str) -> Values:
+    return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+
+
+def _kinds_of(codes: Values) -> NDArray[np.uint8]:
+    """Which characters are kept: what parts texts is, unlike all that are of its kind."""
+    for code in np.unique(codes[_kinds[codes] == 0]):
+        char = chr(code)
+        is_kept = char in _TELLING or char == _BETWEEN or unicodedata.category(char)[0] not in _DROPPED
+        _kinds[code] = _KEPT if is_kept else _LEFT_OUT
+    return _kinds[codes]
+
+
+def grams(texts: Sequence[str]) -> Values:
     """Return the hashes of plain texts' 3-grams, sorted; those of the first are even, those of a second text odd."""
-    found: set[int] = set()
-    for place, text in enumerate(texts):
-        content = text.encode("utf-32-le", errors="surrogatepass")
-        last = max(len(content) - (GRAM - 1) * _BYTES, _BYTES)
-        values = map(crc32, [content[start : start + GRAM * _BYTES] for start in range(0, last, _BYTES)])
-        found.update([value & ~1 | place for value in values])
-    return array("I", sorted(found))
+    return gram_sets([texts])[0]
 
 
-def similarity(one: array[int], other: array[int]) -> float:
+def gram_sets(rows: Sequence[Sequence[str]]) -> tuple[Values, Numbers]:
+    """The same of many rows, which have equally many texts: row by row, and how many of each [rows]."""
+    texts = [text for row in rows for text in row]
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    # A text shorter than a 3-gram is one with what follows it here, which is in no text: characters count from 1.
+    codes = np.zeros(int(lengths.sum()) + GRAM * len(texts), dtype=np.uint64)
+    starts = np.cumsum(lengths + GRAM) - lengths - GRAM
+    codes[ragged(starts, lengths)] = _codes("".join(texts)).astype(np.uint64) + np.uint64(1)
+    counts = np.maximum(lengths - GRAM + 1, 1)
+    places = ragged(starts, counts)
+    numbers = np.repeat(np.arange(len(texts)), counts)
+    each = len(rows[0])
+    values = _hashed(codes, places) & np.uint64(0xFFFFFFFE) | (numbers % each).astype(np.uint64)
+    keys = np.unique((numbers // each).astype(np.uint64) << np.uint64(_ROW_BITS) | values)
+    sizes = np.bincount((keys >> np.uint64(_ROW_BITS)).astype(np.int64), minlength=len(rows))
+    return keys.astype(np.uint32), sizes
+
+
+def _hashed(codes: NDArray[np.uint64], places: Numbers) -> NDArray[np.uint64]:
+    """Hashes of 32 bits of the 3-grams that begin at some places, which fit into 64 bits as they are."""
+    found = codes[places]
+    for step in range(1, GRAM):
+        found = found << np.uint64(_CODE_BITS) | codes[places + step]
+    for factor in _MIX:
+        found = (found ^ found >> np.uint64(_ROW_BITS)) * np.uint64(factor)
+    return found >> np.uint64(_ROW_BITS)
+
+
+def ragged(starts: Numbers, counts: Numbers) -> Numbers:
+    """The numbers from each start on, so many as are asked for of each, one run behind the other."""
+    ends = np.cumsum(counts)
+    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
+
+
+def similarity(one: Values, other: Values) -> float:
     """Return the Jaccard similarity of two rows' sets: that of the texts that are the less alike."""
-    common, every = {*one} & {*other}, {*one} | {*other}
-    first, first_common = _even(every), _even(common)
-    sides = ((first_common, first), (len(common) - first_common, len(every) - first))
-    return min(shared / total for shared, total in sides if total)
+    return float(similarities((one, np.array([len(one)])), (other, np.array([len(other)])))[0])
 
 
-def _even(values: Iterable[int]) -> int:
-    return sum(not value & 1 for value in values)
+def similarities(some: tuple[Values, Numbers], others: tuple[Values, Numbers]) -> NDArray[np.float64]:
+    """The same of many pairs of sets [n]: of each side the sets one behind the other, and their sizes [n]."""
+    num_pairs = len(some[1])
+    keys = np.concatenate(
+        [
+            np.repeat(np.arange(num_pairs, dtype=np.uint64) << np.uint64(_ROW_BITS), sizes) | values
+            for values, sizes in (some, others)
+        ]
+    )
+    keys.sort()
+    common = _texts_of(keys[1:][keys[1:] == keys[:-1]])
+    shared = np.bincount(common, minlength=2 * num_pairs)
+    every = np.bincount(_texts_of(keys), minlength=2 * num_pairs) - shared
+    # Where rows have one text only, the second is as alike as can be.
+    return np.where(every > 0, shared / np.maximum(every, 1), 1.0).reshape(num_pairs, 2).min(axis=1)
 
 
-class NearSearch:
-    """Finds near rows of other splits, on a database that has the table `leaks` of those found already."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        """Keep the sets in new tables of `database`."""
-        self._database = database
-        self._counts = array("I", bytes(_BYTES * _BUCKETS))
-        self._pending: list[tuple[int, int, bool, bytes]] = []
-        self.num_sets = 0
-        self.is_cut = False
-        database.execute("CREATE TABLE sets (row INTEGER, split INTEGER, is_swapped INTEGER, content BLOB)")
-        database.execute(
-            "CREATE TABLE grams (value INTEGER, row INTEGER, split INTEGER, is_swapped INTEGER,"
-            " size INTEGER, place INTEGER)"
-        )
-
-    def add(self, row: int, split: int, texts: Sequence[str]) -> None:
-        """Take a row's plain texts. Those of later splits are looked for the other way round as well."""
-        self._put(row, split, grams(texts), is_swapped=False)
-        if split and len(texts) == 2:
-            self._put(row, split, grams(texts[::-1]), is_swapped=True)
-
-    def search(self) -> Working[list[tuple[int, int, int, bool]]]:
-        """Return row, other split, other row, and whether the texts are swapped, once a row and other split."""
-        self._flush()
-        yield from self._index()
-        found: dict[tuple[int, int], tuple[int, int, int, bool]] = {}
-        compared: set[int] = set()
-        current, number, content = (-1, 0), -1, array("I")
-        for number, (row, is_swapped, other, split) in enumerate(self._candidates()):
-            if number % ROWS_PER_ACTIVITY == 0:
-                yield Activity("compare near rows", number)
-            if (row, is_swapped) != current:
-                current, compared = (row, is_swapped), set[int]()
-                content = self._set(row, is_swapped)
-            if (row, split) in found or other in compared:
-                continue
-            compared.add(other)
-            if similarity(content, self._set(other, 0)) >= LEAST_SIMILARITY:
-                found[row, split] = (row, split, other, bool(is_swapped))
-        self.is_cut |= number + 1 >= MOST_CANDIDATES
-        return [*found.values()]
-
-    def _put(self, row: int, split: int, content: array[int], *, is_swapped: bool) -> None:
-        counts = self._counts
-        for value in content:
-            counts[value % _BUCKETS] += 1
-        self.num_sets += 1
-        self._pending.append((row, split, is_swapped, content.tobytes()))
-        if len(self._pending) >= ROWS_PER_ACTIVITY:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._database.executemany("INSERT INTO sets VALUES (?, ?, ?, ?)", self._pending)
-        self._pending.clear()
-
-    def _index(self) -> Working[None]:
-        """Write down each set's rarest 3-grams, as many as one of them must be shared by a near set."""
-        with closing(self._database.execute("SELECT row, split, is_swapped, content FROM sets")) as every:
-            done = 0
-            while chunk := every.fetchmany(ROWS_PER_ACTIVITY):
-                yield Activity("look for near rows", done, self.num_sets)
-                found = [entry for row in chunk for entry in self._entries(*row)]
-                self._database.executemany("INSERT INTO grams VALUES (?, ?, ?, ?, ?, ?)", found)
-                done += len(chunk)
-        common = "(SELECT value FROM grams GROUP BY value HAVING COUNT(*) > ?)"
-        cut = self._database.execute(f"DELETE FROM grams WHERE value IN {common}", (MOST_SHARING,))
-        self.is_cut = cut.rowcount > 0
-        self._database.execute("CREATE INDEX grams_by_value ON grams (value, split)")
-        self._database.execute("CREATE INDEX sets_by_row ON sets (row, is_swapped)")
-
-    def _entries(self, row: int, split: int, is_swapped: int, content: bytes) -> list[tuple[int, ...]]:
-        counts, values = self._counts, array("I", content)
-        size = len(values)
-        rarest = sorted([counts[value % _BUCKETS] << 32 | value for value in values])
-        first = enumerate(rarest[: size - _least_overlap(size) + 1], start=1)
-        return [(key & 0xFFFFFFFF, row, split, is_swapped, size, place) for place, key in first]
-
-    def _candidates(self) -> Iterator[tuple[int, int, int, int]]:
-        with closing(
-            self._database.execute(_CANDIDATES, {"least": LEAST_SIMILARITY, "most": MOST_CANDIDATES})
-        ) as found:
-            yield from found
-
-    def _set(self, row: int, is_swapped: int) -> array[int]:
-        query = "SELECT content FROM sets WHERE row = ? AND is_swapped = ?"
-        return array("I", self._database.execute(query, (row, is_swapped)).fetchone()[0])
-
-
-def _least_overlap(size: int) -> int:
-    """How many members of a set any near one has as well."""
-    return max(1, -(-size * round(LEAST_SIMILARITY * 10) // 10))
+def _texts_of(keys: NDArray[np.uint64]) -> Numbers:
+    """The number of the text that each key is of: two a pair of sets."""
+    return ((keys >> np.uint64(_ROW_BITS)) << np.uint64(1) | keys & np.uint64(1)).astype(np.int64)

@@ -1,34 +1,43 @@
-"""Every row of a prepared folder by the hashes of what it says, in an SQLite file that is thrown away at the end.
+"""The rows of a prepared folder that may say the same as others, in an SQLite file that is thrown away at the end.
 
-That a million rows yield one false repeat has a chance below 1 in 30 million.
+They are found by keys, and entered with whole hashes, Python's own: keyed, of 64 bits. That a million rows yield one
+false repeat has a chance below 1 in 30 million.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO
 
+import numpy as np
 import orjson
 
-from ftcli.data.content import Content, content_of, hash_texts
+from ftcli.data.content import Content, content_of
 from ftcli.data.dataset import DatasetFile
-from ftcli.data.doctor.near import NearSearch, plain
+from ftcli.data.doctor.keys import Keys
+from ftcli.data.doctor.near import Numbers, plain_texts
+from ftcli.data.doctor.near_search import NearSearch
 from ftcli.data.labels import spelling
 from ftcli.data.profile import Overlap
 from ftcli.errors import Location
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import SPLITS, Split
 
-ROWS_PER_ACTIVITY = 2000
 MOST_BYTES = 12_000_000
 """Of a split that near rows are looked for among; of a larger one, every so many rows are taken."""
+_BYTES_AT_ONCE = 1 << 18
+_ROWS_AT_ONCE = 256
+
+Entry = tuple[int | None, ...]
+"""A row of the table `rows`."""
 
 _TABLES = """
 CREATE TABLE rows (
@@ -37,7 +46,7 @@ CREATE TABLE rows (
 );
 CREATE TABLE leaks (row INTEGER, other_split INTEGER, other INTEGER, kind TEXT, PRIMARY KEY (row, other_split));
 """
-_ADD = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD = "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INDEX = "CREATE INDEX rows_by_hash ON rows (hash, split)"
 _DUPLICATES = "SELECT COUNT(*) - COUNT(DISTINCT hash) FROM rows WHERE split = ?"
 # Rows that stand in the other split as they are, and those that stand there only with their texts swapped.
@@ -70,50 +79,65 @@ class Tally:
     entities: Counter[str] = field(default_factory=Counter[str])
     same_texts: int = 0
 
+    def add(self, contents: Sequence[Content], texts: Sequence[tuple[str, ...]]) -> None:
+        """Count some rows, whose texts are given without the blanks around them."""
+        self.words += sum([content.num_words for content in contents])
+        self.entities.update(chain.from_iterable([content.entities for content in contents]))
+        self.same_texts += sum([len(each) == 2 and each[0] == each[1] for each in texts])
+
 
 class Register:
-    """The rows of a prepared folder; `near` has those that near ones are looked for among."""
+    """The rows of a prepared folder that may say the same as others; `near` has those that near ones are among."""
 
     def __init__(
-        self, database: sqlite3.Connection, folder: Path, facts: DatasetFile, sources: Mapping[Split, SourceLines]
+        self,
+        database: sqlite3.Connection,
+        near: NearSearch,
+        folder: Path,
+        facts: DatasetFile,
+        sources: Mapping[Split, SourceLines],
     ) -> None:
-        """Use an empty database."""
+        """Use an empty database and an empty search."""
         database.executescript(_TABLES)
         self.database = database
         self.facts = facts
         self.folder = folder
-        self.near = NearSearch(database)
-        self.tallies: dict[Split, Tally] = {}
-        self._pending: list[tuple[int | None, ...]] = []
+        self.near = near
+        self.splits: tuple[Split, ...] = tuple(sorted(facts.splits, key=SPLITS.index))
+        self.tallies: dict[Split, Tally] = {split: Tally() for split in self.splits}
         self.every: dict[Split, int] = {
             split: max(1, -(-found.bytes // MOST_BYTES)) for split, found in facts.splits.items()
         }
         """Of a split's rows, near ones are looked for among every one of so many."""
+        self._keys = Keys()
         self._sources = sources
 
     def fill(self) -> Working[None]:
-        """Read all rows."""
-        total = sum(split.rows for split in self.facts.splits.values())
-        self.database.execute("BEGIN")
-        row = 0
-        for split in sorted(self.facts.splits, key=SPLITS.index):
-            self.tallies[split] = Tally()
-            for number, start, fields in self._stream(split):
-                if row % ROWS_PER_ACTIVITY == 0:
-                    self._flush()
-                    yield Activity("examine rows", row, total)
-                self._add(row, split, number, start, content_of(fields, self.facts.columns, task=self.facts.task))
-                row += 1
-        self._flush()
+        """Read all rows, and enter those that may say what another says."""
+        for split in self.splits:
+            yield from self._read(split)
+        yield from self.enter(self._keys.repeated())
         self.database.execute(_INDEX)
+
+    def enter(self, rows: Numbers) -> Working[None]:
+        """Enter some rows, numbered through all splits in ascending order, that aren't there yet."""
+        before = 0
+        self.database.execute("BEGIN")
+        for split in self.splits:
+            end = before + self.facts.splits[split].rows
+            numbers = rows[np.searchsorted(rows, before) : np.searchsorted(rows, end)] - before
+            lines = self._lines(split, numbers.tolist())
+            while chunk := list(islice(lines, _ROWS_AT_ONCE)):
+                yield Activity("enter rows", before + chunk[0][0], end)
+                self.database.executemany(_ADD, self._entries(before, split, chunk))
+            before = end
         self.database.execute("COMMIT")
 
     def described(self, split: Split, number: int, start: int, *, prefix: str = "") -> dict[str, object]:
         """A row of a split, which begins at a byte, as lists of rows have it."""
-        with (self.folder / self.facts.splits[split].file).open("rb") as file:
+        with self._open(split) as file:
             file.seek(start)
-            fields = cast("dict[str, object]", orjson.loads(file.readline()))
-        content = content_of(fields, self.facts.columns, task=self.facts.task)
+            content = self._content(file.readline())
         found = {
             "split": split,
             "row": number,
@@ -144,39 +168,57 @@ class Register:
         with closing(self.database.execute(query, values)) as found:
             yield from found
 
-    def _stream(self, split: Split) -> Iterator[tuple[int, int, Mapping[str, object]]]:
-        start = 0
-        with (self.folder / self.facts.splits[split].file).open("rb") as lines:
-            for number, line in enumerate(lines):
-                yield number, start, cast("dict[str, object]", orjson.loads(line))
-                start += len(line)
+    def _read(self, split: Split) -> Working[None]:
+        number, total = 0, sum(found.rows for found in self.facts.splits.values())
+        with self._open(split) as file:
+            while lines := file.readlines(_BYTES_AT_ONCE):
+                yield Activity("examine rows", len(self._keys), total)
+                contents = [self._content(line) for line in lines]
+                texts = [content.bare_texts for content in contents]
+                self.tallies[split].add(contents, texts)
+                if len(self.splits) > 1:  # near rows are those of other splits
+                    texts = _plain(texts)
+                    chosen = slice(-number % self.every[split], None, self.every[split])
+                    rows = range(len(self._keys), len(self._keys) + len(lines))
+                    self.near.add(SPLITS.index(split), rows[chosen], texts[chosen])
+                self._keys.extend(texts)
+                number += len(lines)
 
-    def _flush(self) -> None:
-        self.database.executemany(_ADD, self._pending)
-        self._pending.clear()
+    def _lines(self, split: Split, numbers: Iterable[int]) -> Iterator[tuple[int, int, bytes]]:
+        """Some lines of a split, which stand in ascending order: number, where it begins, and content."""
+        passed = 0
+        with self._open(split) as file:
+            for number in numbers:
+                deque(islice(file, number - passed), maxlen=0)
+                yield number, file.tell(), next(file)
+                passed = number + 1
 
-    def _add(self, row: int, split: Split, number: int, start: int, content: Content) -> None:
-        texts = tuple(text.strip() for text in content.texts)
-        spelled = tuple(map(plain, texts))
-        same, swapped = _hashes(texts)
-        alike = (same, swapped) if spelled == texts else _hashes(spelled)
-        # Answers that differ only in their spelling are a finding of their own, and no contradiction.
-        answer = None if content.answer is None else _hash_answer(str(content.answer))
-        place = SPLITS.index(split)
-        self._pending.append((row, place, number, start, same, swapped, *alike, answer))
-        tally = self.tallies[split]
-        tally.words += content.num_words
-        tally.entities.update(content.entities)
-        tally.same_texts += len(texts) == 2 and texts[0] == texts[1]
-        if number % self.every[split] == 0:
-            self.near.add(row, place, spelled)
+    def _entries(self, before: int, split: Split, lines: list[tuple[int, int, bytes]]) -> Iterator[Entry]:
+        contents = [self._content(line) for _, _, line in lines]
+        texts = [content.bare_texts for content in contents]
+        for (number, start, _), content, same, alike in zip(lines, contents, texts, _plain(texts), strict=True):
+            # Answers that differ only in their spelling are a finding of their own, and no contradiction.
+            answer = None if content.answer is None else _hash_answer(str(content.answer))
+            yield before + number, SPLITS.index(split), number, start, *_hashes(same), *_hashes(alike), answer
+
+    def _open(self, split: Split) -> BinaryIO:
+        return (self.folder / self.facts.splits[split].file).open("rb")
+
+    def _content(self, line: bytes) -> Content:
+        return content_of(orjson.loads(line), self.facts.columns, task=self.facts.task)
+
+
+def _plain(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The plain texts of rows that have equally many."""
+    texts = iter(plain_texts([text for row in rows for text in row]))
+    return list(zip(*[texts] * len(rows[0]), strict=True))
 
 
 def _hashes(texts: tuple[str, ...]) -> tuple[int, int | None]:
     """The hash of a row's texts, and that of a pair swapped, unless both are the same."""
-    return hash_texts(texts), hash_texts(texts[::-1]) if len(texts) == 2 and texts[0] != texts[1] else None
+    return hash(texts), hash(texts[::-1]) if len(texts) == 2 and texts[0] != texts[1] else None
 
 
 @lru_cache(maxsize=1024)
 def _hash_answer(answer: str) -> int:
-    return hash_texts((spelling(answer),))
+    return hash(spelling(answer))
