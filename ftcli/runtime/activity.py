@@ -19,7 +19,7 @@ class Activity:
     name: str
     done: int
     total: int | None = None
-    unit: Literal["rows", "sequences", "bytes", "steps"] = "rows"
+    unit: Literal["rows", "sequences", "bytes", "steps", "resamples"] = "rows"
 
 
 Working = Generator[Activity, None, T]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from ftcli.data.tokens import UNLABELLED, TokenizedSplit
 from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.encoding import Fields
 from ftcli.tasks.breakdown import Breakdown
+from ftcli.tasks.metrics import RowMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,15 @@ class Task(Protocol):
 
     def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:
         """What to write beside each row: the fields named in `results`."""
+        ...
+
+
+@runtime_checkable
+class Resampling(Protocol):
+    """What a task may have besides, so that its metrics get an interval: their values on any resample of the rows."""
+
+    def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """The metrics over a whole labelled split, and over resamples of it."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import torch
@@ -21,7 +22,17 @@ from ftcli.tasks.base import Batch, mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
 from ftcli.tasks.by_label import values_by_label
 from ftcli.tasks.losses import LabelLoss, divergence, item_loss
-from ftcli.tasks.metrics import accuracy, class_scores, confusion_matrix, matthews, mean_roc_auc, measured
+from ftcli.tasks.metrics import (
+    RowMetrics,
+    Score,
+    accuracy,
+    class_scores,
+    confusion_matrix,
+    matthews,
+    together,
+    weighed_confusion,
+)
+from ftcli.tasks.ranks import label_area
 from ftcli.tasks.rowwise import RowTask
 
 
@@ -60,19 +71,19 @@ class Classification(RowTask):
         found = torch.log_softmax(scores.double(), dim=1)
         return found if split.row_offsets is None else mean_over_sequences(found.exp(), split).log()
 
-    def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
-        """The chosen metrics. ROC-AUC is left out where a label has no rows, for it is not defined there."""
-        labels = row_labels(split)
-        confusion = confusion_matrix(labels, found.argmax(1), len(self.labels))
-        known: dict[str, Callable[[], float | None]] = {
-            "accuracy": lambda: accuracy(confusion),
-            "f1": lambda: float(class_scores(confusion).f1[-1]),
-            "f1_macro": lambda: float(class_scores(confusion).f1.mean()),
-            "f1_micro": lambda: accuracy(confusion),  # equal when every row has exactly one label
-            "mcc": lambda: matthews(confusion),
-            "roc_auc": lambda: mean_roc_auc(found, labels),
+    def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """The chosen metrics. ROC-AUC is not defined where a label has no rows."""
+        labels, predicted = row_labels(split), found.argmax(1)
+        confusion = partial(weighed_confusion, labels, predicted, len(self.labels))
+        known: dict[str, Score] = {
+            "accuracy": lambda weights: accuracy(confusion(weights)),
+            "f1": lambda weights: class_scores(confusion(weights)).f1[:, -1],
+            "f1_macro": lambda weights: class_scores(confusion(weights)).f1.mean(1),
+            "f1_micro": lambda weights: accuracy(confusion(weights)),  # equal when every row has exactly one label
+            "mcc": lambda weights: matthews(confusion(weights)),
+            "roc_auc": label_area(found, labels),
         }
-        return measured(self.metrics, known)
+        return RowMetrics(split.num_rows, together(self.metrics, known), right=labels == predicted)
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
         """Each label's scores, and the confusion matrix."""

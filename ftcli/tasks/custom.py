@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import nan
 from typing import Any, Protocol, cast
 
+import torch
 from torch import Tensor
 
 from ftcli.data.tokens import TokenizedSplit
@@ -13,7 +16,8 @@ from ftcli.runtime.code import find_factory
 from ftcli.spec.choices import TaskChoice, card_task
 from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
-from ftcli.tasks.base import Task, row_labels
+from ftcli.tasks.base import Resampling, Task, row_labels
+from ftcli.tasks.metrics import RowMetrics
 
 _KEY = ("evaluate", "factory")
 
@@ -49,14 +53,28 @@ class _Measured:
         Raises:
             RecipeError: the user's code fails, or gives something else than numbers by name.
         """
-        gold = row_labels(split) if split.positions is None else split.labels
+        return {**self._task.measure(found, split), **self._own(found, _gold(split))}
+
+    def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """The same over resamples: the user's code is called for each of them."""
+        gold = _gold(split)
+        inner = self._task.row_metrics(found, split) if isinstance(self._task, Resampling) else None
+
+        def measure(weights: Tensor) -> dict[str, Tensor]:
+            own = [self._own(found[items], gold[items]) for items in _resampled_items(split, weights)]
+            names = dict.fromkeys(name for values in own for name in values)
+            mine = {name: weights.new_tensor([values.get(name, nan) for values in own]) for name in names}
+            return {**(inner.measure(weights) if inner else {}), **mine}
+
+        return RowMetrics(split.num_rows, measure, right=inner.right if inner else None, is_vectorised=False)
+
+    def _own(self, found: Tensor, gold: Tensor) -> dict[str, float]:
         with failing_as(self._address, key=_KEY):
-            more = cast("object", self._metric(found, gold))
-        if not isinstance(more, dict):
-            what = f"`{self._address}` gives {type(more).__name__}, not metrics by name"
+            values = cast("object", self._metric(found, gold))
+        if not isinstance(values, dict):
+            what = f"`{self._address}` gives {type(values).__name__}, not metrics by name"
             raise RecipeError(what, hint='return a dict, such as {"recall": 0.5}', key=_KEY)
-        numbers = {str(name): self._number(name, value) for name, value in cast("dict[Any, Any]", more).items()}
-        return {**self._task.measure(found, split), **numbers}
+        return {str(name): self._number(name, value) for name, value in cast("dict[Any, Any]", values).items()}
 
     def _number(self, name: Any, value: Any) -> float:
         try:
@@ -64,6 +82,17 @@ class _Measured:
         except (TypeError, ValueError, RuntimeError):
             what = f"`{self._address}` gives {type(value).__name__} for `{name}`, not a number"
             raise RecipeError(what, key=_KEY) from None
+
+
+def _gold(split: TokenizedSplit) -> Tensor:
+    return row_labels(split) if split.positions is None else split.labels
+
+
+def _resampled_items(split: TokenizedSplit, weights: Tensor) -> Iterator[Tensor]:
+    """The places in `found` of each case's rows, or of their words."""
+    for counts in weights.T.long():
+        rows = torch.arange(split.num_rows).repeat_interleave(counts)
+        yield rows if split.positions is None else split.items_of(split.sequences_of(rows))
 
 
 def with_metric(task: Task, address: str) -> Task:

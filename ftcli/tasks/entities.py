@@ -7,40 +7,89 @@ the line is 0.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+import torch
+from torch import Tensor
 
 from ftcli.data.tags import Scheme, entities_of
 from ftcli.spec.wording import counted
 from ftcli.tasks.breakdown import ClassRow
+from ftcli.tasks.metrics import ClassScores, ratio, sums_by
 
 Matching = Literal["strict", "lenient"]
 MATCHINGS: tuple[Matching, ...] = ("strict", "lenient")
 
 
-@dataclass(frozen=True, slots=True)
-class EntityScore:
-    """Precision, recall and F1, and how many entities there are to find."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
+_Places = tuple[Tensor, Tensor]
+"""Of entities, the numbers of their types and of their sentences, [entities] each."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """Entities by type: those that are there, those that were predicted, and those that were rightly so."""
+    """Entities as their types and the numbers of their sentences: there, predicted, and right."""
 
-    gold: Counter[str] = field(default_factory=Counter[str])
-    predicted: Counter[str] = field(default_factory=Counter[str])
-    right: Counter[str] = field(default_factory=Counter[str])
+    gold: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    predicted: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    right: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+
+    def table(self) -> EntityTable:
+        """The same in numbers."""
+        types = sorted({kind for kind, _ in (*self.gold, *self.predicted)})
+        numbers = {kind: number for number, kind in enumerate(types)}
+        return EntityTable(types, *(_places(each, numbers) for each in (self.right, self.predicted, self.gold)))
+
+
+def _places(entities: Sequence[tuple[str, int]], numbers: Mapping[str, int]) -> _Places:
+    types = torch.tensor([numbers[kind] for kind, _ in entities], dtype=torch.int64)
+    return types, torch.tensor([sentence for _, sentence in entities], dtype=torch.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTable:
+    """All entities of some sentences: those that are rightly found, that are predicted, and that are there."""
+
+    types: list[str]
+    right: _Places
+    predicted: _Places
+    gold: _Places
+
+    def scores(self, weights: Tensor) -> EntityScores:
+        """The scores where sentences count by weights [sentences, cases]."""
+        counts = (
+            sums_by(types, len(self.types), weights[sentences]).T
+            for types, sentences in (self.right, self.predicted, self.gold)
+        )
+        return EntityScores(self.types, *counts)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityScores:
+    """How many entities of each type are rightly found, are predicted, and are there: [cases, types] each."""
+
+    types: list[str]
+    right: Tensor
+    predicted: Tensor
+    gold: Tensor
 
     @property
-    def types(self) -> list[str]:
-        return sorted(self.gold.keys() | self.predicted.keys())
+    def by_type(self) -> ClassScores:
+        """Each type's score [cases, types]; types that are there or were predicted, sorted."""
+        return ClassScores.of(self.right, self.predicted, self.gold)
+
+    @property
+    def micro(self) -> ClassScores:
+        """The score of all entities together [cases]."""
+        return ClassScores.of(self.right.sum(1), self.predicted.sum(1), self.gold.sum(1))
+
+    @property
+    def macro(self) -> ClassScores:
+        """The mean [cases] of the types' scores, each that is there or was predicted counting the same."""
+        each, is_met = self.by_type, self.predicted + self.gold > 0
+        means = (ratio((part * is_met).sum(1), is_met.sum(1)) for part in (each.precision, each.recall, each.f1))
+        return ClassScores(*means, support=each.support.sum(1))
 
 
 class EntityCounts:
@@ -50,6 +99,7 @@ class EntityCounts:
         """Read tags by this scheme."""
         self._scheme: Scheme = scheme
         self._found: dict[Matching, _Found] = {matching: _Found() for matching in MATCHINGS}
+        self._num_sentences = 0
 
     def add(self, gold: Sequence[str], predicted: Sequence[str]) -> None:
         """Count one sentence.
@@ -59,65 +109,50 @@ class EntityCounts:
         """
         if len(gold) != len(predicted):
             raise ValueError(f"{counted(len(predicted), 'predicted tag')} for {counted(len(gold), 'word')}")
+        number = self._num_sentences
         for matching, found in self._found.items():
             there = set(entities_of(gold, self._scheme, lenient=matching == "lenient"))
             said = set(entities_of(predicted, self._scheme, lenient=matching == "lenient"))
-            found.gold.update(entity.type for entity in there)
-            found.predicted.update(entity.type for entity in said)
-            found.right.update(entity.type for entity in there & said)
+            found.gold += [(entity.type, number) for entity in there]
+            found.predicted += [(entity.type, number) for entity in said]
+            found.right += [(entity.type, number) for entity in there & said]
+        self._num_sentences += 1
 
-    def by_type(self, matching: Matching) -> dict[str, EntityScore]:
-        """Each type's score; types that are there or were predicted, sorted."""
-        found = self._found[matching]
-        return {kind: _score(found.right[kind], found.predicted[kind], found.gold[kind]) for kind in found.types}
+    def tables(self) -> dict[Matching, EntityTable]:
+        """What has been counted, for scores under weights."""
+        return {matching: found.table() for matching, found in self._found.items()}
 
-    def micro(self, matching: Matching) -> EntityScore:
-        """The score of all entities together."""
-        found = self._found[matching]
-        return _score(found.right.total(), found.predicted.total(), found.gold.total())
-
-    def macro(self, matching: Matching) -> EntityScore:
-        """The mean of the types' scores, each counting the same."""
-        scores = list(self.by_type(matching).values())
-        count = max(len(scores), 1)
-        return EntityScore(
-            precision=sum(score.precision for score in scores) / count,
-            recall=sum(score.recall for score in scores) / count,
-            f1=sum(score.f1 for score in scores) / count,
-            support=sum(score.support for score in scores),
-        )
-
-    def metrics(self) -> dict[str, float]:
-        """Every metric by name; those without "macro" are of all entities together."""
-        values: dict[str, float] = {}
-        for matching in MATCHINGS:
-            micro, macro = self.micro(matching), self.macro(matching)
-            values |= {
-                f"precision_{matching}": micro.precision,
-                f"recall_{matching}": micro.recall,
-                f"f1_{matching}": micro.f1,
-                f"precision_macro_{matching}": macro.precision,
-                f"recall_macro_{matching}": macro.recall,
-                f"f1_macro_{matching}": macro.f1,
-            }
-        return values
+    def scores(self, matching: Matching) -> EntityScores:
+        """The scores, every sentence counting once: a single case."""
+        return self._found[matching].table().scores(torch.ones(self._num_sentences, 1, dtype=torch.float64))
 
     def rows(self) -> list[ClassRow]:
         """Each type's strict score and those of all entities, then the lenient ones."""
         rows: list[ClassRow] = []
         for matching in MATCHINGS:
+            scores = self.scores(matching)
             suffix = "" if matching == "strict" else f" ({matching})"
-            rows += [_row(f"{kind}{suffix}", score) for kind, score in self.by_type(matching).items()]
-            rows.append(_row(f"micro ({matching})", self.micro(matching)))
-            rows.append(_row(f"macro ({matching})", self.macro(matching)))
+            rows += scores.by_type.rows([f"{kind}{suffix}" for kind in scores.types])
+            rows += scores.micro.rows([f"micro ({matching})"])
+            rows += scores.macro.rows([f"macro ({matching})"])
         return rows
 
 
-def _score(right: int, predicted: int, gold: int) -> EntityScore:
-    precision, recall = right / predicted if predicted else 0.0, right / gold if gold else 0.0
-    both = predicted + gold
-    return EntityScore(precision, recall, 2 * right / both if both else 0.0, gold)
+def entity_metrics(tables: Mapping[Matching, EntityTable], weights: Tensor) -> dict[str, Tensor]:
+    """Every metric [cases] by name, of sentences that count by weights [sentences, cases].
 
-
-def _row(label: str, score: EntityScore) -> ClassRow:
-    return ClassRow(label, score.precision, score.recall, score.f1, score.support)
+    Those without "macro" are of all entities together.
+    """
+    values: dict[str, Tensor] = {}
+    for matching, table in tables.items():
+        scores = table.scores(weights)
+        micro, macro = scores.micro, scores.macro
+        values |= {
+            f"precision_{matching}": micro.precision,
+            f"recall_{matching}": micro.recall,
+            f"f1_{matching}": micro.f1,
+            f"precision_macro_{matching}": macro.precision,
+            f"recall_macro_{matching}": macro.recall,
+            f"f1_macro_{matching}": macro.f1,
+        }
+    return values

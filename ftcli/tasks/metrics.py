@@ -1,6 +1,7 @@
-"""Metrics, computed once over all rows: from counts of labels, from ranks of scores, or from numbers.
+"""Metrics from counts of labels, each for any number of cases at once; `ftcli.tasks.ranks` has those from an order.
 
-Definitions follow scikit-learn's; a ratio with nothing below the line is 0.
+A case is a split whose rows count by some weights, such as a resample of it. Definitions follow scikit-learn's; a ratio
+with nothing below the line is 0.
 """
 
 from __future__ import annotations
@@ -14,15 +15,55 @@ from torch import Tensor
 
 from ftcli.tasks.breakdown import ClassRow
 
+Score = Callable[[Tensor], Tensor]
+"""From weights [rows, cases], float64, to a metric [cases]; NaN in cases where it is not defined."""
+Measure = Callable[[Tensor], dict[str, Tensor]]
+"""The same of several metrics, by name."""
 
-def measured(names: Iterable[str], known: Mapping[str, Callable[[], float | None]]) -> dict[str, float]:
-    """The named metrics; no other is computed, and one that is not defined (None) is left out."""
-    return {name: value for name in names if (value := known[name]()) is not None}
+
+@dataclass(frozen=True, slots=True)
+class RowMetrics:
+    """A split's metrics as a function of how often each of its rows counts.
+
+    `right` tells the rows [rows] whose prediction is right, where a row is simply right or wrong. `is_vectorised` is
+    whether many cases take little longer than one.
+    """
+
+    num_rows: int
+    measure: Measure
+    right: Tensor | None = None
+    is_vectorised: bool = True
+
+    def values(self) -> dict[str, float]:
+        """Each metric of the split as it is; one that is not defined there is left out."""
+        every = self.measure(torch.ones(self.num_rows, 1, dtype=torch.float64))
+        return {name: float(value) for name, value in every.items() if not value.isnan()}
+
+
+def together(names: Iterable[str], known: Mapping[str, Score]) -> Measure:
+    """The named metrics; no other is computed."""
+    chosen = {name: known[name] for name in names}
+    return lambda weights: {name: score(weights) for name, score in chosen.items()}
+
+
+def mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean over rows of values [rows] in each case, [cases]."""
+    return values.double() @ weights / weights.sum(0)
 
 
 def confusion_matrix(labels: Tensor, predicted: Tensor, num_labels: int) -> Tensor:
     """Counts [gold, predicted] as int64."""
     return torch.bincount(labels * num_labels + predicted, minlength=num_labels**2).view(num_labels, num_labels)
+
+
+def weighed_confusion(labels: Tensor, predicted: Tensor, num_labels: int, weights: Tensor) -> Tensor:
+    """The same in each case, [cases, gold, predicted]."""
+    return sums_by(labels * num_labels + predicted, num_labels**2, weights).T.reshape(-1, num_labels, num_labels)
+
+
+def sums_by(group: Tensor, num_groups: int, weights: Tensor) -> Tensor:
+    """The summed weights [groups, cases] of each group's rows."""
+    return weights.new_zeros(num_groups, weights.shape[1]).index_add_(0, group, weights)
 
 
 def ratio(above: Tensor, below: Tensor) -> Tensor:
@@ -32,97 +73,55 @@ def ratio(above: Tensor, below: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """Per label: precision, recall, F1 (float64) and the number of rows that have it (int64), each [labels]."""
+    """Per label: precision, recall, F1 (float64) and the number of rows that have it (int64), each [..., labels]."""
 
     precision: Tensor
     recall: Tensor
     f1: Tensor
     support: Tensor
 
+    @classmethod
+    def of(cls, right: Tensor, predicted: Tensor, support: Tensor) -> ClassScores:
+        """From counts [..., labels]."""
+        above, said, there = right.double(), predicted.double(), support.double()
+        return cls(ratio(above, said), ratio(above, there), ratio(2 * above, said + there), support.long())
+
     def rows(self, labels: Sequence[str]) -> list[ClassRow]:
-        """The same in plain values, a row for each label."""
-        return [
-            ClassRow(label, float(self.precision[n]), float(self.recall[n]), float(self.f1[n]), int(self.support[n]))
-            for n, label in enumerate(labels)
-        ]
+        """The same of a single case in plain values, a row for each label."""
+        precision, recall, f1, support = (
+            cast("list[float]", column.flatten().tolist())
+            for column in (self.precision, self.recall, self.f1, self.support)
+        )
+        each = zip(labels, precision, recall, f1, map(int, support), strict=True)
+        return [ClassRow(*values) for values in each]
 
 
 def class_scores(confusion: Tensor) -> ClassScores:
-    """Precision, recall and F1 of each label."""
-    right = confusion.diagonal().double()
-    predicted, support = confusion.sum(0).double(), confusion.sum(1).double()
-    precision, recall = ratio(right, predicted), ratio(right, support)
-    return ClassScores(precision, recall, ratio(2 * right, predicted + support), confusion.sum(1))
+    """Precision, recall and F1 of each label, of counts [..., gold, predicted]."""
+    return ClassScores.of(confusion.diagonal(dim1=-2, dim2=-1), confusion.sum(-2), confusion.sum(-1))
 
 
-def label_scores(gold: Tensor, decided: Tensor) -> ClassScores:
-    """Precision, recall and F1 of each label where rows have any number of them: bool [rows, labels] each."""
-    right, predicted, support = (gold & decided).sum(0).double(), decided.sum(0).double(), gold.sum(0).double()
-    return ClassScores(
-        ratio(right, predicted), ratio(right, support), ratio(2 * right, predicted + support), gold.sum(0)
-    )
+def label_scores(gold: Tensor, decided: Tensor, weights: Tensor | None = None) -> ClassScores:
+    """Precision, recall and F1 of each label where rows have any number of them: bool [rows, labels] each.
 
-
-def accuracy(confusion: Tensor) -> float:
-    """The share of rows whose prediction is right."""
-    return float(confusion.diagonal().sum()) / max(int(confusion.sum()), 1)
-
-
-def matthews(confusion: Tensor) -> float:
-    """Matthews correlation coefficient for any number of labels (Gorodkin, 2004)."""
-    counts = confusion.double()
-    total, right = counts.sum(), counts.diagonal().sum()
-    predicted, gold = counts.sum(0), counts.sum(1)
-    covariance = right * total - predicted @ gold
-    spread = (total**2 - predicted @ predicted) * (total**2 - gold @ gold)
-    return float(covariance / spread.sqrt()) if spread > 0 else 0.0
-
-
-def roc_auc(scores: Tensor, positive: Tensor) -> float | None:
-    """Area under the ROC curve: how often a positive row outranks a negative one; ties count half.
-
-    Args:
-        scores: [rows], higher means more positive.
-        positive: [rows], bool.
-
-    Returns:
-        The area, or None where all rows are of one kind.
+    With weights the scores are [cases, labels].
     """
-    num_positive = int(positive.sum())
-    num_negative = len(positive) - num_positive
-    if num_positive == 0 or num_negative == 0:
-        return None
-    ranks = _mean_ranks(scores.double())
-    return float((ranks[positive].sum() - num_positive * (num_positive + 1) / 2) / (num_positive * num_negative))
+    counts = (gold & decided, decided, gold)
+    if weights is None:
+        return ClassScores.of(*(each.sum(0) for each in counts))
+    return ClassScores.of(*(weights.T @ each.double() for each in counts))
 
 
-def _mean_ranks(scores: Tensor) -> Tensor:
-    """Ranks from 1, equal scores sharing the mean of theirs."""
-    unique: object = torch.unique(scores, return_inverse=True, return_counts=True)  # pyright: ignore[reportUnknownVariableType]
-    group, counts = cast("tuple[Tensor, Tensor, Tensor]", unique)[1:]
-    return (counts.cumsum(0).double() - (counts - 1) / 2)[group]
+def accuracy(confusion: Tensor) -> Tensor:
+    """The share of rows whose prediction is right, of counts [..., gold, predicted]."""
+    return ratio(confusion.diagonal(dim1=-2, dim2=-1).sum(-1).double(), confusion.sum((-2, -1)).double())
 
 
-def mean_roc_auc(scores: Tensor, labels: Tensor) -> float | None:
-    """Area under the ROC curve: of the last label where there are two, else the mean of one against the rest."""
-    num_labels = scores.shape[1]
-    if num_labels == 2:
-        return roc_auc(scores[:, 1] - scores[:, 0], labels == 1)
-    probabilities = torch.softmax(scores.double(), dim=1)
-    areas = [roc_auc(probabilities[:, number], labels == number) for number in range(num_labels)]
-    known = [area for area in areas if area is not None]
-    return sum(known) / len(known) if len(known) == num_labels else None
-
-
-def pearson(first: Tensor, second: Tensor) -> float | None:
-    """Pearson's correlation of two lots of numbers [rows]; None where one of them is the same everywhere."""
-    if any(bool((values == values[0]).all()) for values in (first, second)):
-        return None  # the mean of equal numbers need not be that number, to the last bit
-    left, right = (values.double() - values.double().mean() for values in (first, second))
-    spread = float((left @ left).sqrt() * (right @ right).sqrt())
-    return float(left @ right) / spread if spread > 0 else None
-
-
-def spearman(first: Tensor, second: Tensor) -> float | None:
-    """Spearman's rank correlation; equal numbers share the mean of their ranks."""
-    return pearson(_mean_ranks(first.double()), _mean_ranks(second.double()))
+def matthews(confusion: Tensor) -> Tensor:
+    """Matthews correlation coefficient for any number of labels (Gorodkin, 2004), of counts [..., gold, predicted]."""
+    counts = confusion.double()
+    total, right = counts.sum((-2, -1)), counts.diagonal(dim1=-2, dim2=-1).sum(-1)
+    predicted, gold = counts.sum(-2), counts.sum(-1)
+    covariance = right * total - (predicted * gold).sum(-1)
+    spread = (total**2 - predicted.square().sum(-1)) * (total**2 - gold.square().sum(-1))
+    return torch.where(spread > 0, covariance / spread.clamp(min=1).sqrt(), torch.zeros_like(spread))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -21,7 +22,8 @@ from ftcli.tasks.breakdown import Breakdown
 from ftcli.tasks.by_label import values_by_label
 from ftcli.tasks.classification import class_weights
 from ftcli.tasks.losses import BinaryLoss, item_loss
-from ftcli.tasks.metrics import label_scores, measured, ratio, roc_auc
+from ftcli.tasks.metrics import RowMetrics, Score, label_scores, mean, ratio, together
+from ftcli.tasks.ranks import MeanRocAuc
 from ftcli.tasks.rowwise import RowTask
 
 
@@ -48,18 +50,21 @@ class MultiLabel(RowTask):
     def _decided(self, found: Tensor) -> Tensor:
         return found >= torch.tensor(self.thresholds, dtype=found.dtype)
 
-    def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
-        """The chosen metrics; ROC-AUC, the mean over labels, is left out where a label has no rows or all of them."""
+    def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """The chosen metrics; ROC-AUC, the labels' mean, is not defined where one of them has no rows or all."""
         gold, decided = row_labels(split).bool(), self._decided(found)
-        known: dict[str, Callable[[], float | None]] = {
-            "f1_micro": lambda: _f1(gold, decided, dim=(0, 1)).item(),
-            "f1_macro": lambda: float(label_scores(gold, decided).f1.mean()),
-            # A row that has no label and is given none is a hit.
-            "f1_samples": lambda: float(_f1(gold, decided, dim=1).where((gold | decided).any(1), 1.0).mean()),
-            "exact_match": lambda: float((gold == decided).all(1).double().mean()),
-            "roc_auc": lambda: _mean_area(found, gold),
+        right, both = (gold & decided).sum(1).double(), gold.sum(1).double() + decided.sum(1)
+        # A row that has no label and is given none is a hit.
+        f1_of_rows = ratio(2 * right, both).where(both > 0, 1.0)
+
+        known: dict[str, Score] = {
+            "f1_micro": lambda weights: ratio(2 * right @ weights, both @ weights),
+            "f1_macro": lambda weights: label_scores(gold, decided, weights).f1.mean(1),
+            "f1_samples": partial(mean, f1_of_rows),
+            "exact_match": partial(mean, (gold == decided).all(1)),
+            "roc_auc": MeanRocAuc(found, gold),
         }
-        return measured(self.metrics, known)
+        return RowMetrics(split.num_rows, together(self.metrics, known))
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
         """Each label's scores."""
@@ -89,19 +94,6 @@ def build_multi_label(section: ClassificationTask, facts: LabelFacts, evaluate: 
         thresholds=values_by_label(given, facts.labels, default=common, key="threshold"),
         criterion=BinaryLoss(weights=_on_average_one(weights) if weights else None, own=item_loss(section.loss)),
     )
-
-
-def _f1(gold: Tensor, decided: Tensor, *, dim: int | tuple[int, ...]) -> Tensor:
-    """F1 over some dimensions of bool [rows, labels]."""
-    right, both = (gold & decided).sum(dim), gold.sum(dim) + decided.sum(dim)
-    return ratio(2 * right.double(), both.double())
-
-
-def _mean_area(found: Tensor, gold: Tensor) -> float | None:
-    """The mean of the labels' areas under the ROC curve; None where one is not defined."""
-    areas = [roc_auc(found[:, number], gold[:, number]) for number in range(gold.shape[1])]
-    known = [area for area in areas if area is not None]
-    return sum(known) / len(known) if len(known) == len(areas) else None
 
 
 def _on_average_one(weights: Sequence[float]) -> tuple[float, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from torch import Tensor, nn
@@ -18,7 +19,8 @@ from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import mean_over_sequences, row_labels
 from ftcli.tasks.breakdown import Breakdown
 from ftcli.tasks.losses import SquaredLoss, item_loss
-from ftcli.tasks.metrics import measured, pearson, spearman
+from ftcli.tasks.metrics import RowMetrics, Score, mean, together
+from ftcli.tasks.ranks import Ordered, Pearson, Spearman
 from ftcli.tasks.rowwise import RowTask
 
 
@@ -38,16 +40,16 @@ class Regression(RowTask):
         """Numbers [rows], float64."""
         return mean_over_sequences(scores.double(), split)[:, 0]
 
-    def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
-        """The chosen metrics; a correlation with something that is the same everywhere is left out."""
+    def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """The chosen metrics; a correlation with something that is the same everywhere is not defined."""
         gold = row_labels(split).double()
-        known: dict[str, Callable[[], float | None]] = {
-            "pearson": lambda: pearson(found, gold),
-            "spearman": lambda: spearman(found, gold),
-            "mse": lambda: float(((found - gold) ** 2).mean()),
-            "mae": lambda: float((found - gold).abs().mean()),
+        known: dict[str, Score] = {
+            "pearson": Pearson(found, gold),
+            "spearman": Spearman(Ordered(found), Ordered(gold)),
+            "mse": partial(mean, (found - gold) ** 2),
+            "mae": partial(mean, (found - gold).abs()),
         }
-        return measured(self.metrics, known)
+        return RowMetrics(split.num_rows, together(self.metrics, known))
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:  # noqa: ARG002 - the task's shape
         """There are no labels to tell apart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -9,10 +10,11 @@ from torch import Tensor, nn
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.tasks.base import Batch, Inference, at_least_single
 from ftcli.tasks.losses import Criterion
+from ftcli.tasks.metrics import RowMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowTask:
+class RowTask(ABC):
     """An item is a row, or each order of a symmetric pair; `metrics` names those that are measured."""
 
     metrics: tuple[str, ...]
@@ -30,3 +32,11 @@ class RowTask:
         """Scores [sequences, outputs] and, if asked for, the summed criterion."""
         logits = model(**batch.inputs).logits
         return Inference(at_least_single(logits), self.criterion(logits, batch.labels) if with_loss else None)
+
+    @abstractmethod
+    def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """The metrics over a whole labelled split, and over resamples of it."""
+
+    def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
+        """The chosen metrics; one that is not defined is left out."""
+        return self.row_metrics(found, split).values()

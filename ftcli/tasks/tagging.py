@@ -24,8 +24,9 @@ from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Batch, Inference, Words, at_least_single
 from ftcli.tasks.breakdown import Breakdown
 from ftcli.tasks.classification import class_weights
-from ftcli.tasks.entities import EntityCounts
+from ftcli.tasks.entities import EntityCounts, entity_metrics
 from ftcli.tasks.losses import LabelLoss, item_loss
+from ftcli.tasks.metrics import RowMetrics, ratio
 
 _WORDS_AT_ONCE = 65536
 """Word places, padding included, that the best chains are looked for in at once."""
@@ -94,12 +95,23 @@ class Tagging:
             counts.add(gold, predicted)
         return counts
 
+    def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """Entity scores, strict and lenient, and the share of words whose tag is right; a row is a sentence."""
+        counts = split.row_item_counts()
+        rows = torch.arange(split.num_rows).repeat_interleave(counts)
+        right = torch.zeros(split.num_rows, dtype=torch.float64).index_add_(0, rows, (found == split.labels).double())
+        entities = self._counts(found, split).tables() if {*self.metrics} - {"accuracy"} else {}
+
+        def measure(weights: Tensor) -> dict[str, Tensor]:
+            every = entity_metrics(entities, weights)
+            every["accuracy"] = ratio(right @ weights, counts.double() @ weights)
+            return {name: every[name] for name in self.metrics}
+
+        return RowMetrics(split.num_rows, measure)
+
     def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
-        """Entity scores, strict and lenient, and the share of words whose tag is right."""
-        right = found == split.labels
-        values = self._counts(found, split).metrics() if {*self.metrics} - {"accuracy"} else {}
-        values["accuracy"] = float(right.double().mean())
-        return {name: values[name] for name in self.metrics}
+        """The chosen metrics."""
+        return self.row_metrics(found, split).values()
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
         """The scores of each type of entity, and of all."""

@@ -15,9 +15,9 @@ from ftcli.runtime.calling import FailingCodeError
 from ftcli.runtime.code import leave_code_folder, make_importable
 from ftcli.spec.choices import ClassificationTask, CustomTask, RegressionTask, TaskChoice
 from ftcli.spec.sections import EvaluateSection
-from ftcli.tasks.base import Task
+from ftcli.tasks.base import Resampling, Task
 from ftcli.tasks.build import build_task
-from tests.tasks.toy import Table, batch_of, measured
+from tests.tasks.toy import Table, batch_of, measured, split_of
 
 EXAMPLES = Path(__file__).parents[2] / "recipes" / "custom"
 FACTS = LabelFacts("classification", "label", ("bad", "fair", "good"))
@@ -83,6 +83,20 @@ def test_names_of_ones_own_are_not_asked_of_the_task() -> None:
     task = build(factory="mine:extra", metrics=["mcc", "right"], best="right")
     assert list(measured(task, SCORES, LABELS)) == ["mcc", "rows", "right"]
     assert "f1_micro" in measured(build(factory="mine:extra", best="f1_micro"), SCORES, LABELS)
+
+
+def test_a_metric_of_ones_own_is_called_on_resampled_rows() -> None:
+    task = build(factory="mine:extra")
+    assert isinstance(task, Resampling)
+    split = split_of(LABELS)
+    found = task.conclude(nn.Identity(), SCORES, split)
+    weights = torch.tensor([[1.0, 0], [1, 2], [1, 0], [1, 4]], dtype=torch.float64)
+    metrics = task.row_metrics(found, split)
+    every = metrics.measure(weights)
+    assert (every["right"].tolist(), every["rows"].tolist()) == ([0.75, 2 / 6], [4.0, 6.0])
+    assert every["accuracy"].tolist() == every["right"].tolist()
+    assert metrics.values() == pytest.approx(task.measure(found, split))
+    assert not metrics.is_vectorised
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,15 @@ import warnings
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 from seqeval.scheme import IOB2, IOBES
 
 from ftcli.data.tags import Scheme, tag_list
-from ftcli.tasks.entities import EntityCounts, EntityScore, Matching
+from ftcli.tasks.entities import EntityCounts, Matching, entity_metrics
+from ftcli.tasks.metrics import ClassScores
 
 SCHEMES: dict[Scheme, Any] = {"bio": IOB2, "bioes": IOBES}
 
@@ -44,8 +46,13 @@ def theirs(gold: list[list[str]], predicted: list[list[str]], average: str | Non
         return precision_recall_fscore_support(gold, predicted, average=average, zero_division=0)
 
 
-def values(score: EntityScore) -> tuple[float, float, float]:
-    return score.precision, score.recall, score.f1
+def metrics_of(counts: EntityCounts, sentences: int) -> dict[str, float]:
+    every = entity_metrics(counts.tables(), torch.ones(sentences, 1, dtype=torch.float64))
+    return {name: value.item() for name, value in every.items()}
+
+
+def values(score: ClassScores) -> tuple[float, float, float]:
+    return score.precision.item(), score.recall.item(), score.f1.item()
 
 
 @given(corpora(), st.sampled_from(["strict", "lenient"]))
@@ -56,21 +63,35 @@ def test_scores_are_those_of_seqeval(
     scheme, gold, predicted = corpus
     counts = counted(scheme, gold, predicted)
     options = {"scheme": SCHEMES[scheme]} if matching == "strict" else {}
-    found = counts.by_type(matching)
-    if not found:
-        assert values(counts.micro(matching)) == values(counts.macro(matching)) == (0, 0, 0)
+    found = counts.scores(matching)
+    if not found.types:
+        assert values(found.micro) == values(found.macro) == (0, 0, 0)
         return
     each = theirs(gold, predicted, None, **options)
-    for score, expected in zip(found.values(), zip(*each[:3], strict=True), strict=True):
-        assert values(score) == pytest.approx(expected)
-    assert [score.support for score in found.values()] == list(each[3])
-    assert values(counts.micro(matching)) == pytest.approx(theirs(gold, predicted, "micro", **options)[:3])
-    assert values(counts.macro(matching)) == pytest.approx(theirs(gold, predicted, "macro", **options)[:3])
+    scores = found.by_type
+    for score, expected in zip((scores.precision, scores.recall, scores.f1, scores.support), each, strict=True):
+        assert score[0].tolist() == pytest.approx(list(expected))
+    assert values(found.micro) == pytest.approx(theirs(gold, predicted, "micro", **options)[:3])
+    assert values(found.macro) == pytest.approx(theirs(gold, predicted, "macro", **options)[:3])
+
+
+@given(corpora(), st.integers(0, 9))
+@settings(max_examples=50, deadline=None)
+def test_scores_under_weights_are_those_of_sentences_repeated(
+    corpus: tuple[Scheme, list[list[str]], list[list[str]]], seed: int
+) -> None:
+    scheme, gold, predicted = corpus
+    weights = torch.randint(0, 4, (len(gold), 3), generator=torch.Generator().manual_seed(seed))
+    found = entity_metrics(counted(scheme, gold, predicted).tables(), weights.double())
+    for case, counts in enumerate(weights.T.tolist()):
+        rows = [number for number, count in enumerate(counts) for _ in range(count)]
+        expected = metrics_of(counted(scheme, [gold[row] for row in rows], [predicted[row] for row in rows]), len(rows))
+        assert {name: value[case].item() for name, value in found.items()} == pytest.approx(expected)
 
 
 def test_both_ways_of_matching_are_named() -> None:
     counts = counted("bio", [["B-X", "I-X", "O", "B-Y"]], [["I-X", "I-X", "O", "B-Y"]])
-    metrics = counts.metrics()
+    metrics = metrics_of(counts, 1)
     assert (metrics["f1_strict"], metrics["f1_lenient"]) == (2 / 3, 1.0)
     assert (metrics["precision_strict"], metrics["recall_strict"]) == (1.0, 0.5)
     assert (metrics["f1_macro_strict"], metrics["f1_macro_lenient"]) == (0.5, 1.0)
@@ -92,4 +113,4 @@ def test_a_sentence_needs_a_tag_for_each_word() -> None:
 
 
 def test_nothing_to_find_scores_nothing() -> None:
-    assert counted("bioes", [["O"]], [["O"]]).metrics()["f1_strict"] == 0.0
+    assert metrics_of(counted("bioes", [["O"]], [["O"]]), 1)["f1_strict"] == 0.0

@@ -130,6 +130,14 @@ def test_metrics_are_those_that_are_asked_for_and_strict_ones_want_a_well_formed
     assert task(evaluate={"metrics": ["accuracy"]}).measure(found, split()) == {"accuracy": 5 / 8}
 
 
+def test_sentences_are_resampled_with_all_of_their_words() -> None:
+    weights = torch.tensor([[2.0], [0], [1]], dtype=torch.float64)
+    found = task().row_metrics(numbers(PREDICTED), split()).measure(weights)
+    every = {name: value.item() for name, value in found.items()}
+    assert every["accuracy"] == (2 * 3 + 2) / (2 * 3 + 4)
+    assert (every["precision_strict"], every["recall_strict"]) == (2 / 3, 2 / 3)
+
+
 def test_the_detail_has_each_type_strictly_and_leniently() -> None:
     rows = task().detail(numbers(PREDICTED), split()).per_class
     assert [(row.label, row.f1, row.support) for row in rows if row.label[0] in "XY"] == [
