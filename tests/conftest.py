@@ -120,6 +120,7 @@ micro_size = 4
 epochs = 2
 [log]
 every = 1
+report = false
 [precision]
 kind = "fp32"
 """

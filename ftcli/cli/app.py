@@ -25,6 +25,7 @@ from ftcli.cli.options import (
     Settings,
     TagScheme,
 )
+from ftcli.cli.reports import report
 from ftcli.cli.starting import existing, format_of, print_plan, recipe_for, scheme_of, with_code
 from ftcli.errors import UsageError
 from ftcli.spec.recipe import load_recipe
@@ -244,3 +245,6 @@ def export(
         highlight=False,
         soft_wrap=True,
     )
+
+
+app.command()(report)

@@ -124,6 +124,8 @@ def closing(event: RunFinished) -> Iterator[Text]:
     if event.best is not None:
         yield _last("best", Text(f"{event.best_metric} {figure(event.best)} at step {event.best_step}"))
     yield _last("run folder", Text(flat(event.run_dir)))
+    if event.report:
+        yield _last("report", Text(flat(event.report)))
     if event.resume:
         yield _last("go on", Text(event.resume, style="bold"))
     elif event.exit_code == 0:

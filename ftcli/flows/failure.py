@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ftcli.errors import DistributedError, FtcliError, LostContactError, NonFiniteError, OrphanedError
 from ftcli.flows.postmortem import Deceased, write_postmortem
 from ftcli.flows.recorder import Recorder
+from ftcli.flows.report import try_report
 from ftcli.runtime.files import write_atomically
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World, is_lost_contact
@@ -65,6 +66,9 @@ def explaining(scene: Scene) -> Generator[None]:
         if cause is error:
             raise
         raise cause from error
+    finally:
+        if scene.recorder is not None:
+            scene.recorder.close()
 
 
 def _give_back(error: Exception, world: World, folder: RunDir) -> None:
@@ -153,3 +157,5 @@ def _bury(error: Exception, scene: Scene, folder: RunDir) -> None:
         error.add_note(f"no {folder.postmortem.name} could be written: {failure}; go on with: {resume}")
     else:
         error.add_note(f"details: {folder.postmortem}; go on with: {resume}")
+        if scene.parts and scene.parts.spec.log.report and isinstance(why := try_report(folder), str):
+            error.add_note(why)

@@ -134,7 +134,8 @@ def _finished(event: RunFinished) -> str:
     where = f"step {event.step}/{event.total_steps} in {spent(event.seconds)}"
     best = "" if event.best is None else f"; {best_text(event)}"
     resume = f"; resume with: {event.resume}" if event.resume else ""
-    return f"{ending(event)}: {where}{best}; run folder {event.run_dir}{resume}"
+    report = f"; report {event.report}" if event.report else ""
+    return f"{ending(event)}: {where}{best}; run folder {event.run_dir}{report}{resume}"
 
 
 def so_far(activity: Activity) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 import orjson
+from torch import Tensor
 
 from ftcli.errors import DataError
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns
 from ftcli.train.assemble import Parts
 from ftcli.train.evaluate import score_split
-from ftcli.train.events import Evaluated, Event, PredictionsWritten
+from ftcli.train.events import Evaluated, Event, Noted, PredictionsWritten
 from ftcli.train.models import restored
 from ftcli.train.run import Run
 
@@ -138,12 +139,31 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
         )
     path = run.run_dir.predictions / "test.jsonl"
     if run.world.is_main:
-        answers = run.task.answers(scored.found, split, parts.prepared.rows("test"))
-        write_whole(path, answered(parts.prepared.rows("test"), answers, reserved=run.task.results))
-        if run.task.outputs.per == "token":
-            rows = (as_columns(row, parts.prepared.facts.columns) for row in read_rows_of(path))
-            write_whole(path.with_suffix(".txt"), rows, "conll")
+        _write_split(path, run, parts, "test", scored.found)
     yield PredictionsWritten(step, "test", str(path), split.num_rows)
+
+
+def predict_best(run: Run, parts: Parts) -> Generator[Event]:
+    """Write what the model said of the validation split, which it has just scored best on.
+
+    A run goes on without, if it must: whoever asks can have them from `ftcli predict`.
+    """
+    if not run.world.is_main or run.best_found is None:
+        return
+    path = run.run_dir.predictions / "validation.jsonl"
+    try:
+        _write_split(path, run, parts, "validation", run.best_found)
+    except Exception as error:
+        yield Noted(run.progress.step, f"{path} could not be written: {error}", "warning")
+
+
+def _write_split(path: Path, run: Run, parts: Parts, name: str, found: Tensor) -> None:
+    """Write a split's rows, each with what the model says of it; a tagger's also as columns of words."""
+    answers = run.task.answers(found, run.splits[name], parts.prepared.rows(name))
+    write_whole(path, answered(parts.prepared.rows(name), answers, reserved=run.task.results))
+    if run.task.outputs.per == "token":
+        rows = (as_columns(row, parts.prepared.facts.columns) for row in read_rows_of(path))
+        write_whole(path.with_suffix(".txt"), rows, "conll")
 
 
 def read_rows_of(path: Path) -> Generator[Fields]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from ftcli.data.catalog import load_card
 from ftcli.errors import Problem, RecipeError
+from ftcli.flows.tensorboard import check_installed
 from ftcli.modeling.places import resolve_path
 from ftcli.spec.recipe import Recipe, load_recipe
 
@@ -30,11 +31,18 @@ def _absent(recipe: dict[str, Any]) -> Iterator[Problem]:
         if address.startswith("package:"):
             yield from _refusal(resolve_path, address, ("model", key))
 
+    if _value(recipe, "log", "tensorboard") is True:
+        yield from _refusal(check_installed, "tensorboard", ("log", "tensorboard"))
+
 
 def _text(recipe: dict[str, Any], section: str, key: str) -> str:
-    table = recipe.get(section)
-    value = cast("dict[str, object]", table).get(key) if isinstance(table, dict) else None
+    value = _value(recipe, section, key)
     return value if isinstance(value, str) else ""
+
+
+def _value(recipe: dict[str, Any], section: str, key: str) -> object:
+    table = recipe.get(section)
+    return cast("dict[str, object]", table).get(key) if isinstance(table, dict) else None
 
 
 def _refusal(find: Callable[[str], object], value: str, key: tuple[str, str]) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ftcli.errors import CheckpointError
 from ftcli.flows.lines import line_of
+from ftcli.flows.tensorboard import Board
 from ftcli.runtime.activity import Activity
 from ftcli.runtime.files import write_json
 from ftcli.runtime.journal import Journal, Record
@@ -17,8 +18,10 @@ from ftcli.train.events import EpochDone, Evaluated, Event, RunEvent, RunFinishe
 class Recorder:
     """Writes a run's events to its folder, on the one rank that does."""
 
-    def __init__(self, run_dir: RunDir, *, is_main: bool) -> None:
+    def __init__(self, run_dir: RunDir, *, is_main: bool, board: Board | None = None) -> None:
+        """Record into a run folder and, where there is one, for a board."""
         self._run_dir = run_dir
+        self._board = board
         self._is_main = is_main
         self._journal = Journal(run_dir.journal)
         self._metrics = Metrics()
@@ -47,6 +50,11 @@ class Recorder:
         if self._is_main:
             self._write(event)
 
+    def close(self) -> None:
+        """Bring to disk what is still on its way there."""
+        if self._board is not None:
+            self._board.close()
+
     def _write(self, event: RunEvent) -> None:
         try:
             self._append(event)
@@ -57,6 +65,8 @@ class Recorder:
     def _append(self, event: RunEvent) -> None:
         record = as_record(event)
         self._journal.write(record)
+        if self._board is not None:
+            self._board.write(event)
         if isinstance(event, RunStarted):
             self._total_steps = event.total_steps
         if line := line_of(event, total_steps=self._total_steps):

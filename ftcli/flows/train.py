@@ -22,14 +22,15 @@ from ftcli.flows.data import place_for, prepare_anew, why_prepare
 from ftcli.flows.facts import launch_facts, run_facts
 from ftcli.flows.failure import Scene, explaining
 from ftcli.flows.opening import remarks, started
-from ftcli.flows.predictions import predict_test
 from ftcli.flows.recorder import Recorder
+from ftcli.flows.running import run_to_end
+from ftcli.flows.tensorboard import open_board
 from ftcli.modeling.places import resolve_path
 from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
 from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import changed_code
 from ftcli.runtime.files import write_atomically, write_json
-from ftcli.runtime.interrupt import StopAsked, listening
+from ftcli.runtime.interrupt import listening
 from ftcli.runtime.rundir import RunDir, dated
 from ftcli.runtime.seeding import deterministic
 from ftcli.runtime.world import World, open_world
@@ -38,10 +39,7 @@ from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
-from ftcli.train.ending import stopped
-from ftcli.train.events import Event, Noted, RecipeChanged, RunFinished
-from ftcli.train.loop import fit
-from ftcli.train.run import Run
+from ftcli.train.events import Event, Noted, RecipeChanged
 from ftcli.train.snapshot import read_card
 
 Events = Generator[Event]
@@ -162,9 +160,10 @@ def _carry_out(
 
     A run that goes on was asked for `before` when it was last started; `start` is the checkpoint it goes on from.
     """
-    recorder = Recorder(folder, is_main=world.is_main)
-    scene.world, scene.folder, scene.recorder, scene.began = world, folder, recorder, before is not None
+    scene.world, scene.folder, scene.began = world, folder, before is not None
     step = start.step if start else 0
+    board = open_board(folder, step=step, wanted=spec.log.tensorboard, is_main=world.is_main)
+    recorder = scene.recorder = Recorder(folder, is_main=world.is_main, board=board)
     checkpoint = start.path if start else None
     if before is not None:
         recorder.rewind(step)
@@ -183,11 +182,7 @@ def _carry_out(
     if lost := forget_lost_best(run):
         yield from recorder.passing(Noted(step, lost, "warning"))
     with listening(run.interrupt, answer), deterministic(wanted=spec.train.deterministic):
-        for event in fit(run):
-            if isinstance(event, RunFinished) and event.reason == "finished":
-                yield from _predict_and_finish(run, parts, recorder, event)
-            else:
-                yield from recorder.passing(event)
+        yield from run_to_end(run, parts, recorder)
 
 
 def _changes(before: RunSpec, parts: Parts, start: Saved | None) -> RecipeChanged | None:
@@ -227,13 +222,3 @@ def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> G
             yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))
             yield from prepare_anew(place)
     return place.open()
-
-
-def _predict_and_finish(run: Run, parts: Parts, recorder: Recorder, end: RunFinished) -> Events:
-    """Predict the test split, if there is one. A signal leaves that for the resumed run."""
-    try:
-        for event in predict_test(run, parts) if "test" in run.splits else ():
-            yield from recorder.passing(event)
-    except StopAsked as stop:
-        end = stopped(run, end, stop.number)
-    yield from recorder.passing(end)

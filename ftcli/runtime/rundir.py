@@ -52,6 +52,16 @@ class RunDir:
         return self.path / "predictions"
 
     @property
+    def tensorboard(self) -> Path:
+        """What TensorBoard reads."""
+        return self.path / "tensorboard"
+
+    @property
+    def report(self) -> Path:
+        """The run on one page."""
+        return self.path / "report.html"
+
+    @property
     def errors(self) -> Path:
         """What each process of a failed run had to say."""
         return self.path / "errors"

@@ -171,9 +171,14 @@ class CheckpointSection(Section):
 
 
 class LogSection(Section):
-    """How often a step is shown and written to log.jsonl."""
+    """How often a step is shown and written to log.jsonl, and what else is made of a run's events.
+
+    `tensorboard` writes their numbers to RUN/tensorboard, `report` the page RUN/report.html when the run ends.
+    """
 
     every: Cadence = 10
+    tensorboard: bool = False
+    report: bool = True
 
 
 class DistributedSection(Section):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ftcli.runtime.interrupt import exit_code_for
 from ftcli.runtime.launch import may_restart
 from ftcli.train.events import RunFinished
+from ftcli.train.memory import peak_memory
 from ftcli.train.run import Run
 
 
@@ -24,6 +25,7 @@ def finished(run: Run, signal: int = 0) -> RunFinished:
         best_step=progress.best_step,
         run_dir=str(run.run_dir.path),
         resume=None if is_done else run.run_dir.resume_command,
+        peak_bytes=peak_memory(run.world.device),
     )
     return stopped(run, event, signal) if signal and not is_done else event
 

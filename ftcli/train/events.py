@@ -6,6 +6,7 @@ Every event carries the step it happened after (0 before the first). Losses are 
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -156,7 +157,11 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run ends here. `exit_code` is 0 unless a signal stopped it; `resume` is the command that goes on."""
+    """The run ends here. `exit_code` is 0 unless a signal stopped it; `resume` is the command that goes on.
+
+    `seconds` is the time of all launches, `peak_bytes` the most memory that this launch's first process has held.
+    `report` is the path of the page that was made of the run, if one was.
+    """
 
     step: int
     total_steps: int
@@ -168,6 +173,8 @@ class RunFinished:
     run_dir: str
     exit_code: int = 0
     resume: str | None = None
+    peak_bytes: int | None = None
+    report: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +206,34 @@ Event = RunEvent | Activity
 
 def as_record(event: RunEvent) -> dict[str, Any]:
     """The event as one flat record for log.jsonl; its `event` names the kind, in snake case."""
-    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__).lstrip("_")
-    return {"event": name, **dataclasses.asdict(event)}
+    return {"event": event_name(type(event)), **dataclasses.asdict(event)}
+
+
+def event_name(kind: type[RunEvent]) -> str:
+    """What log.jsonl calls a kind of event: `step_done` of StepDone."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).lstrip("_")
+
+
+def scalars_of(event: Event) -> dict[str, float]:
+    """The event's numbers by name, for whatever draws curves over steps; empty where it has none.
+
+    `train/lr/GROUP` is a group's learning rate, its pattern without the characters that trackers don't allow.
+    """
+    match event:
+        case StepDone():
+            speeds = {"rows_per_second": event.rows_per_second, "tokens_per_second": event.tokens_per_second}
+            values = {"loss": event.mean_loss, "grad_norm": event.grad_norm, **speeds}
+            rates = {f"lr/{_plain(name)}": value for name, value in event.rates.items()}
+            return {f"train/{name}": value for name, value in (values | rates).items()}
+        case EpochDone():
+            return {"train/epoch_loss": event.train_loss}
+        case Evaluated():
+            values = event.metrics if event.loss is None else {"loss": event.loss, **event.metrics}
+            part = "train_scored" if event.split == "train" else event.split
+            return {f"{part}/{name}": value for name, value in values.items()}
+        case _:
+            return {}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name).strip("_")

@@ -170,6 +170,7 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     if name == "validation" and progress.step > 0:
         progress.metrics = metrics
         improved = value is not None and progress.record_score(value, higher_is_better=metric not in LOWER_IS_BETTER)
+        run.best_found = scored.found if improved else run.best_found
     yield Evaluated(
         step=progress.step,
         epoch=run.limits.epoch_at(progress.step),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -36,3 +38,11 @@ def out_of_memory_at(what: str, hint: str) -> Generator[None]:
             reason = str(error).splitlines()[0]
             raise OutOfMemoryError(f"{what} does not fit into memory: {reason}", hint=hint) from error
         raise
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes this process has held at once: of a GPU's memory where it computes on one, else of the host's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # everywhere but there it is in KiB

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.compiled import CompiledForward
@@ -31,7 +31,8 @@ class Run:
 
     `wrapped` is the model as a step calls it (under DDP, its wrapper); `frozen_modules` run in eval mode. `schedule`
     maps a step to the factor on every rate. `tokens` is the folder of the token store, beside which a cache may lie.
-    `compiles` is whether steps may be compiled, `compiled` the forward pass of those that are.
+    `compiles` is whether steps may be compiled, `compiled` the forward pass of those that are. `best_found` is what the
+    task concluded of the validation split when it scored best in this launch.
     """
 
     model: nn.Module
@@ -60,3 +61,4 @@ class Run:
     compiles: bool = False
     compiled: CompiledForward | None = None
     cache: PrefixCache = field(default_factory=PrefixCache)
+    best_found: Tensor | None = None

@@ -72,7 +72,7 @@ def test_a_prediction_is_left_and_made_anew(project: Path, whole: Path) -> None:
     end = asked_while("evaluate test", train(spec, run_dir=str(run)))[-1]
     assert isinstance(end, RunFinished)
     assert (end.reason, end.exit_code) == ("signal", 143)
-    assert not (run / "predictions").exists()
+    assert not (run / "predictions/test.jsonl").exists()
     assert list(resume(run))[-1].reason == "finished"
     assert (run / "predictions/test.jsonl").read_bytes() == (whole / "predictions/test.jsonl").read_bytes()
     assert metrics(run) == metrics(whole)

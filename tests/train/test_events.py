@@ -23,6 +23,7 @@ from ftcli.train.events import (
     StageEntered,
     StepDone,
     as_record,
+    scalars_of,
 )
 
 STARTED = RunStarted(
@@ -98,3 +99,18 @@ def test_a_record_survives_json(event: RunEvent, name: str) -> None:
 
 def test_no_kind_of_event_is_left_out_here() -> None:
     assert {*(type(event) for event, _ in EVENTS), RecipeChanged} == set(typing.get_args(RunEvent))
+
+
+def test_numbers_have_names_that_trackers_allow() -> None:
+    step = StepDone(1, 0.1, 0.7, 0.6, {"base": 1e-3, r"^(bert\.pooler|classifier)": 2e-3}, 0.2, 100.0, 1000.0, 0.1, 2)
+    assert scalars_of(step) == {
+        "train/loss": 0.6,
+        "train/grad_norm": 0.2,
+        "train/rows_per_second": 100.0,
+        "train/tokens_per_second": 1000.0,
+        "train/lr/base": 1e-3,
+        "train/lr/bert_.pooler_classifier": 2e-3,
+    }
+    scored = Evaluated(6, 1.0, "train", 21, None, {"accuracy": 0.5}, 0.1)
+    assert scalars_of(scored) == {"train_scored/accuracy": 0.5}
+    assert scalars_of(Noted(0, "text")) == {}
