@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ftcli.data.doctor.near import LEAST_SIMILARITY, Numbers, ragged, similarities
+from ftcli.data.doctor.near import LEAST_SIMILARITY, Numbers, ragged, similarities, sorted_unique
 from ftcli.data.doctor.near_sets import BUCKETS, GramSets, Rarest, blocks
 from ftcli.runtime.activity import Activity, Working
 
@@ -92,7 +92,7 @@ class NearSearch:
         for block in blocks(counts):
             one = wanted.part(np.repeat(block, counts[block]))
             other = index.part(ragged(first[block], counts[block]))
-            keys = np.unique((one.sets << _SET_BITS | other.sets)[_may_be_near(one, other, here, there)])
+            keys = sorted_unique((one.sets << _SET_BITS | other.sets)[_may_be_near(one, other, here, there)])
             self._num_candidates += len(keys)
             if self._num_candidates > MOST_CANDIDATES:
                 self.is_cut = True
