@@ -1,8 +1,8 @@
 """The search for near rows of other splits.
 
-Two sets whose Jaccard similarity is at least 0.9 must share one of their few rarest 3-grams, so only rows that do are
+Two sets whose Jaccard similarity is at least 0.9 must share some of their few rarest 3-grams, so only rows that do are
 compared, and each pair found is verified. None is missed unless these 3-grams are among the rarest of very many rows,
-which is said. How often a 3-gram occurs is counted in a table of fixed size.
+or there are too many to compare, which is said. How often a 3-gram occurs is counted in a table of fixed size.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ftcli.data.doctor.near import LEAST_SIMILARITY, Numbers, ragged, similarities, sorted_unique
-from ftcli.data.doctor.near_sets import BUCKETS, GramSets, Rarest, blocks
+from ftcli.data.doctor.near import LEAST_SIMILARITY, Numbers, ragged, similarities
+from ftcli.data.doctor.near_sets import BUCKETS, GramSets, Rarest, blocks, least_overlap
 from ftcli.runtime.activity import Activity, Working
 
-MOST_CANDIDATES = 3_000_000
+MOST_COMPARED = 500_000_000
+"""3-grams; what is left then is not compared."""
 MOST_SHARING = 500
 """Rows that one of their rarest 3-grams may lead to; one that more rows have leads to none."""
 _SET_BITS = 32
@@ -39,7 +40,7 @@ class NearSearch:
         self._files = files
         self._splits: dict[int, GramSets] = {}
         self._counts = np.zeros(BUCKETS, dtype=np.uint32)
-        self._num_candidates = 0
+        self._num_compared = 0
 
     def add(self, split: int, rows: Sequence[int], texts: Sequence[tuple[str, ...]]) -> None:
         """Take the plain texts of some of a split's rows."""
@@ -76,7 +77,7 @@ class NearSearch:
         """For each row here that has one, the first row there that is near."""
         found: dict[int, int] = {}
         for sets, others in self._candidates(wanted, index, here, there):
-            yield Activity("look for near rows", self._num_candidates)
+            yield Activity("look for near rows", self._num_compared)
             for row, other in _verified(sets, others, here, there, is_swapped=is_swapped):
                 found[row] = min(found.get(row, other), other)
         return found
@@ -84,32 +85,39 @@ class NearSearch:
     def _candidates(
         self, wanted: Rarest, index: Rarest, here: GramSets, there: GramSets
     ) -> Iterator[tuple[Numbers, Numbers]]:
-        """Sets of here and there that share one of their rarest 3-grams and may overlap enough, some at a time."""
+        """Sets of here and there that may overlap enough by those of their rarest 3-grams that they share."""
         first = np.searchsorted(index.values, wanted.values, "left")
         counts = np.searchsorted(index.values, wanted.values, "right") - first
-        self.is_cut |= bool((counts > MOST_SHARING).any())
-        counts[counts > MOST_SHARING] = 0
-        for block in blocks(counts):
-            one = wanted.part(np.repeat(block, counts[block]))
-            other = index.part(ragged(first[block], counts[block]))
-            keys = sorted_unique((one.sets << _SET_BITS | other.sets)[_may_be_near(one, other, here, there)])
-            self._num_candidates += len(keys)
-            if self._num_candidates > MOST_CANDIDATES:
+        is_common = counts > MOST_SHARING
+        self.is_cut |= bool(is_common.any())
+        counts[is_common] = 0
+        num_common = np.bincount(wanted.sets[is_common], minlength=len(here.sizes))
+        for block in blocks(np.bincount(wanted.sets, counts, minlength=len(here.sizes))):
+            part = slice(*np.searchsorted(wanted.sets, (block[0], block[-1] + 1)))
+            others = index.sets[ragged(first[part], counts[part])]
+            keys, shared = np.unique(
+                np.repeat(wanted.sets[part], counts[part]) << _SET_BITS | others, return_counts=True
+            )
+            sets, others = keys >> _SET_BITS, keys & (1 << _SET_BITS) - 1
+            may_be_near = _may_be_near(here.sizes[sets], there.sizes[others], shared + num_common[sets])
+            sets, others = sets[may_be_near], others[may_be_near]
+            self._num_compared += int(shared.sum() + here.sizes[sets].sum() + there.sizes[others].sum())
+            if self._num_compared > MOST_COMPARED:
                 self.is_cut = True
                 return
-            yield keys >> _SET_BITS, keys & (1 << _SET_BITS) - 1
+            yield sets, others
 
 
 def _by_value(rarest: Rarest) -> Rarest:
     return rarest.part(np.argsort(rarest.values, kind="stable"))
 
 
-def _may_be_near(one: Rarest, other: Rarest, here: GramSets, there: GramSets) -> NDArray[np.bool_]:
-    """Whether two sets can overlap enough if the first 3-gram they share is this one, by their sizes and its places."""
-    size, other_size = here.sizes[one.sets], there.sizes[other.sets]
-    possible = 1 + np.minimum(size - one.places, other_size - other.places)
-    needed = (size + other_size) * (LEAST_SIMILARITY / (1 + LEAST_SIMILARITY))
-    smaller, larger = np.minimum(size, other_size), np.maximum(size, other_size)
+def _may_be_near(sizes: Numbers, other_sizes: Numbers, shared: Numbers) -> NDArray[np.bool_]:
+    """Whether sets can overlap enough, given their sizes and how many of their rarest 3-grams they share."""
+    smaller, larger = np.minimum(sizes, other_sizes), np.maximum(sizes, other_sizes)
+    needed = (smaller + larger) * (LEAST_SIMILARITY / (1 + LEAST_SIMILARITY))
+    # All that they share besides is in the rest of one of the two: that whose rarest end first, in the order of all.
+    possible = shared + least_overlap(larger) - 1
     return (possible >= needed - _ROUNDING) & (smaller >= larger * LEAST_SIMILARITY - _ROUNDING)
 
 

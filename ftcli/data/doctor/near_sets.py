@@ -20,15 +20,14 @@ _COUNT_BITS, _VALUE_BITS = 16, 32
 
 @dataclass(frozen=True, slots=True)
 class Rarest:
-    """The rarest 3-grams of sets, as many as one of them must be shared by a near set; the first has place 1."""
+    """The rarest 3-grams of sets, as many as one of them must be shared by a near set."""
 
     values: Values
     sets: Numbers
-    places: Numbers
 
     def part(self, chosen: Numbers | NDArray[np.bool_]) -> Rarest:
         """Some of them."""
-        return Rarest(self.values[chosen], self.sets[chosen], self.places[chosen])
+        return Rarest(self.values[chosen], self.sets[chosen])
 
 
 class GramSets:
@@ -67,21 +66,24 @@ class GramSets:
         found = [self._rarest(block, counts, is_swapped=is_swapped) for block in blocks(self.sizes)]
         return Rarest(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
-    def _rarest(self, sets: Numbers, counts: Values, *, is_swapped: bool) -> tuple[Values, Numbers, Numbers]:
+    def _rarest(self, sets: Numbers, counts: Values, *, is_swapped: bool) -> tuple[Values, Numbers]:
         values, sizes = self.of(sets)
         values = values ^ np.uint32(is_swapped)  # the last bit says which text a 3-gram is of
         rarity = np.minimum(counts[values % BUCKETS], (1 << _COUNT_BITS) - 1).astype(np.uint64)
         numbers = np.repeat(np.arange(len(sets), dtype=np.uint64), sizes)
         keys = (numbers << np.uint64(_COUNT_BITS) | rarity) << np.uint64(_VALUE_BITS) | values
         keys.sort()
-        least_overlap = np.maximum(-(-sizes * round(LEAST_SIMILARITY * 10) // 10), 1)
-        num_rarest = sizes - least_overlap + 1
+        num_rarest = sizes - least_overlap(sizes) + 1
         chosen = ragged(np.cumsum(sizes) - sizes, num_rarest)
-        places = ragged(np.ones_like(sizes), num_rarest)
-        return keys[chosen].astype(np.uint32), np.repeat(sets, num_rarest), places
+        return keys[chosen].astype(np.uint32), np.repeat(sets, num_rarest)
 
 
-def blocks(weights: Numbers) -> Iterator[Numbers]:
+def least_overlap(sizes: Numbers) -> Numbers:
+    """How many members of a set any near one has as well."""
+    return np.maximum(-(-sizes * round(LEAST_SIMILARITY * 10) // 10), 1)
+
+
+def blocks(weights: Numbers | NDArray[np.float64]) -> Iterator[Numbers]:
     """Cut the numbers from 0 on into runs of hardly more than 2^16 together, by the weight of each."""
     borders = np.flatnonzero(np.diff(np.cumsum(weights) // _AT_ONCE)) + 1
     yield from np.split(np.arange(len(weights)), borders)
