@@ -31,14 +31,22 @@ class Cut:
 
     Or by cost: `call_tokens` is how many token slots could be computed in the time that a micro-batch costs however
     short it is, and a group is cut where that is less than the padding it saves; into at most `tokens` slots each.
+
+    `skips_padding` says that the model computes none of it, so a slot is a token.
     """
 
     rows: int | None = None
     tokens: int | None = None
     accumulation: int | None = None
     call_tokens: int | None = None
+    skips_padding: bool = False
 
     def __str__(self) -> str:
+        return f"{self._described()}, computed without padding" if self.skips_padding else self._described()
+
+    def _described(self) -> str:
+        if self.call_tokens is not None and self.skips_padding:
+            return f"micro-batches of at most {self.tokens:,} tokens"
         if self.call_tokens is not None:
             return f"micro-batches of similar length, at most {self.tokens:,} tokens each"
         if self.tokens is not None:
@@ -97,7 +105,9 @@ def deal(sequences: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Share
     ordered = by_length(sequences, lengths)
     if cut.call_tokens is not None:
         # With one each, the rank that has the longest rows would make all others wait.
-        parts = _cut_by_cost(ordered, lengths, call_tokens=cut.call_tokens, max_tokens=cut.tokens or sys.maxsize)
+        most = cut.tokens or sys.maxsize
+        call_tokens = most if cut.skips_padding else cut.call_tokens
+        parts = _cut_by_cost(ordered, lengths, call_tokens=call_tokens, max_tokens=most)
         parts = _level(parts, lengths, world_size, at_least=2 * world_size if world_size > 1 else 1)
     elif cut.tokens is not None:
         parts = _level(cut_by_tokens(ordered, lengths, cut.tokens), lengths, world_size)
@@ -166,6 +176,13 @@ def padded_tokens(rows: Tensor, lengths: Tensor) -> int:
     return len(rows) * int(lengths[rows].max()) if len(rows) else 0
 
 
+def slots_of(shares: Shares, lengths: Tensor, cut: Cut) -> int:
+    """The token slots that are computed for a group."""
+    if cut.skips_padding:
+        return sum(int(lengths[part].sum()) for share in shares for part in share)
+    return sum(padded_tokens(part, lengths) for share in shares for part in share)
+
+
 def _balance(parts: list[Tensor], lengths: Tensor, world_size: int) -> Shares:
     """The heaviest first, each to the rank that has least and still has room (longest processing time first)."""
     capacity = -(-len(parts) // world_size)
@@ -191,6 +208,6 @@ def padding_share(
     for group in (place * len(plan) // number for place in range(number)):
         sequences = split.sequences_of(plan.rows(group))
         shares = deal(sequences, split.lengths, cut, world_size)
-        slots += sum(padded_tokens(part, split.lengths) for share in shares for part in share)
+        slots += slots_of(shares, split.lengths, cut)
         real += int(split.lengths[sequences].sum())
     return 1 - real / slots

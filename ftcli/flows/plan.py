@@ -113,7 +113,7 @@ def plan(spec: RunSpec) -> Working[Plan | None]:
 def _plan(parts: Parts, store: TokenStore) -> Plan:
     spec, world, prepared = parts.spec, parts.world, parts.prepared
     split, limits = store.splits["train"], parts.limits
-    cut = choose_cut(spec.batch, world)
+    cut = choose_cut(spec.batch, world, parts.loaded.model)
     epoch = EpochPlan(split.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
     state_bytes, checkpoint_bytes = _bytes(parts)
     return Plan(

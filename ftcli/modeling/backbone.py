@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from ftcli.errors import CheckpointError, RecipeError
-from ftcli.modeling.building import HeadPlan, class_name, empty_model, pretrained_model
+from ftcli.modeling.building import HeadPlan, class_name, empty_model, pretrained_model, random_model
 from ftcli.modeling.heads import BuildHead
 from ftcli.modeling.origin import UNREADABLE, Origin, brief, read_config
 from ftcli.modeling.outputs import Outputs
@@ -115,7 +115,7 @@ def _check_encoder(fresh: set[str], prefix: str, path: str) -> None:
 
 
 def _renew_head(model: nn.Module, config: PreTrainedConfig, plan: HeadPlan, heads: set[str]) -> None:
-    fresh = empty_model(config, plan)
+    fresh = random_model(config, plan)
     with torch.no_grad():
         for name, value in fresh.named_parameters():
             if name in heads:

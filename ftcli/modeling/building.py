@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.initialization import no_init_weights
 
 from ftcli.errors import Problem
 from ftcli.modeling.first_token import read_first_token_only
@@ -79,9 +80,16 @@ def pretrained_model(path: str, config: PreTrainedConfig, plan: HeadPlan) -> tup
     return _under_head(inner, plan), missing if plan.is_native else {f"{prefix}.{name}" for name in missing}
 
 
-def empty_model(config: PreTrainedConfig, plan: HeadPlan) -> nn.Module:
+def random_model(config: PreTrainedConfig, plan: HeadPlan) -> nn.Module:
     """The same structure with random weights, in fp32."""
     return _under_head(plan.auto_class.from_config(config, dtype=torch.float32), plan)
+
+
+def empty_model(config: PreTrainedConfig, plan: HeadPlan) -> nn.Module:
+    """The same structure, whose weights hold anything and are to be loaded: random ones take as long as reading."""
+    with no_init_weights():
+        inner = plan.auto_class.from_config(config, dtype=torch.float32)
+    return _under_head(inner, plan)
 
 
 def _under_head(inner: PreTrainedModel, plan: HeadPlan) -> nn.Module:

@@ -9,6 +9,7 @@ seed like any other. A rate is met to 2^-16. On other devices torch's own kernel
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
-_ATTENTION = "ftcli_cpu"
+from ftcli.modeling.packing import ATTENTION, PACKING, Packing
+
 _NUMBERS = 2**16
 _ALL_INT64 = torch.iinfo(torch.int64).min
 _LOWEST = torch.iinfo(torch.int16).min
@@ -57,7 +59,7 @@ class CpuDropout(nn.Dropout):
         return drop(input, self.p) if self.training and self.p > 0 else input
 
 
-def _attention(  # noqa: PLR0917 - transformers' protocol
+def _attend(  # noqa: PLR0917 - transformers' protocol
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -71,6 +73,9 @@ def _attention(  # noqa: PLR0917 - transformers' protocol
 
     Without dropout torch's own kernel does it. With it, that would fall back to the same products as here.
     """
+    packing: Packing | None = options.pop(PACKING, None)
+    if packing is not None:
+        return packing.attend(query, key, value, partial(_attend, module, dropout=dropout, scaling=scaling)), None
     if dropout == 0 or options.get("position_bias") is not None:
         found = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
@@ -82,8 +87,8 @@ def _attention(  # noqa: PLR0917 - transformers' protocol
     return (drop(scores.softmax(3), dropout) @ value).transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register(_ATTENTION, _attention)
-AttentionMaskInterface.register(_ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+AttentionInterface.register(ATTENTION, _attend)
+AttentionMaskInterface.register(ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
 
 
 def use_cpu_dropout(model: nn.Module) -> None:
@@ -92,4 +97,4 @@ def use_cpu_dropout(model: nn.Module) -> None:
         if type(module) is nn.Dropout:
             module.__class__ = CpuDropout
         elif isinstance(module, PreTrainedModel) and module.config._attn_implementation == "sdpa":  # pyright: ignore[reportPrivateUsage]
-            module.set_attn_implementation(_ATTENTION)
+            module.set_attn_implementation(ATTENTION)

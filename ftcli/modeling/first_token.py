@@ -11,22 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-_KINDS = {"bert", "camembert", "electra", "roberta", "xlm-roberta"}
-"""Architectures whose layers are built like BERT's, and whose own heads of rows read the first token."""
+from ftcli.modeling.packing import LIKE_BERT, PACKING, Packing
+
 _PARTS = ("query", "key", "value", "dropout", "scaling", "num_attention_heads", "attention_head_size")
 
 
 def read_first_token_only(encoder: Any) -> None:
     """Let an encoder's last layer answer for the first token alone, [rows, 1, size], if its kind allows it."""
-    if encoder.config.model_type in _KINDS:
+    if encoder.config.model_type in LIKE_BERT:
         attention = _last_attention(encoder)
         if all(hasattr(attention.self, part) for part in _PARTS):
-            attention.forward = _of_first_token(attention)
+            attention.forward = _OfFirstToken(attention)
 
 
 def _last_attention(encoder: nn.Module) -> Any:
@@ -37,7 +38,7 @@ def _last_attention(encoder: nn.Module) -> Any:
 @contextmanager
 def every_token(encoder: Any) -> Generator[None]:
     """Within the block, the last layer answers for all tokens again."""
-    attention = _last_attention(encoder) if encoder.config.model_type in _KINDS else None
+    attention = _last_attention(encoder) if encoder.config.model_type in LIKE_BERT else None
     narrowed = vars(attention).pop("forward", None) if attention is not None else None
     try:
         yield
@@ -46,20 +47,24 @@ def every_token(encoder: Any) -> Generator[None]:
             attention.forward = narrowed
 
 
-def _of_first_token(attention: Any) -> Any:
-    inner, config = attention.self, attention.self.config
-    whole = type(attention).forward
+@dataclass(frozen=True, slots=True)
+class _OfFirstToken:
+    """An attention block that answers for each row's first token; a copy of the model copies it along."""
 
-    def forward(
-        hidden_states: Tensor, attention_mask: Tensor | None = None, *others: Any, **options: Any
+    attention: Any
+
+    def __call__(
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, *others: Any, **options: Any
     ) -> tuple[Tensor, Any]:
+        inner, whole = self.attention.self, type(self.attention).forward
         if options.get("output_hidden_states"):  # a task of one's own that reads them reads all tokens
-            return whole(attention, hidden_states, attention_mask, *others, **options)
-        name = config._attn_implementation
+            return whole(self.attention, hidden_states, attention_mask, *others, **options)
+        name = inner.config._attn_implementation
         if name not in AttentionInterface():
-            states, weights = whole(attention, hidden_states, attention_mask, *others, **options)
+            states, weights = whole(self.attention, hidden_states, attention_mask, *others, **options)
             return states[:, :1], weights
-        first = hidden_states[:, :1]
+        packing: Packing | None = options.get(PACKING)
+        first = hidden_states[:, :1] if packing is None else packing.first(hidden_states)
         found, weights = AttentionInterface()[name](
             inner,
             _by_head(inner, inner.query(first)),
@@ -68,10 +73,9 @@ def _of_first_token(attention: Any) -> Any:
             None if attention_mask is None else attention_mask[:, :, :1],
             dropout=inner.dropout.p if inner.training else 0.0,
             scaling=inner.scaling,
+            **{PACKING: packing},
         )
-        return attention.output(found.flatten(2), first), weights
-
-    return forward
+        return self.attention.output(found.flatten(2), first), weights
 
 
 def _by_head(inner: Any, values: Tensor) -> Tensor:

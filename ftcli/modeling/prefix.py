@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ftcli.modeling.first_token import every_token
+from ftcli.modeling.packing import padded
 from ftcli.modeling.replacing import replaced
 
 _TOLERANCE = 1e-4
@@ -93,7 +94,7 @@ class Prefix:
 
         handle = self.modules[-1].register_forward_hook(take)
         try:
-            with every_token(self.encoder):
+            with every_token(self.encoder), padded(self.encoder):
                 self.encoder(**inputs)
         except _Reached:
             pass

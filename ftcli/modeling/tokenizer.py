@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,12 +29,20 @@ _NO_LIMIT = 1_000_000
 """Tokenizers that know no limit report 1e30."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tokenizer:
     """A fast tokenizer and what ftcli needs to know of it."""
 
     inner: PreTrainedTokenizerFast
-    fingerprint: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of what decides the ids; truncation and padding are options of a call that linger in the backend."""
+        state: dict[str, object] = orjson.loads(self.inner.backend_tokenizer.to_str())
+        pattern = SpecialNames.of(self.inner).pattern
+        content = {**state, "truncation": None, "padding": None, "inputs": self.inner.model_input_names}
+        content["read as letters"] = None if pattern is None else pattern.pattern
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     @property
     def size(self) -> int:
@@ -144,16 +153,7 @@ def load_tokenizer(path: str) -> Tokenizer:
     if inner.pad_token_id is None:
         hint = 'add "pad_token" to its tokenizer_config.json, or name another: model.tokenizer'
         raise RecipeError(f"the tokenizer of {path} has no padding token", hint=hint, key=key)
-    return Tokenizer(inner, _fingerprint(inner))
-
-
-def _fingerprint(inner: PreTrainedTokenizerFast) -> str:
-    """A hash of what decides the ids; truncation and padding are options of a call that linger in the backend."""
-    state: dict[str, object] = orjson.loads(inner.backend_tokenizer.to_str())
-    pattern = SpecialNames.of(inner).pattern
-    content = {**state, "truncation": None, "padding": None, "inputs": inner.model_input_names}
-    content["read as letters"] = None if pattern is None else pattern.pattern
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return Tokenizer(inner)
 
 
 def _first_line(error: Exception) -> str:

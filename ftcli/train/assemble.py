@@ -102,7 +102,7 @@ def load_parts(
     rules = rules_for(spec.optimizer, loaded.model)
     freezing = _freezing(spec, loaded.model, limits)
     precision, warning = choose_precision(spec.precision, world.device)
-    bring_to(world, loaded.model)
+    bring_to(world, loaded.model, compiles=spec.train.compile)
     return Parts(
         spec=spec,
         world=world,
@@ -188,7 +188,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
             store.splits["train"],
             task=parts.task,
             batch=spec.batch,
-            cut=choose_cut(spec.batch, world),
+            cut=choose_cut(spec.batch, world, parts.loaded.model),
             seed=spec.run.seed,
             world=world,
             pad_id=parts.tokenizer.pad_id,

@@ -14,10 +14,16 @@ from ftcli.spec.choices import TaggingTask, TaskChoice, card_task
 
 @dataclass(frozen=True, slots=True)
 class RowEncoder:
-    """How rows become token ids. `fingerprint` stands for the tokenizer and every option."""
+    """How rows become token ids."""
 
     encode: EncodeRows
-    fingerprint: str
+    tokenizer: Tokenizer
+    options: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for the tokenizer and every option. It takes a while, and scoring needs none."""
+        return f"{self.tokenizer.fingerprint} {self.options}"
 
 
 def row_encoder(tokenizer: Tokenizer, *, task: TaskChoice, columns: Columns, max_length: int) -> RowEncoder:
@@ -29,7 +35,7 @@ def row_encoder(tokenizer: Tokenizer, *, task: TaskChoice, columns: Columns, max
         def encode_words(rows: Sequence[Fields]) -> Encoded:
             return words([cast("list[str]", row[columns.text]) for row in rows])
 
-        return RowEncoder(encode_words, f"{tokenizer.fingerprint} words {max_length} {stride}")
+        return RowEncoder(encode_words, tokenizer, f"words {max_length} {stride}")
     texts = tokenizer.encoder(max_length)
     symmetric = getattr(task, "symmetric", False) and columns.pair is not None
 
@@ -38,7 +44,7 @@ def row_encoder(tokenizer: Tokenizer, *, task: TaskChoice, columns: Columns, max
         second = [str(row[columns.pair]) for row in rows] if columns.pair is not None else None
         return _both_ways(texts, first, second) if symmetric and second is not None else texts(first, second)
 
-    return RowEncoder(encode_texts, f"{tokenizer.fingerprint} texts {max_length} {symmetric}")
+    return RowEncoder(encode_texts, tokenizer, f"texts {max_length} {symmetric}")
 
 
 def _both_ways(encode: Encode, first: Sequence[str], second: Sequence[str]) -> Encoded:

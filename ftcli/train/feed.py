@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ftcli.data.plan import Cut, EpochPlan, Shares, deal, num_groups, padded_tokens
+from ftcli.data.plan import Cut, EpochPlan, Shares, deal, num_groups, padded_tokens, slots_of
 from ftcli.data.states import States
 from ftcli.data.tokens import TokenizedSplit
+from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.background import Background
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
@@ -42,8 +43,15 @@ def is_ours(section: BatchSection) -> bool:
     return (section.micro_size, section.max_tokens, section.accumulation) == ("auto", "off", "off")
 
 
-def choose_cut(section: BatchSection, world: World) -> Cut:
-    """How steps are cut: as the recipe says, or by what a micro-batch costs on the device."""
+def choose_cut(section: BatchSection, world: World, model: nn.Module | None = None) -> Cut:
+    """How steps are cut: as the recipe says, or by what a micro-batch costs on the device.
+
+    Where the model, if it is there already, computes no padding, none is counted.
+    """
+    return replace(_choose_cut(section, world), skips_padding=model is not None and skips_padding(model))
+
+
+def _choose_cut(section: BatchSection, world: World) -> Cut:
     if section.max_tokens != "off":
         return Cut(tokens=section.max_tokens)
     if section.accumulation != "off":
@@ -116,7 +124,7 @@ class Feed:
             num_rows=len(rows),
             num_items=self._task.count_items(self._split, rows),
             num_tokens=int(self._split.row_lengths[rows].sum()),
-            num_slots=sum(padded_tokens(part, self._lengths) for share in shares for part in share),
+            num_slots=slots_of(shares, self._lengths, self.cut),
         )
 
     def _shares(self, rows: Tensor) -> Shares:

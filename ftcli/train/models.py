@@ -10,7 +10,9 @@ from torch import nn
 from ftcli.modeling.backbone import Loaded, load_model, restore_model
 from ftcli.modeling.cpu_dropout import use_cpu_dropout
 from ftcli.modeling.outputs import Outputs
+from ftcli.modeling.packing import skip_padding
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer, tokenizer_path
+from ftcli.runtime.allocator import keep_freed_memory
 from ftcli.runtime.seeding import seed_for
 from ftcli.runtime.world import World
 from ftcli.spec.sections import HeadName, ModelSection
@@ -62,8 +64,14 @@ def starting_model(
     return loaded, load_tokenizer(tokenizer_path(section))
 
 
-def bring_to(world: World, model: nn.Module) -> None:
-    """Move a model to its device, with dropout that is fast there."""
+def bring_to(world: World, model: nn.Module, *, compiles: bool) -> None:
+    """Move a model to its device, with what is fast there: on a CPU dropout of its own, and no padding.
+
+    A model that is compiled is given padding: it needs batches of few shapes.
+    """
     if world.device.type == "cpu":
+        keep_freed_memory()
         use_cpu_dropout(model)
+        if not compiles:
+            skip_padding(model)
     model.to(world.device)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, CamembertConfig, PreTrainedConfig, PreTrainedModel
 
-from ftcli.modeling.building import HeadPlan, empty_model
+from ftcli.modeling.building import HeadPlan, random_model
 from ftcli.modeling.cpu_dropout import use_cpu_dropout
 from ftcli.modeling.first_token import read_first_token_only
 from ftcli.modeling.outputs import Outputs
@@ -58,18 +58,18 @@ def test_logits_and_gradients_are_those_of_the_whole_layer(architecture: str, at
 
 @pytest.mark.parametrize("head", ["auto", "cls"])
 def test_heads_that_read_the_first_token_get_no_other(head: Any) -> None:
-    model: Any = empty_model(CONFIGS["bert"], HeadPlan(head, LABELS)).eval()
+    model: Any = random_model(CONFIGS["bert"], HeadPlan(head, LABELS)).eval()
     assert lengths_of_last_layer(getattr(model, "encoder", model), make_inputs([4, 3], pad_id=1)) == 1
 
 
 @pytest.mark.parametrize("head", ["mean", "max"])
 def test_heads_that_read_all_tokens_get_them(head: Any) -> None:
-    model: Any = empty_model(CONFIGS["bert"], HeadPlan(head, LABELS)).eval()
+    model: Any = random_model(CONFIGS["bert"], HeadPlan(head, LABELS)).eval()
     assert lengths_of_last_layer(model.encoder, make_inputs([4, 3], pad_id=1)) == 4
 
 
 def test_a_task_that_reads_more_than_logits_gets_all_tokens() -> None:
-    model: Any = empty_model(CONFIGS["bert"], HeadPlan("auto", Outputs(("no", "yes")))).eval()
+    model: Any = random_model(CONFIGS["bert"], HeadPlan("auto", Outputs(("no", "yes")))).eval()
     assert lengths_of_last_layer(model, make_inputs([4, 3], pad_id=1)) == 4
 
 
@@ -83,7 +83,7 @@ def test_other_architectures_stay_as_they_are() -> None:
 
 def test_it_drops_in_training_and_the_states_below_a_frozen_head_are_of_all_tokens() -> None:
     torch.manual_seed(4)
-    model = empty_model(CONFIGS["bert"], HeadPlan("auto", LABELS))
+    model = random_model(CONFIGS["bert"], HeadPlan("auto", LABELS))
     use_cpu_dropout(model)
     inputs = make_inputs([9, 2, 5], pad_id=1)
     assert not torch.equal(model.train()(**inputs).logits, model(**inputs).logits)
