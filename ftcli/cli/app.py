@@ -9,24 +9,32 @@ import typer
 from rich.console import Console
 
 from ftcli import __version__
-from ftcli.cli.following import drive, follow, is_silent_rank, loading, pointing_at
+from ftcli.cli.following import drive, follow, loading, pointing_at
 from ftcli.cli.live import open_screen
 from ftcli.cli.options import (
     BatchSize,
+    Calibrate,
     Checkpoint,
     Code,
     Debug,
     Delimiter,
     Device,
     FileFormat,
+    InitFrom,
     LabelledRows,
+    MaxBadRows,
     RecipePath,
+    Resamples,
+    Rival,
+    Root,
     RunFolder,
     Settings,
+    Source,
     TagScheme,
+    TuneThreshold,
 )
 from ftcli.cli.reports import report
-from ftcli.cli.starting import existing, format_of, print_plan, recipe_for, scheme_of, with_code
+from ftcli.cli.starting import existing, fit_of, format_of, print_plan, recipe_for, scheme_of, with_code
 from ftcli.errors import UsageError
 from ftcli.spec.recipe import load_recipe
 from ftcli.spec.wording import counted
@@ -51,30 +59,23 @@ def ftcli(version: Annotated[bool, typer.Option("--version", help="Print the ver
 @app.command()
 def prepare(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="A built-in data set, a recipe, or a data card.")],
-    source: Annotated[
-        str | None, typer.Option(metavar="PATH|URL", help="Take the files from this folder, archive, file or URL.")
-    ] = None,
-    max_bad_rows: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out up to N unusable rows.")] = 0,
+    source: Source = None,
+    max_bad_rows: MaxBadRows = 0,
     force: Annotated[bool, typer.Option("--force", help="Prepare again, and download again.")] = False,
-    root: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Where prepared data lies; data.root or data/ otherwise.")
-    ] = None,
+    root: Root = None,
     settings: Settings = None,
     debug: Debug = False,
 ) -> None:
     """Get a data set, check every row, and say what it looks like."""
     with loading():
-        from ftcli.cli.profile import show_profile
+        from ftcli.cli.profile import show_prepared
         from ftcli.flows.prepare import prepare_target, resolve_target
 
     resolved = resolve_target(target, tuple(settings or ()), root=root)
     with pointing_at(resolved.recipe), open_screen(is_main=True) as screen:
         work = prepare_target(resolved, source=source, max_bad_rows=max_bad_rows, force=force)
         report = follow(work, screen)
-    console = Console()
-    show_profile(console, report.profile)
-    state = "was prepared already (--force prepares it again)" if report.was_there else "prepared"
-    console.print(f"{report.prepared.facts.name} {state}: {report.prepared.folder}", highlight=False, soft_wrap=True)
+    show_prepared(Console(), report)
 
 
 @app.command()
@@ -83,10 +84,7 @@ def train(
     settings: Settings = None,
     run_dir: Annotated[str | None, typer.Option(metavar="DIR", help="The run folder, instead of run.dir.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, try one batch, and stop.")] = False,
-    init_from: Annotated[
-        Path | None,
-        typer.Option(metavar="CKPT", help="Start from a checkpoint's weights: a new optimizer, step 0, the same head."),
-    ] = None,
+    init_from: InitFrom = None,
     new_head: Annotated[bool, typer.Option("--new-head", help="With --init-from: for other labels.")] = False,
     code: Code = None,
     debug: Debug = False,
@@ -127,18 +125,9 @@ def prove(
 
     A short run on the CPU, in a temporary folder. The exit code is 1 if a check fails.
     """
-    from ftcli.cli.proof import show_proof
-    from ftcli.cli.results import print_json
-    from ftcli.flows.prove import prove as flow
+    from ftcli.cli.proof import prove_recipe
 
-    loaded = load_recipe(recipe, with_code(settings, code))
-    with pointing_at(loaded), open_screen(is_main=not is_silent_rank()) as screen:
-        found = follow(flow(loaded.spec), screen)
-    if as_json:
-        print_json(found)
-    else:
-        show_proof(Console(), found)
-    if not found.holds:
+    if not prove_recipe(load_recipe(recipe, with_code(settings, code)), as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -151,25 +140,34 @@ def evaluate(
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
     scheme: TagScheme = None,
+    compare: Rival = None,
+    calibrate: Calibrate = False,
+    tune_threshold: TuneThreshold = None,
+    resamples: Resamples = 2000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     device: Device = "auto",
     batch_size: BatchSize = None,
     code: Code = None,
     debug: Debug = False,
 ) -> None:
-    """Score a checkpoint: loss and metrics, and what its task has besides.
+    """Score a checkpoint: loss, metrics with their 95 % intervals, and what its task has besides.
 
-    Scores of each label and the confusion matrix; of taggers those of each type of entity. A custom task says itself.
+    Scores of each label, the confusion matrix, and whether probabilities are what they say; of taggers the scores of
+    each type of entity. A custom task says itself.
     """
     with loading():
         from ftcli.cli.results import print_json, show_report
+        from ftcli.flows.evaluate import Questions
         from ftcli.flows.evaluate import evaluate as flow
         from ftcli.flows.inputs import RowFile
 
     chosen, tags, folder = format_of(format, delimiter), scheme_of(scheme), existing(code)
     file = RowFile(source, chosen, tags) if source is not None else None
+    asked = Questions(resamples, fit_of(tune_threshold, calibrate=calibrate), compare)
     with open_screen(is_main=True) as screen:
-        work = flow(ckpt, split=split, data=data, file=file, device=device, batch_size=batch_size, code=folder)
+        work = flow(
+            ckpt, split=split, data=data, file=file, asked=asked, device=device, batch_size=batch_size, code=folder
+        )
         report = follow(work, screen)
     if as_json:
         print_json(report)

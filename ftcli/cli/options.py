@@ -13,6 +13,17 @@ Settings = Annotated[
 ]
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
+Source = Annotated[
+    str | None, typer.Option(metavar="PATH|URL", help="Take the files from this folder, archive, file or URL.")
+]
+MaxBadRows = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out up to N unusable rows.")]
+Root = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Where prepared data lies; data.root or data/ otherwise.")
+]
+InitFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="CKPT", help="Start from a checkpoint's weights: a new optimizer, step 0, the same head."),
+]
 Checkpoint = Annotated[Path, typer.Option("--ckpt", metavar="DIR", help="A checkpoint, such as run/best or run/last.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows scored at once; the recipe's otherwise.")]
@@ -29,5 +40,18 @@ LabelledRows = Annotated[
 TagScheme = Annotated[
     str | None,
     typer.Option("--scheme", metavar="bio|iob1|bioes|bmes", help="The scheme of the input's tags."),
+]
+Rival = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR|FILE", help="Another checkpoint, export, or file of predictions for the same rows."),
+]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate", help="First fit a temperature on the validation split, and keep it.")
+]
+TuneThreshold = Annotated[
+    str | None, typer.Option(metavar="f1", help="First tune thresholds on the validation split, and keep them.")
+]
+Resamples = Annotated[
+    int, typer.Option(min=0, metavar="N", help="How many resamples intervals come from; 0: no intervals.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

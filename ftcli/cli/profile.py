@@ -11,9 +11,17 @@ from ftcli.cli.table import Column, labelled, table, trimmed
 from ftcli.data.findings import Finding, share_of
 from ftcli.data.profile import Lengths, Profile, SplitProfile, TokenLengths
 from ftcli.flows.figures import flat, percent
+from ftcli.flows.prepare import PreparedReport
 from ftcli.spec.wording import counted
 
 MOST_PROFILE_LABELS = 20
+
+
+def show_prepared(console: Console, report: PreparedReport) -> None:
+    """Print what a prepared data set looks like, and where it is."""
+    show_profile(console, report.profile)
+    state = "was prepared already (--force prepares it again)" if report.was_there else "prepared"
+    console.print(f"{report.prepared.facts.name} {state}: {report.prepared.folder}", highlight=False, soft_wrap=True)
 
 
 def show_profile(console: Console, profile: Profile) -> None:

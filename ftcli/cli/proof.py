@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from ftcli.cli.following import follow, is_silent_rank, pointing_at
+from ftcli.cli.live import open_screen
+from ftcli.cli.results import print_json
 from ftcli.cli.table import Column, table
 from ftcli.flows.lines import flat
+from ftcli.spec.recipe import Recipe
 from ftcli.spec.wording import counted
 
 if TYPE_CHECKING:
@@ -19,6 +23,19 @@ if TYPE_CHECKING:
 
 _WORDS = {True: "holds", False: "FAILS", None: "-"}
 _STYLES = {True: "", False: "bold red", None: "dim"}
+
+
+def prove_recipe(recipe: Recipe, *, as_json: bool) -> bool:
+    """Prove a recipe, print what was measured, and tell whether all of it holds."""
+    from ftcli.flows.prove import prove  # which loads torch
+
+    with pointing_at(recipe), open_screen(is_main=not is_silent_rank()) as screen:
+        found = follow(prove(recipe.spec), screen)
+    if as_json:
+        print_json(found)
+    else:
+        show_proof(Console(), found)
+    return found.holds
 
 
 def show_proof(console: Console, proof: Proof) -> None:

@@ -6,19 +6,19 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from ftcli.cli.scores import besides, notes_on, scores_with_intervals
 from ftcli.cli.table import Column, table
 from ftcli.flows.evaluate import Report
 from ftcli.flows.figures import figure, flat
 from ftcli.spec.wording import counted
 from ftcli.tasks.breakdown import ClassRow
+from ftcli.tasks.intervals import Interval
 
 MOST_MATRIX_LABELS = 12
 MOST_CONFUSIONS = 5
-INDENT = "  "
 
 
 def show_evaluation(
@@ -31,6 +31,8 @@ def show_evaluation(
     per_class: Sequence[ClassRow],
     confusion: Sequence[Sequence[int]] | None,
     labels: Sequence[str],
+    intervals: Mapping[str, Interval] | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Print an evaluation.
 
@@ -43,9 +45,12 @@ def show_evaluation(
         per_class: Label, precision, recall, f1 and support; empty for tasks without labels.
         confusion: Counts, one row for each gold label; may be empty.
         labels: The labels in the matrix's order.
+        intervals: The metrics' 95 % intervals, of those that have one.
+        notes: What there is to know of the scores.
     """
     scores = {**({} if loss is None else {"loss": loss}), **metrics}
-    parts: list[RenderableType] = [_title(title, counted(rows, "row")), _scores(scores)]
+    parts: list[RenderableType] = [_title(title, counted(rows, "row")), scores_with_intervals(scores, intervals or {})]
+    parts += [Text(f"  {note}", style="dim") for note in notes]
     if per_class:
         parts += [Text(), _classes(per_class, console.width)]
     if confusion:
@@ -65,21 +70,15 @@ def show_report(console: Console, report: Report) -> None:
         per_class=report.per_class,
         confusion=report.confusion,
         labels=report.labels,
+        intervals=report.intervals,
+        notes=list(notes_on(report)),
     )
+    for part in besides(report, console.width):
+        console.print(part, highlight=False, soft_wrap=isinstance(part, Text))
 
 
 def _title(name: str, facts: str) -> Text:
     return Text.assemble((flat(name), "bold"), f"  {facts}")
-
-
-def _scores(scores: Mapping[str, float]) -> Text:
-    width = max(map(cell_len, scores), default=0)
-    lines = [f"{INDENT}{_padded(name, width)}  {figure(value):>8}" for name, value in scores.items()]
-    return Text("\n".join(lines))
-
-
-def _padded(text: str, cells: int) -> str:
-    return text + " " * (cells - cell_len(text))
 
 
 def _classes(per_class: Sequence[ClassRow], width: int) -> RenderableType:

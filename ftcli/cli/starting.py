@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -15,6 +16,9 @@ from ftcli.flows.recipes import open_recipe
 from ftcli.spec.card import Format
 from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe, load_recipe, starting_from
+
+if TYPE_CHECKING:
+    from ftcli.flows.calibrate import Fit
 
 _FORMATS = ("auto", "jsonl", "json", "csv", "tsv", "conll", "text", "parquet")
 
@@ -44,6 +48,19 @@ def scheme_of(name: str | None) -> Scheme | None:
     if found is None:
         raise UsageError(f"--scheme {name}: there is no such scheme", hint=f"one of {', '.join(PREFIXES)}")
     return found
+
+
+def fit_of(tuned_for: str | None, *, calibrate: bool) -> Fit:
+    """What is to be fitted to a checkpoint, from the command line's words.
+
+    Raises:
+        UsageError: thresholds can't be tuned for such a metric.
+    """
+    from ftcli.flows.calibrate import Fit  # which loads torch
+
+    if tuned_for not in (None, "f1"):
+        raise UsageError(f"--tune-threshold {tuned_for}: thresholds are tuned for f1", hint="--tune-threshold f1")
+    return Fit(temperature=calibrate, thresholds=tuned_for is not None)
 
 
 def existing(code: Path | None) -> Path | None:

@@ -10,8 +10,8 @@ from ftcli.data.dataset import Prepared
 from ftcli.errors import CheckpointError, DataError, RecipeError
 from ftcli.flows.changes import forbidden_changes
 from ftcli.flows.facts import launch_facts
-from ftcli.runtime.checkpoint import Saved
 from ftcli.runtime.launch import num_restarts
+from ftcli.runtime.manifest import Saved
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World
 from ftcli.spec.document import parse_setting, read_document

@@ -15,11 +15,14 @@ from torch import Tensor
 from ftcli.errors import DataError
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns
+from ftcli.tasks.base import Task
+from ftcli.tasks.calibration import calibrated
 from ftcli.train.assemble import Parts
 from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, Noted, PredictionsWritten
 from ftcli.train.models import restored
 from ftcli.train.run import Run
+from ftcli.train.snapshot import read_card
 
 OutputFormat = Literal["jsonl", "csv", "conll"]
 
@@ -116,12 +119,13 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
     started, step = time.perf_counter(), run.progress.step
     split = run.splits["test"]
     best = run.run_dir.best.resolve()
+    task = calibrated(run.task, read_card(best).calibration)
     model = restored(best, parts.spec.model, run.task.outputs).to(run.world.device)
     scored = yield from score_split(
         model,
         split,
         name="test",
-        task=run.task,
+        task=task,
         world=run.world,
         pad_id=run.pad_id,
         batch_size=run.evaluation.batch_size,
@@ -134,12 +138,12 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
             split="test",
             rows=split.num_rows,
             loss=scored.loss,
-            metrics=run.task.measure(scored.found, split),
+            metrics=task.measure(scored.found, split),
             seconds=time.perf_counter() - started,
         )
     path = run.run_dir.predictions / "test.jsonl"
     if run.world.is_main:
-        _write_split(path, run, parts, "test", scored.found)
+        _write_split(path, run, parts, "test", task=task, found=scored.found)
     yield PredictionsWritten(step, "test", str(path), split.num_rows)
 
 
@@ -152,16 +156,16 @@ def predict_best(run: Run, parts: Parts) -> Generator[Event]:
         return
     path = run.run_dir.predictions / "validation.jsonl"
     try:
-        _write_split(path, run, parts, "validation", run.best_found)
+        _write_split(path, run, parts, "validation", task=run.task, found=run.best_found)
     except Exception as error:
         yield Noted(run.progress.step, f"{path} could not be written: {error}", "warning")
 
 
-def _write_split(path: Path, run: Run, parts: Parts, name: str, found: Tensor) -> None:
+def _write_split(path: Path, run: Run, parts: Parts, name: str, *, task: Task, found: Tensor) -> None:
     """Write a split's rows, each with what the model says of it; a tagger's also as columns of words."""
-    answers = run.task.answers(found, run.splits[name], parts.prepared.rows(name))
-    write_whole(path, answered(parts.prepared.rows(name), answers, reserved=run.task.results))
-    if run.task.outputs.per == "token":
+    answers = task.answers(found, run.splits[name], parts.prepared.rows(name))
+    write_whole(path, answered(parts.prepared.rows(name), answers, reserved=task.results))
+    if task.outputs.per == "token":
         rows = (as_columns(row, parts.prepared.facts.columns) for row in read_rows_of(path))
         write_whole(path.with_suffix(".txt"), rows, "conll")
 

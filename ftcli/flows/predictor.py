@@ -15,15 +15,16 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import CheckpointError, DataError, RecipeError, UsageError
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
-from ftcli.runtime.checkpoint import MANIFEST, verify
 from ftcli.runtime.code import leave_code_folder, look_in
 from ftcli.runtime.codefiles import absent_code, changed_code
 from ftcli.runtime.encoding import EncodeRows, Fields
+from ftcli.runtime.manifest import MANIFEST, verify
 from ftcli.runtime.world import World, choose_device, launched_size
 from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task
+from ftcli.tasks.calibration import calibrated
 from ftcli.train.encoding import row_encoder
 from ftcli.train.evaluate import Scores, score_split
 from ftcli.train.models import restored
@@ -118,7 +119,7 @@ def open_predictor(
         model=restored(folder, card, task.outputs).to(chosen),
         tokenizer=tokenizer,
         encode=encoder.encode,
-        task=task,
+        task=calibrated(task, card.calibration),
         world=World(device=chosen),
         batch_size=batch_size or card.batch_size,
     )

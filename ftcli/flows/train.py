@@ -26,11 +26,12 @@ from ftcli.flows.recorder import Recorder
 from ftcli.flows.running import run_to_end
 from ftcli.flows.tensorboard import open_board
 from ftcli.modeling.places import resolve_path
-from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest
+from ftcli.runtime.checkpoint import CheckpointStore
 from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import changed_code
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import listening
+from ftcli.runtime.manifest import Saved, read_manifest
 from ftcli.runtime.rundir import RunDir, dated
 from ftcli.runtime.seeding import deterministic
 from ftcli.runtime.world import World, open_world

@@ -8,43 +8,21 @@ What the files hold is the business of whoever passes `write`.
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ftcli.errors import CheckpointError
-from ftcli.runtime.files import json_bytes, link_atomically, open_to_readers, sha256_of, sync_to_disk, write_json
+from ftcli.runtime.files import link_atomically, sync_to_disk
+from ftcli.runtime.manifest import Saved, seal, verify
 from ftcli.runtime.rundir import RunDir
 from ftcli.spec.wording import counted, verb
 
-MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 _ASIDE = "unused-"
 _FOLDER = re.compile(r"step-(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A checkpoint on disk that verified when it was written or read."""
-
-    path: Path
-    manifest: dict[str, Any]
-
-    @property
-    def step(self) -> int:
-        """The step after which it was saved."""
-        return self.manifest["step"]
-
-    @property
-    def num_bytes(self) -> int:
-        """The size of all files but the manifest."""
-        return sum(entry["size"] for entry in self.manifest["files"].values())
 
 
 class CheckpointStore:
@@ -91,7 +69,7 @@ class CheckpointStore:
             partial.mkdir(parents=True)
             _check_room(partial, needed_bytes)
             write(partial)
-            manifest = _seal(partial, {"format_version": FORMAT_VERSION, "step": step, **facts})
+            manifest = seal(partial, {"format_version": FORMAT_VERSION, "step": step, **facts})
             _move(partial, final)
             if is_best:
                 link_atomically(self._run.best, final)
@@ -166,26 +144,6 @@ def _step_of(path: Path) -> int:
     return int(path.name.removeprefix("step-"))
 
 
-def _seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Sync every file and write the manifest that vouches for them, and for itself, last."""
-    files: dict[str, dict[str, Any]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        open_to_readers(path)
-        sync_to_disk(path)
-        files[str(path.relative_to(folder))] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
-    manifest = {**facts, "files": files}
-    manifest["sha256"] = _digest(manifest)
-    write_json(folder / MANIFEST, manifest)
-    for path in (*(p for p in folder.rglob("*") if p.is_dir()), folder):
-        sync_to_disk(path)
-    return manifest
-
-
-def _digest(manifest: dict[str, Any]) -> str:
-    rest = {name: value for name, value in manifest.items() if name != "sha256"}
-    return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
 def _move(partial: Path, final: Path) -> None:
     """Rename into place. A step may be saved twice; the older folder is moved aside, and `sweep` can put it back."""
     if final.exists():
@@ -197,53 +155,3 @@ def _move(partial: Path, final: Path) -> None:
     else:
         partial.rename(final)
     sync_to_disk(final.parent)
-
-
-def verify(path: Path) -> Saved:
-    """Read a checkpoint's manifest and hold every file against it.
-
-    Raises:
-        CheckpointError: anything is missing, damaged, or not a checkpoint.
-    """
-    saved = read_manifest(path)
-    for name, expected in saved.manifest["files"].items():
-        _check_file(path, name, expected)
-    return saved
-
-
-def read_manifest(path: Path) -> Saved:
-    """Read a checkpoint's manifest and check that it is whole; its files are taken on trust.
-
-    Raises:
-        CheckpointError: it is missing or damaged.
-    """
-    if not path.is_dir():
-        raise CheckpointError(f"no such checkpoint: {path}", hint="a run's checkpoints are RUN/best and RUN/last")
-    try:
-        content = (path / MANIFEST).read_bytes()
-        manifest = orjson.loads(content)
-        is_whole = manifest["sha256"] == _digest(manifest) and content == json_bytes(manifest)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}") from None
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} can't be read") from None
-    if not is_whole:
-        raise CheckpointError(f"checkpoint {path} is damaged: {MANIFEST} does not match its own hash")
-    return Saved(path, manifest)
-
-
-def _check_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
-    path = folder / name
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {folder} is damaged: {name} is missing")
-    size = path.stat().st_size
-    if size != expected["size"]:
-        raise CheckpointError(
-            f"checkpoint {folder} is damaged: {name} has {counted(size, 'byte')} instead of {expected['size']}"
-        )
-    try:
-        found = sha256_of(path)
-    except OSError as error:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {name} can't be read: {error.strerror}") from None
-    if found != expected["sha256"]:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {name} does not match its hash")

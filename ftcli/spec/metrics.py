@@ -14,6 +14,10 @@ METRICS: dict[str, tuple[str, ...]] = {
     ),
 }
 DEFAULT_BEST = {"classification": "accuracy", "multilabel": "f1_micro", "regression": "pearson", "tagging": "f1_strict"}
+SHARES = frozenset(
+    name for names in METRICS.values() for name in names if name not in {"mcc", "pearson", "spearman", "mse", "mae"}
+)
+"""Metrics that are a part of a whole, so that differences can be told in points of a hundred."""
 LOWER_IS_BETTER = frozenset({"loss", "mse", "mae"})
 
 

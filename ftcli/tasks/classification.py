@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokens import TokenizedSplit
-from ftcli.errors import RecipeError
+from ftcli.errors import RecipeError, UsageError
 from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.encoding import Fields
+from ftcli.spec.calibration import Calibration
 from ftcli.spec.choices import ClassificationTask, ClassWeights
 from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
@@ -33,19 +34,23 @@ from ftcli.tasks.metrics import (
     weighed_confusion,
 )
 from ftcli.tasks.ranks import label_area
+from ftcli.tasks.reliability import Answers, Questions
 from ftcli.tasks.rowwise import RowTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification(RowTask):
-    """Softmax over labels. Of two labels the last is the positive.
+    """Softmax over labels, of logits divided by `temperature`. Of two labels the last is the positive.
 
-    What it concludes are the labels' log-probabilities [rows, labels].
+    A row has the likeliest label or, where there is a `threshold`, the positive one from that probability on. What it
+    concludes are the labels' log-probabilities [rows, labels].
     """
 
     labels: tuple[str, ...]
     criterion: LabelLoss = field(default_factory=LabelLoss)
     r_drop: float | None = None
+    temperature: float = 1.0
+    threshold: float | None = None
     results: tuple[str, ...] = ("label", "probability")
 
     @property
@@ -68,12 +73,19 @@ class Classification(RowTask):
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
         """Log-probabilities [rows, labels], float64; of both orders of a pair, the probabilities' mean."""
-        found = torch.log_softmax(scores.double(), dim=1)
+        found = torch.log_softmax(scores.double() / self.temperature, dim=1)
         return found if split.row_offsets is None else mean_over_sequences(found.exp(), split).log()
+
+    def _decided(self, found: Tensor) -> Tensor:
+        return found.argmax(1) if self.threshold is None else (found[:, -1].exp() >= self.threshold).long()
 
     def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
         """The chosen metrics. ROC-AUC is not defined where a label has no rows."""
-        labels, predicted = row_labels(split), found.argmax(1)
+        return self.metrics_of(self._decided(found), found, split)
+
+    def metrics_of(self, predicted: Tensor, found: Tensor | None, split: TokenizedSplit) -> RowMetrics:
+        """The same of rows whose labels [rows] have been decided; without log-probabilities there is no ROC-AUC."""
+        labels = row_labels(split)
         confusion = partial(weighed_confusion, labels, predicted, len(self.labels))
         known: dict[str, Score] = {
             "accuracy": lambda weights: accuracy(confusion(weights)),
@@ -81,21 +93,52 @@ class Classification(RowTask):
             "f1_macro": lambda weights: class_scores(confusion(weights)).f1.mean(1),
             "f1_micro": lambda weights: accuracy(confusion(weights)),  # equal when every row has exactly one label
             "mcc": lambda weights: matthews(confusion(weights)),
-            "roc_auc": label_area(found, labels),
         }
+        if found is not None:
+            known["roc_auc"] = label_area(found, labels)
         return RowMetrics(split.num_rows, together(self.metrics, known), right=labels == predicted)
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
         """Each label's scores, and the confusion matrix."""
-        confusion = confusion_matrix(row_labels(split), found.argmax(1), len(self.labels))
+        confusion = confusion_matrix(row_labels(split), self._decided(found), len(self.labels))
         return Breakdown(class_scores(confusion).rows(self.labels), cast("list[list[int]]", confusion.tolist()))
 
     def answers(self, found: Tensor, split: TokenizedSplit, rows: Iterable[Fields]) -> Iterator[Fields]:  # noqa: ARG002
-        """The label that scores highest, and its probability."""
-        best = found.exp().max(1)
-        numbers, probabilities = cast("list[int]", best.indices.tolist()), cast("list[float]", best.values.tolist())
-        for number, probability in zip(numbers, probabilities, strict=True):
+        """The label, and its probability."""
+        decided = self._decided(found)
+        probabilities = cast("list[float]", found.exp().gather(1, decided[:, None])[:, 0].tolist())
+        for number, probability in zip(cast("list[int]", decided.tolist()), probabilities, strict=True):
             yield {"label": self.labels[number], "probability": round(probability, 6)}
+
+    def calibrated(self, calibration: Calibration) -> Classification:
+        """The task with this temperature and, of two labels, this threshold."""
+        threshold = calibration.thresholds.get(self.labels[-1]) if len(self.labels) == 2 else None
+        return replace(self, temperature=calibration.temperature, threshold=threshold)
+
+    def log_loss(self, found: Tensor, split: TokenizedSplit) -> float:
+        """The mean surprise at the rows' labels, in nats."""
+        return -float(found.gather(1, row_labels(split)[:, None]).mean())
+
+    def answers_given(self, found: Tensor, split: TokenizedSplit) -> Answers:
+        """Of two labels, whether a row has the last one; of more, whether it has the likeliest."""
+        if len(self.labels) == 2:
+            return Answers(found[:, -1].exp(), row_labels(split) == 1)
+        best = found.max(1)
+        return Answers(best.values.exp(), best.indices == row_labels(split))
+
+    def questions(self, found: Tensor, split: TokenizedSplit) -> Questions:
+        """Whether each row has the last of two labels."""
+        return Questions(self.labels[-1:], found[:, -1:].exp(), row_labels(split)[:, None] == 1)
+
+    def check_has_threshold(self) -> None:
+        """Make sure that there is a threshold to tune.
+
+        Raises:
+            UsageError: there are more than two labels.
+        """
+        if len(self.labels) != 2:
+            what = f"of {len(self.labels)} labels a row has the likeliest, so there is no threshold to tune"
+            raise UsageError(what, hint="--tune-threshold is for two labels, or multi_label = true")
 
 
 def build_classification(section: ClassificationTask, facts: LabelFacts, evaluate: EvaluateSection) -> Classification:

@@ -47,6 +47,15 @@ class _Measured:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._task, name)
 
+    @property
+    def inner(self) -> Task:
+        """The task alone."""
+        return self._task
+
+    def around(self, task: Task) -> Task:
+        """The same metric beside those of another task."""
+        return cast("Task", _Measured(task, self._metric, self._address))
+
     def measure(self, found: Tensor, split: TokenizedSplit) -> dict[str, float]:
         """The task's own metrics, and the user's.
 
@@ -102,6 +111,16 @@ def with_metric(task: Task, address: str) -> Task:
         RecipeError: there is no such code.
     """
     return cast("Task", _Measured(task, cast("Metric", find_factory(address, key=_KEY)), address))
+
+
+def inner_task(task: Task) -> Task:
+    """The task without metrics of the user's own."""
+    return task.inner if isinstance(task, _Measured) else task
+
+
+def with_inner(task: Task, inner: Task) -> Task:
+    """Another task with the metrics of the user's own that `task` has, if it has any."""
+    return task.around(inner) if isinstance(task, _Measured) else inner
 
 
 def own_names_left_out(evaluate: EvaluateSection, section: TaskChoice) -> EvaluateSection:

@@ -41,8 +41,8 @@ class RowMetrics:
 
 
 def together(names: Iterable[str], known: Mapping[str, Score]) -> Measure:
-    """The named metrics; no other is computed."""
-    chosen = {name: known[name] for name in names}
+    """Those of the named metrics that are known here; no other is computed."""
+    chosen = {name: known[name] for name in names if name in known}
     return lambda weights: {name: score(weights) for name, score in chosen.items()}
 
 

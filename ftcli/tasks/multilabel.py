@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy
 
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.encoding import Fields
+from ftcli.spec.calibration import Calibration
 from ftcli.spec.choices import ClassificationTask
 from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
@@ -24,18 +26,20 @@ from ftcli.tasks.classification import class_weights
 from ftcli.tasks.losses import BinaryLoss, item_loss
 from ftcli.tasks.metrics import RowMetrics, Score, label_scores, mean, ratio, together
 from ftcli.tasks.ranks import MeanRocAuc
+from ftcli.tasks.reliability import Answers, Questions
 from ftcli.tasks.rowwise import RowTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiLabel(RowTask):
-    """A sigmoid for each label; a row's loss is the sum over labels.
+    """A sigmoid for each label, of logits divided by `temperature`; a row's loss is the sum over labels.
 
     A row has the labels whose probability reaches their threshold. What it concludes are probabilities [rows, labels].
     """
 
     labels: tuple[str, ...]
     thresholds: tuple[float, ...]
+    temperature: float = 1.0
     results: tuple[str, ...] = ("labels", "probabilities")
 
     @property
@@ -45,14 +49,18 @@ class MultiLabel(RowTask):
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002
         """Probabilities [rows, labels], float64."""
-        return mean_over_sequences(torch.sigmoid(scores.double()), split)
+        return mean_over_sequences(torch.sigmoid(scores.double() / self.temperature), split)
 
     def _decided(self, found: Tensor) -> Tensor:
         return found >= torch.tensor(self.thresholds, dtype=found.dtype)
 
     def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
         """The chosen metrics; ROC-AUC, the labels' mean, is not defined where one of them has no rows or all."""
-        gold, decided = row_labels(split).bool(), self._decided(found)
+        return self.metrics_of(self._decided(found), found, split)
+
+    def metrics_of(self, decided: Tensor, found: Tensor, split: TokenizedSplit) -> RowMetrics:
+        """The same of rows whose labels have been decided, bool [rows, labels]."""
+        gold = row_labels(split).bool()
         right, both = (gold & decided).sum(1).double(), gold.sum(1).double() + decided.sum(1)
         # A row that has no label and is given none is a hit.
         f1_of_rows = ratio(2 * right, both).where(both > 0, 1.0)
@@ -77,6 +85,24 @@ class MultiLabel(RowTask):
             values = cast("list[float]", probabilities.tolist())
             shown = {label: round(value, 6) for label, value in zip(self.labels, values, strict=True)}
             yield {"labels": [self.labels[number] for number in numbers], "probabilities": shown}
+
+    def calibrated(self, calibration: Calibration) -> MultiLabel:
+        """The task with this temperature, and with these thresholds in place of its own."""
+        known = zip(self.labels, self.thresholds, strict=True)
+        thresholds = tuple(calibration.thresholds.get(label, own) for label, own in known)
+        return replace(self, temperature=calibration.temperature, thresholds=thresholds)
+
+    def log_loss(self, found: Tensor, split: TokenizedSplit) -> float:
+        """The mean surprise, in nats, at each row's having or not having each label."""
+        return float(binary_cross_entropy(found, row_labels(split).double()))
+
+    def answers_given(self, found: Tensor, split: TokenizedSplit) -> Answers:
+        """Of each row and each label, whether it has it."""
+        return Answers(found.flatten(), row_labels(split).bool().flatten())
+
+    def questions(self, found: Tensor, split: TokenizedSplit) -> Questions:
+        """Whether each row has each label."""
+        return Questions(self.labels, found, row_labels(split).bool())
 
 
 def build_multi_label(section: ClassificationTask, facts: LabelFacts, evaluate: EvaluateSection) -> MultiLabel:

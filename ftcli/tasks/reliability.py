@@ -21,6 +21,15 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Questions:
+    """What thresholds decide: labels, their probabilities, and whether rows have them, bool, [rows, labels] each."""
+
+    labels: tuple[str, ...]
+    probabilities: Tensor
+    gold: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     """Answers whose probability is from `low` to `high`: how many, their mean probability, and which share is so."""
 

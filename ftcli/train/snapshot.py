@@ -27,6 +27,7 @@ from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.codefiles import CodeFile
 from ftcli.runtime.files import write_json
 from ftcli.spec.base import Section
+from ftcli.spec.calibration import Calibration
 from ftcli.spec.card import Columns, Reading
 from ftcli.spec.choices import TaskChoice
 from ftcli.spec.sections import HeadName
@@ -48,6 +49,7 @@ class ModelCard(Section):
     """ftcli.json: all that evaluating and predicting need besides the weights; `scheme` is that of tags.
 
     `columns` are named as in the prepared data; `reading` says how the source files were read.
+    `calibration` is what was fitted after training.
     `code` are the files of the user's own that it needs, which were in `code_folder`.
     """
 
@@ -70,6 +72,7 @@ class ModelCard(Section):
     code_folder: str = "auto"
     code: tuple[CodeFile, ...] = ()
     step: int = 0
+    calibration: Calibration | None = None
 
     @property
     def source(self) -> Reading:

@@ -235,3 +235,38 @@ def test_a_spreadsheet_is_no_input(ftcli: Ftcli, tmp_path: Path) -> None:
     (tmp_path / "rows.xlsx").write_bytes(b"PK")
     error = refused(ftcli("predict", "--ckpt", "labels/run/best", "--input", tmp_path / "rows.xlsx"), 3)
     assert error.endswith("help: save the sheet as CSV (UTF-8), and name that file\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        (kind, written)
+        for kind in KINDS
+        for written in ("jsonl", "csv", "conll")
+        if written != "conll" or kind == "bmes"
+    ],
+)
+def test_predictions_for_a_raw_file_are_known_to_be_its_rows(
+    tmp_path: Path, ftcli: Ftcli, kind: str, written: str
+) -> None:
+    source, output = f"{kind}/test.{KINDS[kind][0]}", tmp_path / f"out.{written}"
+    assert ftcli("predict", "--ckpt", f"{kind}/run/best", "--input", source, "--output", output).code == 0
+    compared = ("eval", "--ckpt", f"{kind}/run/best", "--compare", output, "--json")
+    for rows in (("--input", source), ("--split", "test")):
+        result = ftcli(*compared, *rows)
+        assert result.code == 0, result.err
+        found = json.loads(result.out)["comparison"]
+        assert {each["difference"] for name, each in found["metrics"].items() if name != "roc_auc"} == {0.0}
+        assert " has the same " in found["verdict"]
+    error = refused(ftcli(*compared, "--split", "validation"), 3)
+    assert "this is not the row that stands in its place in" in error
+
+
+@pytest.mark.parametrize("option", [("--calibrate",), ("--tune-threshold", "f1")])
+def test_a_tagger_is_not_calibrated(ftcli: Ftcli, option: tuple[str, ...]) -> None:
+    assert refused(ftcli("eval", "--ckpt", "bmes/run/best", *option), 2) == (
+        "error[usage]: a tagger gives the best tags of a whole sentence, and no probability that could be calibrated\n"
+        "help: --calibrate and --tune-threshold are for kind = classification\n"
+    )
+    report = json.loads(ftcli("eval", "--ckpt", "bmes/run/best", "--json").out)
+    assert report["reliability"] is None

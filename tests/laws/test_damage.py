@@ -11,7 +11,8 @@ import pytest
 
 from ftcli.errors import CheckpointError
 from ftcli.flows.train import resume, train
-from ftcli.runtime.checkpoint import CheckpointStore, verify
+from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.manifest import verify
 from ftcli.runtime.rundir import RunDir
 from ftcli.train.events import Noted, StepDone
 from tests.laws.rig import spec_of

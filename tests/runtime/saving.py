@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ftcli.runtime.checkpoint import CheckpointStore, Saved
+from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.manifest import Saved
 from ftcli.runtime.rundir import RunDir
 
 Write = Callable[[Path], None]

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftcli.errors import CheckpointError
-from ftcli.runtime.checkpoint import CheckpointStore, Saved, read_manifest, verify
+from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.manifest import Saved, read_manifest, verify
 from ftcli.runtime.rundir import RunDir
 from tests.runtime.saving import content, names, newest, save
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftcli.errors import CheckpointError
-from ftcli.runtime.checkpoint import CheckpointStore, read_manifest, verify
+from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.manifest import read_manifest, verify
 from ftcli.runtime.rundir import RunDir
 from tests.runtime.saving import Write, newest, save
 

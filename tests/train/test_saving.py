@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from ftcli.errors import CheckpointError
-from ftcli.runtime.checkpoint import CheckpointStore, verify
+from ftcli.runtime.checkpoint import CheckpointStore
+from ftcli.runtime.manifest import verify
 from ftcli.runtime.rundir import RunDir
 from ftcli.train.events import CheckpointSaved, Event
 from ftcli.train.saving import Saver, Snapshot

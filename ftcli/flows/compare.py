@@ -1,0 +1,138 @@
+"""`ftcli eval --compare`: two models on the same rows, and whether what sets them apart is more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftcli.errors import CheckpointError, UsageError
+from ftcli.flows.answered import metrics_of_file
+from ftcli.flows.figures import figure
+from ftcli.flows.labelled import LabelledRows
+from ftcli.flows.predictor import Predictor, open_predictor
+from ftcli.flows.sample import Sample, score_sample
+from ftcli.runtime.activity import Working
+from ftcli.runtime.encoding import Fields
+from ftcli.spec.choices import card_task
+from ftcli.spec.metrics import LOWER_IS_BETTER, SHARES
+from ftcli.tasks.intervals import Interval, bootstrap, difference
+from ftcli.tasks.mcnemar import McNemar, mcnemar
+from ftcli.tasks.metrics import RowMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A metric of both, and how much more the other has, with the interval of that; None where there is none."""
+
+    ours: float
+    other: float
+    difference: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the same rows, metric by metric; McNemar's test where a row is simply right or wrong."""
+
+    other: str
+    metrics: dict[str, Difference]
+    mcnemar: McNemar | None
+    verdict: str
+
+
+def compare(
+    other: Path, ours: RowMetrics, sample: Sample, predictor: Predictor, *, resamples: int, code: Path | None = None
+) -> Working[Comparison]:
+    """Hold another model, or its predictions, against ours.
+
+    Args:
+        other: A checkpoint, an exported folder, or a file of predictions.
+        ours: Our metrics.
+        sample: The rows, with their fields.
+        predictor: Our model.
+        resamples: How many resamples intervals are from.
+        code: Where code of the user's own is.
+
+    Raises:
+        CheckpointError: it can't be used, or knows other labels.
+        DataError: it is predictions for other rows.
+        UsageError: there is nothing to compare.
+    """
+    theirs = yield from _metrics_of(other, sample, predictor, code)
+    before, after = ours.values(), theirs.values()
+    apart = difference(ours, theirs)
+    intervals = yield from bootstrap(apart, resamples=resamples)
+    metrics = {
+        name: Difference(before[name], after[name], after[name] - before[name], intervals.get(name))
+        for name in before
+        if name in after
+    }
+    if not metrics:
+        raise UsageError(f"there is no metric that both {other} and the checkpoint have")
+    best = predictor.card.best_metric
+    leading = best if best in metrics else next(iter(metrics))
+    return Comparison(
+        other=str(other),
+        metrics=metrics,
+        mcnemar=mcnemar(ours.right, theirs.right) if ours.right is not None and theirs.right is not None else None,
+        verdict=verdict(str(other), leading, metrics[leading]),
+    )
+
+
+def _metrics_of(other: Path, sample: Sample, ours: Predictor, code: Path | None) -> Working[RowMetrics]:
+    if other.is_file():
+        return metrics_of_file(other, sample, ours)
+    theirs = open_predictor(other, device=str(ours.world.device), batch_size=_batch_size(ours), code=code)
+    _check_alike(theirs, ours, other)
+    rows = LabelledRows(f"{sample.name} by {other}", _renamed(sample, ours, theirs), len(sample.rows))
+    scored = yield from score_sample(theirs, rows)
+    metrics = scored.metrics_by(theirs)
+    if metrics is None:
+        raise UsageError(f"the task of {other} does not tell its metrics row by row, so it can't be compared")
+    return metrics
+
+
+def _batch_size(predictor: Predictor) -> int | None:
+    return None if predictor.batch_size == "auto" else predictor.batch_size
+
+
+def _check_alike(theirs: Predictor, ours: Predictor, other: Path) -> None:
+    mine, its = ours.card, theirs.card
+    if card_task(mine.task) != card_task(its.task) or len(mine.columns.texts) != len(its.columns.texts):
+        what = f"{other} was trained for another task: {card_task(its.task)} of {len(its.columns.texts)} texts"
+        raise CheckpointError(
+            what, hint=f"compare models for {card_task(mine.task)} of {len(mine.columns.texts)} texts"
+        )
+    if mine.labels != its.labels:
+        what = f"{other} knows the labels {', '.join(its.labels)}, and the checkpoint {', '.join(mine.labels)}"
+        raise CheckpointError(what, hint="compare models with the same labels, in the same order")
+    known = {each.module: each.sha256 for each in mine.code}
+    if clashing := [each.module for each in its.code if known.get(each.module, each.sha256) != each.sha256]:
+        what = f"{other} needs another `{clashing[0]}` than the checkpoint, and one process can't have both"
+        raise CheckpointError(what, hint="`ftcli predict` with it, and compare with the predictions")
+
+
+def _renamed(sample: Sample, ours: Predictor, theirs: Predictor) -> list[Fields]:
+    """The rows under the names that the other model has for their columns."""
+    mine, its = ours.card.columns, theirs.card.columns
+    if mine == its:
+        return list(sample.rows)
+    names = dict(zip((*mine.texts, mine.label), (*its.texts, its.label), strict=True))
+    return [{names.get(name) or name: value for name, value in row.items()} for row in sample.rows]
+
+
+def verdict(other: str, metric: str, found: Difference) -> str:
+    """What it comes to, in a sentence; figures that are shares are given in points of a hundred."""
+    gain = -found.difference if metric in LOWER_IS_BETTER else found.difference
+    unit, scale = (f"points of {metric}", 100.0) if metric in SHARES else (f"of {metric}", 1.0)
+    word = "better" if gain > 0 else "worse"
+    amount = figure(abs(gain) * scale, 1 if scale > 1 else 4)
+    lead = f"{other} is {word} by {amount} {unit}" if gain else f"{other} has the same {metric}"
+    if found.interval is None:
+        return f"{lead}; there is no interval, for all resamples give the same"
+    sign = (1 if found.difference > 0 else -1) * scale if found.difference else scale
+    low, high = sorted((found.interval.low * sign, found.interval.high * sign))
+    digits = 1 if scale > 1 else 4
+    is_shown = low > 0 or high < 0
+    bounds = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
+    return f"{lead}, {bounds}: {'shown' if is_shown else 'not shown'}"

@@ -1,0 +1,54 @@
+"""Labelled rows with what a model says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ftcli.data.tokens import TokenizedSplit
+from ftcli.flows.labelled import LabelledRows
+from ftcli.flows.predictor import Predictor
+from ftcli.runtime.activity import Working
+from ftcli.runtime.encoding import Fields
+from ftcli.tasks.base import Resampling
+from ftcli.tasks.metrics import RowMetrics
+from ftcli.train.evaluate import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows, by their fields where those are still needed, as the model reads them, and how it scores them."""
+
+    name: str
+    split: TokenizedSplit
+    scores: Scores
+    rows: Sequence[Fields] = ()
+
+    @property
+    def found(self) -> Tensor:
+        """What the task concludes from the scores."""
+        return self.scores.found
+
+    def concluded_by(self, predictor: Predictor) -> Sample:
+        """The same scores, from which another task concludes."""
+        found = predictor.task.conclude(predictor.model, self.scores.scores, self.split)
+        return replace(self, scores=replace(self.scores, found=found))
+
+    def metrics_by(self, predictor: Predictor) -> RowMetrics | None:
+        """The metrics of the rows and of resamples of them; None where a custom task can't tell the latter."""
+        task = predictor.task
+        return task.row_metrics(self.found, self.split) if isinstance(task, Resampling) else None
+
+
+def score_sample(predictor: Predictor, labelled: LabelledRows, *, keep_rows: bool = False) -> Working[Sample]:
+    """Read and score labelled rows.
+
+    Raises:
+        DataError: there are none, or they can't be used.
+    """
+    rows = list(labelled.rows) if keep_rows else labelled.rows
+    split = yield from predictor.read(rows, total=labelled.total)
+    scores = yield from predictor.score(split, name=labelled.name)
+    return Sample(labelled.name, split, scores, list(rows) if keep_rows else ())
