@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def test_numbers_are_drawn_and_the_farthest_come_first(tmp_path: Path) -> None:
     assert [mistake.row for mistake in found.mistakes] == [5, 4, 3, 2, 1]
     page = results(found, None, ids="x")
     assert "Predicted over true values" in page
+    assert len(re.findall(r"<use [^>]*fill: var\(--c0\)", page)) == 5
     assert "Largest errors" in page
 
 

@@ -59,7 +59,8 @@ def shortened(spec: RunSpec, *, num_rows: int, start: int = 0) -> tuple[RunSpec,
     short = changed(short, "train", steps=last + 1, stop_after="never")
     short = changed(short, "schedule", warmup=min(short.schedule.warmup, 0.5))
     short = changed(short, "evaluate", every="never", at_start=False)
-    return changed(changed(short, "checkpoint", every="never", keep=1), "log", every=1), last
+    short = changed(short, "checkpoint", every="never", keep=1)
+    return changed(short, "log", every=1, report=False, tensorboard=False), last
 
 
 def _reached_stages(spec: RunSpec, num_rows: int) -> list[tuple[int, FreezeStage]]:

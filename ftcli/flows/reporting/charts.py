@@ -116,13 +116,14 @@ def _fill(axes: Any, chart: Chart) -> None:
             axes.annotate(f"stage {number + 1}", (start, 1), va="bottom", size=9, annotation_clip=False, **place)
     if chart.diagonal:
         axes.axline((0, 0), (1, 1), color=_TEXT, linewidth=1, linestyle=":")
-        axes.set_ylim(*(chart.x_range or (None, None)))
     for line in chart.lines:
         _draw_line(axes, line)
     if chart.is_log:
         axes.set_yscale("log")
     if chart.x_range is not None:
         axes.set_xlim(*chart.x_range)
+        if chart.diagonal:
+            axes.set_ylim(*chart.x_range)
     axes.set_xlabel(chart.x)
     axes.set_ylabel(chart.y)
 

@@ -66,9 +66,8 @@ def _calibration(outcome: Outcome, *, ids: str) -> Markup:
         for each in found.bins
     ]
     numbers = table(["probability", "answers", "mean probability", "right"], rows)
-    error = tag(
-        "p", f"Expected calibration error {figure(found.ece)}: above the line it is too modest, below too sure."
-    )
+    meaning = "Below the line, answers are right less often than they claim; above it, more often."
+    error = tag("p", f"Expected calibration error {figure(found.ece)}. {meaning}", class_="note")
     if not can_draw():
         return join((tag("h3", "Reliability"), error, numbers))
     lines = [Line("", [(each.probability, each.share) for each in found.bins], 0, "dots")]

@@ -106,7 +106,10 @@ def time_and_memory(story: Story) -> Markup:
     pairs = [
         ("training", spent(_training_seconds(story))),
         ("evaluating", f"{spent(evaluating)} in {counted(len(story.of(Evaluated)), 'evaluation')}"),
-        ("saving", f"{counted(len(saved), 'checkpoint')} in {spent(sum(event.seconds for event in saved))}, beside it"),
+        (
+            "saving",
+            f"{counted(len(saved), 'checkpoint')} in {spent(sum(event.seconds for event in saved))}, beside training",
+        ),
         ("speed", f"{short(mean_speed(story))} rows/s"),
         ("tokens", f"{short(sum(event.tokens_per_second for event in steps) / mean)} tokens/s"),
         ("padding", f"{percent(sum(event.padding_share for event in steps) / mean)} of all token slots"),
