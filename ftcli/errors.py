@@ -1,6 +1,7 @@
 """Everything that can go wrong for a user, and the exit code each case ends with.
 
     FtcliError
+    ├── ParityError         1   an export that does not answer as its checkpoint does
     ├── RecipeError         2   a recipe, a data card or a command line that can't be used
     ├── DataError           3   a data file that can't be read or doesn't fit
     ├── OutOfMemoryError    4   out of memory
@@ -66,6 +67,12 @@ class FtcliError(Exception):
         problems = (Problem(what, where, hint, key),) if isinstance(what, str) else tuple(what)
         super().__init__("\n".join(problem.what for problem in problems))
         self.problems = problems
+
+
+class ParityError(FtcliError):
+    """An exported model that does not answer as its checkpoint does."""
+
+    kind = "parity"
 
 
 class RecipeError(FtcliError):

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from ftcli import __version__
+from ftcli.cli.exporting import export
 from ftcli.cli.following import drive, follow, loading, pointing_at
 from ftcli.cli.live import open_screen
 from ftcli.cli.options import (
@@ -219,30 +220,5 @@ def predict(
         Console(stderr=True).print(f"{done.num_errors:,} of {every} could not be read")
 
 
-@app.command()
-def export(
-    ckpt: Checkpoint,
-    format: Annotated[str, typer.Option(metavar="hf", help="hf: a folder for plain transformers.")] = "hf",
-    output: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder; RUN/export/FORMAT otherwise.")] = None,
-    debug: Debug = False,
-) -> None:
-    """Write a checkpoint as a clean folder for other tools, and check that it gives the same answers.
-
-    For classifiers, regression and taggers whose head is transformers' own (model.head = "auto").
-    """
-    with loading():
-        from ftcli.flows.export import export as flow
-
-    if format != "hf":
-        raise UsageError(f"--format {format}: there is no such export format", hint="formats: hf")
-    with open_screen(is_main=True) as screen:
-        done = follow(flow(ckpt, format="hf", output=output), screen)
-    Console().print(
-        f"exported to {done.folder}: {done.agreement:.0%} of {counted(done.rows)} get the same label,"
-        f" logits differ by at most {done.largest_difference:.1e}",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
+app.command()(export)
 app.command()(report)

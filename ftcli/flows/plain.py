@@ -19,11 +19,8 @@ from ftcli.tasks.base import collate
 
 
 def own_scores(predictor: Predictor, rows: Sequence[Fields]) -> Tensor:
-    """What ftcli's model scores: [rows, outputs], each row read once and as it stands, or [words, tags]."""
-    split = predictor.split(rows)
-    scores = finish(predictor.score(split)).scores
-    by_word = predictor.task.outputs.per == "token"
-    return scores if by_word or split.row_offsets is None else scores[split.row_offsets[:-1]]
+    """What ftcli's model scores: [sequences, outputs], a symmetric pair being two sequences, or [words, tags]."""
+    return finish(predictor.score(predictor.split(rows))).scores
 
 
 def scores_of_transformers(
@@ -41,6 +38,10 @@ def scores_of_transformers(
     names = SpecialNames.of(predictor.tokenizer.inner)
     texts = [names.as_letters(str(row[card.columns.text])) for row in rows]
     pairs = [names.as_letters(str(row[card.columns.pair])) for row in rows] if card.columns.pair else None
+    if pairs is not None and getattr(card.task, "symmetric", False):
+        swapped = zip(texts, pairs, strict=True), zip(pairs, texts, strict=True)
+        both = [pair for as_it_is, turned in zip(*swapped, strict=True) for pair in (as_it_is, turned)]
+        texts, pairs = [first for first, _ in both], [second for _, second in both]
     return plain_scores(folder, texts, pairs, max_length=card.max_length, dtype=dtype)
 
 

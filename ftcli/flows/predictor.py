@@ -1,4 +1,4 @@
-"""A checkpoint brought to life for rows: verified, loaded, and asked for scores."""
+"""A checkpoint, or an exported graph, brought to life for rows: verified, loaded, and asked for scores."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import nn
 from ftcli.data.targets import LabelFacts, targets_of
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import CheckpointError, DataError, RecipeError, UsageError
+from ftcli.modeling.exporting.opening import exported_model, is_exported
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.code import leave_code_folder, look_in
@@ -104,19 +105,22 @@ def open_predictor(
 
     Raises:
         CheckpointError: it is missing or damaged.
-        UsageError: it was started as several processes.
+        UsageError: it was started as several processes, or what an exported graph needs is not installed.
     """
     if launched_size() > 1:
         raise UsageError("this command runs in one process; start it without torchrun")
     card = open_card(folder)
     _find_code(card, folder, code)
-    chosen = choose_device(device)
+    is_graph = is_exported(folder)
+    if is_graph and device not in {"auto", "cpu"}:
+        raise UsageError(f"--device {device}: an exported graph runs on the CPU here", hint="or use the checkpoint")
+    chosen = choose_device("cpu" if is_graph else device)
     task = build_task(card.task, label_facts_of(card), EvaluateSection(factory=card.evaluate_factory))
     tokenizer = _tokenizer_of(folder)
     encoder = row_encoder(tokenizer, task=card.task, columns=card.columns, max_length=card.max_length)
     return Predictor(
         card=card,
-        model=restored(folder, card, task.outputs).to(chosen),
+        model=exported_model(folder, task.outputs) if is_graph else restored(folder, card, task.outputs).to(chosen),
         tokenizer=tokenizer,
         encode=encoder.encode,
         task=calibrated(task, card.calibration),

@@ -105,6 +105,18 @@ class LinearChainCRF(nn.Module):
             after = torch.stack(_backward(emissions, mask, ends, steps), 1)
             return (before + after).softmax(2) * mask[..., None]
 
+    @torch.no_grad()
+    def allowed_scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Starts [L], ends [L] and steps [L, L] as they are decoded with: about -1e30 for what is forbidden, fp32."""
+        starts, ends, steps = self._scores(torch.empty(0))
+        return starts.cpu(), ends.cpu(), steps.cpu()
+
+    @torch.no_grad()
+    def take_scores(self, starts: Tensor, ends: Tensor, steps: Tensor) -> None:
+        """The way back from `allowed_scores`."""
+        for mine, scores in ((self.starts, starts), (self.ends, ends), (self.steps, steps)):
+            mine.copy_(scores)
+
     def _widened(self, emissions: Tensor) -> Tensor:
         return emissions.to(torch.promote_types(emissions.dtype, torch.promote_types(self.steps.dtype, torch.float32)))
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
 from ftcli.errors import CheckpointError
+from ftcli.modeling.outputs import Outputs
 
 Sequences = Iterable[tuple[dict[str, Tensor], Tensor]]
 """Inputs [1, length] of one sequence each, and where its words have their first pieces."""
@@ -62,6 +63,16 @@ def plain_word_scores(folder: Path, sequences: Sequences, *, dtype: torch.dtype 
         for inputs, positions in sequences:
             logits.append(model(**inputs).logits[0, positions])
     return _joined(logits, dtype)
+
+
+def plain_model(folder: Path, outputs: Outputs, *, dtype: torch.dtype | Literal["auto"] = "auto") -> nn.Module:
+    """A folder's model as transformers alone loads it, in eval mode.
+
+    Raises:
+        CheckpointError: transformers finds tensors missing or left over.
+    """
+    auto_class = AutoModelForSequenceClassification if outputs.per == "row" else AutoModelForTokenClassification
+    return _plain_model(auto_class, folder, dtype)
 
 
 def _plain_model(auto_class: Any, folder: Path, dtype: torch.dtype | Literal["auto"]) -> Any:

@@ -83,5 +83,5 @@ class CrfTagger(nn.Module):
 
 def crf_of(model: nn.Module) -> LinearChainCRF | None:
     """The CRF of a model, as it is or wrapped for several processes; None if it has none."""
-    inner = getattr(model, "module", model)
-    return inner.crf if isinstance(inner, CrfTagger) else None
+    found = getattr(getattr(model, "module", model), "crf", None)
+    return found if isinstance(found, LinearChainCRF) else None

@@ -1,4 +1,4 @@
-"""What `predict`, `eval` and `export` do with rows, names and files that are not as they should be."""
+"""What `predict` and `eval` do with rows, names and files that are not as they should be."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import csv
 import gzip
 import io
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from ftcli.cli.main import run
 from tests.conftest import Ftcli, Result, make_project, make_rows, write_rows
@@ -190,33 +187,6 @@ def test_a_compressed_output_that_fails_leaves_nothing(rows: Path, tmp_path: Pat
     add(rows, "{\n")
     refused(ftcli(*PREDICT, "--input", rows, "--output", tmp_path / "x.jsonl.gz"), 3)
     assert list(tmp_path.iterdir()) == [rows]
-
-
-# Exporting
-
-
-@pytest.mark.parametrize(
-    ("bias", "what"),
-    [
-        (0.0, r"the exported model gives other labels for \d+\.\d% of 200 rows"),
-        (100.0, r"the exported model's logits differ by up to [\d.]+ from the checkpoint's"),
-    ],
-)
-def test_a_folder_that_others_read_differently_is_not_exported(
-    rows: Path, tmp_path: Path, ftcli: Ftcli, bias: float, what: str
-) -> None:
-    assert ftcli("export", "--ckpt", "run/best", "--output", tmp_path / "hf").code == 0
-    weights = load_file(tmp_path / "hf" / "model.safetensors")
-    # What tells the two labels apart is less than bfloat16 can hold, in which only plain transformers would compute.
-    first = 1 + weights["classifier.weight"][0]
-    weights["classifier.weight"] = torch.stack((first, first + 1e-4 * weights["classifier.weight"][1]))
-    weights["classifier.bias"] = torch.tensor([0.0, bias])
-    save_file(weights, tmp_path / "hf" / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((tmp_path / "hf" / "config.json").read_text()) | {"dtype": "bfloat16"}
-    (tmp_path / "hf" / "config.json").write_text(json.dumps(config))
-    error = refused(ftcli("export", "--ckpt", tmp_path / "hf", "--output", tmp_path / "again"), 6)
-    assert re.fullmatch(rf"error\[checkpoint\]: {what}\n", error), error
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hf", "rows.jsonl"]
 
 
 # Pipes

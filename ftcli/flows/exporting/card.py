@@ -1,0 +1,91 @@
+"""The README.md of an export, a model card as the hub reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ftcli.flows.exporting.formats import ExportFormat
+from ftcli.flows.exporting.parity import Parity, Score
+from ftcli.flows.exporting.usage import usage
+from ftcli.flows.figures import figure
+from ftcli.runtime.manifest import MANIFEST
+from ftcli.spec.choices import card_task
+from ftcli.spec.wording import counted
+from ftcli.train.snapshot import RECIPE, ModelCard
+
+_LIBRARIES: dict[ExportFormat, str] = {"hf": "transformers", "onnx": "onnx", "onnx-int8": "onnx", "pt2": "pytorch"}
+
+
+def write_readme(folder: Path, format: ExportFormat, card: ModelCard, parity: Parity, checkpoint: Path) -> None:
+    """Say what a folder holds: task, labels, data, metrics, how to use it, and the recipe that made it."""
+    parts = [
+        _front_matter(format, card),
+        f"# {card.data}: {card.task.kind}\n",
+        _facts(card),
+        "## Scores\n",
+        *_scores(parity, checkpoint),
+        "## How to use it\n",
+        usage(format, card),
+        *_recipe(checkpoint),
+    ]
+    (folder / "README.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _front_matter(format: ExportFormat, card: ModelCard) -> str:
+    kind = "token" if card_task(card.task) == "tagging" else "text"
+    return f"---\nlibrary_name: {_LIBRARIES[format]}\npipeline_tag: {kind}-classification\ntags:\n- ftcli\n---\n"
+
+
+def _facts(card: ModelCard) -> str:
+    texts = "words" if card_task(card.task) == "tagging" else "pairs of texts" if card.columns.pair else "texts"
+    lines = [
+        f"- Task: {card.task.kind} of {texts}, `{'`, `'.join(card.columns.texts)}` in the data",
+        f"- Trained on {card.data} with ftcli: {counted(card.step, 'step')}, rows of at most {card.max_length} tokens",
+        f"- Rows it was trained on (SHA-256): `{card.rows_sha256}`",
+    ]
+    if card.labels:
+        lines.insert(1, f"- Labels: {', '.join(card.labels)}")
+    if (calibration := card.calibration) is not None:
+        tuned = "".join(
+            f", `{label}` from a probability of {at:.4g} on" for label, at in calibration.thresholds.items()
+        )
+        lines.append(f"- Calibrated on {calibration.data}: divide logits by {calibration.temperature:.4g}{tuned}")
+    return "\n".join([*lines, ""])
+
+
+def _scores(parity: Parity, checkpoint: Path) -> Iterator[str]:
+    if metrics := _saved_metrics(checkpoint):
+        saved = ", ".join(f"{name} {figure(value)}" for name, value in metrics.items())
+        yield f"On the whole validation split, when it was trained: {saved}.\n"
+    same = f"{parity.same_labels:,} of {counted(parity.labels, 'label')}"
+    yield f"Beside its checkpoint, on {counted(parity.rows)}: {same} are the same. `parity.json` has more.\n"
+    if parity.score:
+        rows = f"{counted(parity.labelled_rows, 'validation row')} (95 % intervals)"
+        yield f"| on {rows} | checkpoint | this folder |\n| --- | --- | --- |"
+        for name, pair in parity.score.items():
+            yield f"| {name} | {_score(pair.checkpoint)} | {_score(pair.export)} |"
+        yield ""
+
+
+def _score(score: Score) -> str:
+    """A value with its 95 % interval."""
+    interval = score.interval
+    return figure(score.value) + (f" ({figure(interval.low)} to {figure(interval.high)})" if interval else "")
+
+
+def _saved_metrics(checkpoint: Path) -> dict[str, float]:
+    path = checkpoint / MANIFEST
+    facts: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
+    return facts.get("metrics") or {}
+
+
+def _recipe(checkpoint: Path) -> Iterator[str]:
+    """The recipe in force, where the checkpoint still has it."""
+    path = checkpoint / RECIPE
+    if path.is_file():
+        yield "## The recipe\n"
+        yield f"```toml\n{path.read_text(encoding='utf-8').strip()}\n```\n"

@@ -1,0 +1,91 @@
+"""The formats of an export: what each one needs, writes, and answers with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from ftcli.errors import UsageError
+from ftcli.flows.plain import own_scores, scores_of_transformers
+from ftcli.flows.predictor import Predictor, open_predictor
+from ftcli.modeling.exporting.extra import onnx_module
+from ftcli.modeling.exporting.onnx_file import quantise, write_onnx
+from ftcli.modeling.exporting.program_file import write_program
+from ftcli.modeling.exporting.tracing import traced
+from ftcli.modeling.parity import plain_model
+from ftcli.modeling.tagger import crf_of
+from ftcli.runtime.encoding import Fields
+from ftcli.runtime.files import write_json
+from ftcli.train.models import restored
+from ftcli.train.snapshot import CARD, ModelCard
+
+ExportFormat = Literal["hf", "onnx", "onnx-int8", "pt2"]
+_LEFT_OUT = {"manifest.json", "recipe.toml", "README.md", "parity.json", CARD}
+
+
+def check_format(format: ExportFormat, card: ModelCard) -> None:
+    """Make sure that a checkpoint can be had in a format.
+
+    Raises:
+        UsageError: transformers has no class for its head, or what ONNX needs is not installed.
+    """
+    if format == "hf" and card.head != "auto":
+        what = f"transformers has no class for the head `{card.head}`"
+        hint = "--format onnx has room for any head; the encoder alone loads from the checkpoint with AutoModel"
+        raise UsageError(what, hint=hint)
+    if format.startswith("onnx"):
+        for name in ("onnx", "onnxruntime", "onnxscript"):
+            onnx_module(name)
+
+
+def write(format: ExportFormat, predictor: Predictor, checkpoint: Path, folder: Path) -> None:
+    """Fill a new folder: the model, its tokenizer, config.json and ftcli.json.
+
+    Raises:
+        UsageError: the model can't be had as a graph.
+    """
+    folder.mkdir(parents=True)
+    for path in sorted(checkpoint.iterdir()):
+        is_model = ".safetensors" in path.name
+        if path.is_file() and path.name not in _LEFT_OUT and (format == "hf" or not is_model):
+            shutil.copyfile(path, folder / path.name)
+    card = predictor.card.model_copy(update={"data_folder": predictor.card.data})
+    write_json(folder / CARD, (card if format == "hf" else _without_head_code(card)).model_dump(mode="json"))
+    if format != "hf":
+        _write_graph(format, predictor, checkpoint, folder)
+
+
+def _without_head_code(card: ModelCard) -> ModelCard:
+    """A graph holds what code of the user's own made of the head, and needs no more of it."""
+    still_needed = card.task.kind == "custom" or getattr(card.task, "loss", "auto") != "auto"
+    return card if still_needed or card.evaluate_factory != "off" else card.model_copy(update={"code": ()})
+
+
+def _write_graph(format: ExportFormat, predictor: Predictor, checkpoint: Path, folder: Path) -> None:
+    outputs, inputs = predictor.task.outputs, predictor.tokenizer.inner.model_input_names
+    # All of the last layer, as the architecture has it: what other tools optimise is graphs that they know.
+    model = restored(checkpoint, predictor.card, replace(outputs, logits_alone=False)).eval()
+    program, crf = traced(model, outputs, has_types="token_type_ids" in inputs), crf_of(model)
+    if format == "pt2":
+        write_program(program, folder, crf)
+        return
+    write_onnx(program, folder, outputs, crf)
+    if format == "onnx-int8":
+        quantise(folder)
+
+
+def reader_of(format: ExportFormat, predictor: Predictor, folder: Path) -> Predictor:
+    """What reads an exported folder as its user would: onnxruntime, torch, or transformers alone."""
+    if format == "hf":
+        return replace(predictor, model=plain_model(folder, predictor.task.outputs))
+    return open_predictor(folder, device="cpu")
+
+
+def scores_of(format: ExportFormat, reader: Predictor, folder: Path, rows: Sequence[Fields]) -> Tensor:
+    """What an exported folder says of rows: [sequences, outputs] or [words, outputs]."""
+    return scores_of_transformers(reader, folder, rows) if format == "hf" else own_scores(reader, rows)
