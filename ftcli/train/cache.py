@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,15 +124,16 @@ def decide(
     wanted = tuple(n for n in sizes if is_asked or n in there or _pays(prefix, width, passes[n], device))
     what = f"the output of the {prefix.depth} frozen layers"
     if not wanted:
-        return Decision((), f"{what} is not cached: rows pass through the model too seldom for it to pay")
+        to_come = _in_passes(passes, sizes)
+        return Decision((), f"{what} is not cached: rows pass through the model too seldom for it to pay ({to_come})")
     needed, free = sum(sizes[name] for name in wanted if name not in there), shutil.disk_usage(tokens).free
     if not is_asked and needed > free * _SHARE_OF_FREE:
         room = f"it takes {_in_words(needed)}, and {_in_words(free)} of disk are free"
         return Decision((), f"{what} is not cached: {room}")
     size = _in_words(sum(sizes[name] for name in wanted))
-    to_come = ", ".join(f"{name} {passes[name]:.3g}" for name in wanted)
     how = "is computed once and cached" if needed else "is cached already"
-    return Decision(wanted, f"{what} {how} ({size}); passes to come: {to_come}")
+    place = "memory" if store.folder is None else store.folder
+    return Decision(wanted, f"{what} {how} in {place} ({size}); {_in_passes(passes, wanted)}")
 
 
 def tried_inputs(split: TokenizedSplit, pad_id: int, device: torch.device) -> dict[str, Tensor]:
@@ -156,6 +158,10 @@ def _pays(prefix: Prefix, bytes_per_token: int, passes: float, device: str) -> b
     computing = prefix.flops_per_token / _FLOPS_PER_SECOND.get(device, _FLOPS_PER_SECOND["cuda"])
     moving = bytes_per_token / _BYTES_PER_SECOND
     return passes * computing > computing + (1 + passes) * moving
+
+
+def _in_passes(passes: dict[str, float], splits: Iterable[str]) -> str:
+    return f"passes to come: {', '.join(f'{name} {passes[name]:.3g}' for name in splits) or 'none'}"
 
 
 def _in_words(size: float) -> str:

@@ -77,7 +77,7 @@ def test_a_second_run_with_the_same_frozen_layers_starts_at_once(project: Path) 
     assert filled(again) == []
     once = spec_of(project / "tiny.toml", *FROZEN[:1], "train.epochs=1", "evaluate.every=never")
     said = [event.text for event in train(once, run_dir="once") if isinstance(event, Noted)]
-    assert any("is cached already" in text for text in said)  # it is there: no reason not to read it
+    assert any("is cached already in" in text for text in said)  # it is there: no reason not to read it
     other = r"freeze.patterns=['embeddings', 'layer\.[012]\.']"
     assert filled(list(train(spec_of(project / "tiny.toml", *FROZEN, "freeze.cache=disk", other), run_dir="three")))
 
