@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,24 +70,31 @@ def export(
     check_format(format, predictor.card)
     folder = output or _default_folder(checkpoint, format)
     _check_free(folder)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     is_exact = format != "onnx-int8"
     least = (1.0 if is_exact else 0.99) if min_agreement is None else min_agreement
-    try:
+    with _whole_or_not_at_all(folder) as partial:
         yield Activity("write", 0)
         write(format, predictor, checkpoint, partial)
         parity = yield from _checked(format, predictor, checkpoint, partial, num_rows)
         refuse(parity, min_agreement=least, largest_difference=LARGEST_DIFFERENCE if is_exact else None)
         write_json(partial / "parity.json", parity.as_dict())
         write_readme(partial, format, predictor.card, parity, checkpoint)
+    yield Activity("compare", num_rows, num_rows)
+    return Exported(folder, parity, upload(folder, push) if push is not None else None)
+
+
+@contextmanager
+def _whole_or_not_at_all(folder: Path) -> Generator[Path]:
+    """The place of a folder that takes its name when the block is done, and is gone when it fails."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        yield partial
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    yield Activity("compare", num_rows, num_rows)
-    return Exported(folder, parity, upload(folder, push) if push is not None else None)
 
 
 def _checked(
