@@ -28,6 +28,8 @@ HOTTEST = 20.0
 """Temperatures are looked for from its reciprocal up to it."""
 _STEPS = 40
 _GOLDEN = (sqrt(5) - 1) / 2
+_APART = 1e-5
+"""The least distance of two probabilities that a threshold comes between."""
 
 
 def calibrated(task: Task, calibration: Calibration | None) -> Task:
@@ -123,13 +125,14 @@ def tune_thresholds(task: Classification | MultiLabel, found: Tensor, split: Tok
 def best_thresholds(probabilities: Tensor, gold: Tensor) -> Tensor:
     """The threshold of each label [labels] with the best F1, of [rows, labels] each; NaN for a label without rows.
 
-    It lies midway between two neighbouring probabilities, the higher of which still has the label.
+    It lies midway between two neighbouring probabilities, the higher of which still has the label. Those that differ by
+    no more than the same row does in another batch can't be parted.
     """
     ordered, order = probabilities.double().sort(dim=0, descending=True)
     right = gold.gather(0, order).cumsum(0).double()
     decided = torch.arange(1, len(gold) + 1).double()[:, None]
     below = torch.cat((ordered[1:], torch.zeros_like(ordered[:1])))
-    f1 = ratio(2 * right, decided + gold.sum(0)).where(ordered > below, -1.0)  # equal ones can't be parted
+    f1 = ratio(2 * right, decided + gold.sum(0)).where(ordered - below > _APART, -1.0)
     best = f1.argmax(0, keepdim=True)
     midway = ((ordered + below) / 2).gather(0, best)[0]
     return midway.where(gold.any(0) & (midway > 0), torch.nan)
