@@ -8,10 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from transformers import AutoModel
+
 from tests.cli.test_export import train
 from tests.cli.test_readme import section
 from tests.conftest import Ftcli
 from tests.laws.rig import TASKS
+from tests.modeling.encoders import make_config
+from tests.modeling.vocabularies import KINDS, make_tokenizer
 
 BLOCKS = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ALONE = "import sys\nsys.modules.update(dict.fromkeys(('ftcli', 'torch', 'transformers')))\n"
@@ -40,8 +45,13 @@ def test_the_example_of_pairs_gives_the_checkpoints_labels(project: Path, ftcli:
         assert abs(float(probability) - answer["probability"]) < 2e-4
 
 
-def test_the_example_of_words_gives_the_checkpoints_tags(project: Path, ftcli: Ftcli) -> None:
-    train(project, ftcli, *TASKS["tagging with a CRF"], "data.max_length=32")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_example_of_words_gives_the_checkpoints_tags(project: Path, ftcli: Ftcli, kind: str) -> None:
+    encoder = make_tokenizer(project / "encoder", kind)
+    config = make_config("bert")
+    config.update({"vocab_size": 400, "max_position_embeddings": 64})
+    AutoModel.from_config(config).save_pretrained(encoder)
+    train(project, ftcli, *TASKS["tagging with a CRF"], "data.max_length=64", f"model.path={encoder}")
     assert ftcli("export", "--ckpt", "run/best", "--format", "onnx").code == 0
     pairs, tags = BLOCKS.findall(section("ONNX without ftcli"))
     found = printed(pairs[: pairs.index("rows = ")] + tags)

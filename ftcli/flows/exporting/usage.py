@@ -72,21 +72,6 @@ print(model(**inputs))  # logits
 
 
 def _by_onnxruntime(card: ModelCard) -> str:
-    names, arguments = _texts(card)
-    by_word = card_task(card.task) == "tagging"
-    if by_word:
-        names, arguments = 'words = ["...", "..."]', "words, is_pretokenized=True"
-    more = (
-        "\npositions = [found.word_ids.index(number) for number in range(len(words))]  # of each word's first piece"
-        '\ninputs["positions"] = np.array([positions])'
-        if by_word
-        else ""
-    )
-    last = (
-        'print([card["labels"][tag] for tag in model.run(["tags"], inputs)[0][0]])'
-        if by_word
-        else 'print(card["labels"], model.run(["logits"], inputs)[0])'
-    )
     return f"""
 import json
 
@@ -94,13 +79,33 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-card = json.load(open("FOLDER/ftcli.json"))
+card = json.load(open("FOLDER/ftcli.json", encoding="utf-8"))
 tokenizer = Tokenizer.from_file("FOLDER/tokenizer.json")
 tokenizer.enable_truncation(card["max_length"])
 model = onnxruntime.InferenceSession("FOLDER/model.onnx")
-{names}
+{_of_words() if card_task(card.task) == "tagging" else _of_texts(card)}
+"""
+
+
+def _of_texts(card: ModelCard) -> str:
+    names, arguments = _texts(card)
+    return f"""{names}
 found = tokenizer.encode({arguments})
 given = {{"input_ids": found.ids, "attention_mask": found.attention_mask, "token_type_ids": found.type_ids}}
-inputs = {{each.name: np.array([given[each.name]]) for each in model.get_inputs() if each.name in given}}{more}
-{last}
-"""
+inputs = {{each.name: np.array([given[each.name]]) for each in model.get_inputs()}}
+print(card["labels"], model.run(["logits"], inputs)[0])"""
+
+
+def _of_words() -> str:
+    """Each word is cut by itself, as in training."""
+    return """words = ["...", "..."]
+first, last = tokenizer.encode("").ids
+ids, positions = [first], []
+for word in words:
+    positions.append(len(ids))
+    found = tokenizer.encode(f" {word}", add_special_tokens=False)
+    ids += [number for number, token in zip(found.ids, found.tokens) if token.strip("▁Ġ")]
+ids.append(last)
+given = {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": [0] * len(ids), "positions": positions}
+inputs = {each.name: np.array([given[each.name]]) for each in model.get_inputs()}
+print([card["labels"][tag] for tag in model.run(["tags"], inputs)[0][0]])"""
