@@ -146,8 +146,7 @@ class _Unpadded:
 
     def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Any:
         whole = type(self.layers).forward
-        asks_for_all = options.get("output_hidden_states") or options.get("output_attentions")
-        if attention_mask is None or asks_for_all or not self.is_possible:
+        if attention_mask is None or self._asks_for_all(options) or not self._is_of_keys(attention_mask):
             return whole(self.layers, hidden_states, attention_mask, **options)
         packing = Packing(attention_mask[:, 0, 0])
         found = whole(self.layers, packing.pack(hidden_states), None, **options, **{PACKING: packing})
@@ -155,6 +154,15 @@ class _Unpadded:
         is_of_first = states.shape[1] == packing.num_rows  # where the last layer answers for these alone
         found.last_hidden_state = states.transpose(0, 1) if is_of_first else packing.unpack(states)
         return found
+
+    def _asks_for_all(self, options: dict[str, Any]) -> bool:
+        names = ("output_hidden_states", "output_attentions")
+        return any(options.get(name) or getattr(self.config, name, False) for name in names)
+
+    def _is_of_keys(self, mask: Tensor) -> bool:
+        """Whether a mask only tells tokens from padding: every token sees the same ones."""
+        is_known = self.is_possible and not self.config.is_decoder and mask.dtype is torch.bool and mask.dim() == 4
+        return is_known and bool((mask == mask[:, :1, :1]).all())
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def test_a_freeze_pattern_that_matches_nothing_names_the_nearest_parameters(proj
     name = recipe(extra="[freeze]\npatterns = ['^bert\\.embeddings', 'bert\\.encoder\\.layr\\.0']\n")
     assert refused(ftcli("train", name), 2) == (
         "error[recipe]: `bert\\.encoder\\.layr\\.0` matches none of the 57 parameters\n"
-        "  --> a.toml:22\n"
+        "  --> a.toml:23\n"
         "   |\n"
         "22 | patterns = ['^bert\\.embeddings', 'bert\\.encoder\\.layr\\.0']\n"
         "   |                                  ^^^^^^^^^^^^^^^^^^^^^^^^\n"

@@ -63,7 +63,9 @@ def test_a_run_without_a_validation_split_says_so(project: Path, ftcli: Ftcli) -
 def test_micro_batches_that_tokens_cut_are_not_counted(project: Path, ftcli: Ftcli) -> None:
     result = ftcli("train", "tiny.toml", *ONE_STEP, "--set", "batch.max_tokens=64")
     assert result.code == 0, result.err
-    assert "(6 an epoch, micro-batches of at most 64 tokens)" in Path("run/out.log").read_text()
+    assert (
+        "(6 an epoch, micro-batches of at most 64 tokens, computed without padding)" in Path("run/out.log").read_text()
+    )
     assert records("run_started")[0]["cut"] == "micro-batches of at most 64 tokens"
 
 

@@ -26,7 +26,7 @@ def test_a_metric_that_the_task_does_not_know_names_the_nearest(project: Path, f
     name = recipe(extra='[evaluate]\nmetrics = ["accuracy", "f1_marco"]\n')
     assert refused(ftcli("train", name), 2) == (
         "error[recipe]: there is no metric `f1_marco` for classification\n"
-        "  --> a.toml:22\n"
+        "  --> a.toml:23\n"
         "   |\n"
         '22 | metrics = ["accuracy", "f1_marco"]\n'
         "   |                        ^^^^^^^^^^\n"
