@@ -108,7 +108,7 @@ def test_a_freeze_pattern_that_matches_nothing_names_the_nearest_parameters(proj
         "error[recipe]: `bert\\.encoder\\.layr\\.0` matches none of the 57 parameters\n"
         "  --> a.toml:23\n"
         "   |\n"
-        "22 | patterns = ['^bert\\.embeddings', 'bert\\.encoder\\.layr\\.0']\n"
+        "23 | patterns = ['^bert\\.embeddings', 'bert\\.encoder\\.layr\\.0']\n"
         "   |                                  ^^^^^^^^^^^^^^^^^^^^^^^^\n"
         "help: nearest: bert.encoder.layer.0.output.dense.weight, bert.encoder.layer.0.intermediate.dense.weight,"
         " bert.encoder.layer.0.attention.self.query.weight\n"

@@ -66,7 +66,7 @@ def test_micro_batches_that_tokens_cut_are_not_counted(project: Path, ftcli: Ftc
     assert (
         "(6 an epoch, micro-batches of at most 64 tokens, computed without padding)" in Path("run/out.log").read_text()
     )
-    assert records("run_started")[0]["cut"] == "micro-batches of at most 64 tokens"
+    assert records("run_started")[0]["cut"] == "micro-batches of at most 64 tokens, computed without padding"
 
 
 def test_layer_decay_shows_the_lowest_rate_beside_the_highest(project: Path, ftcli: Ftcli) -> None:

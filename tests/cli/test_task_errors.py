@@ -28,7 +28,7 @@ def test_a_metric_that_the_task_does_not_know_names_the_nearest(project: Path, f
         "error[recipe]: there is no metric `f1_marco` for classification\n"
         "  --> a.toml:23\n"
         "   |\n"
-        '22 | metrics = ["accuracy", "f1_marco"]\n'
+        '23 | metrics = ["accuracy", "f1_marco"]\n'
         "   |                        ^^^^^^^^^^\n"
         "help: did you mean `f1_macro`? It has accuracy, f1, f1_macro, f1_micro, mcc, roc_auc\n"
     )

@@ -22,6 +22,13 @@ LENGTHS = [9, 2, 5, 1, 7, 7, 3, 9, 4, 4, 6]
 """More rows than attention takes at once, in no order."""
 
 
+@pytest.fixture(autouse=True)
+def _attention_as_it_comes() -> None:
+    """Configs are shared by tests, and remember the attention that was asked for last."""
+    for config in NARROWED.values():
+        config._attn_implementation = "sdpa"
+
+
 def packed(model: nn.Module) -> Any:
     found = copy.deepcopy(model)
     use_cpu_dropout(found)

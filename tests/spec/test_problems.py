@@ -41,7 +41,7 @@ def underlined(problem: Problem) -> str:
         ("[batch]\nsise = 8", "unknown key `sise` in [batch]", "did you mean `size`?", "sise"),
         ("[bach]\nsize = 8", "unknown key `bach`", "did you mean `batch`?", "[bach]"),
         ("[train]\nlr = 1", "unknown key `lr` in [train]", "`lr` belongs in [optimizer]", "lr"),
-        ("[log]\nqqqq = 1", "unknown key `qqqq` in [log]", "keys here: every", "qqqq"),
+        ("[log]\nqqqq = 1", "unknown key `qqqq` in [log]", "keys here: every, tensorboard, report", "qqqq"),
         ("[optimizer]\nmomentun = 1", "unknown key `momentun` in [optimizer]", "did you mean `momentum`?", "momentun"),
         ("[batch]\nsize = '8'", '`batch.size` must be a whole number, not "8"', "write 8 without quotes", "'8'"),
         ("[batch]\nsize = 8.5", "`batch.size` must be a whole number, not 8.5", None, "8.5"),
