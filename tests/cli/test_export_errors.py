@@ -147,10 +147,17 @@ def test_a_graph_runs_on_the_cpu(trained: Path, graphs: Path, ftcli: Ftcli) -> N
     )
 
 
-@pytest.mark.parametrize("format", ["onnx", "pt2"])
-def test_a_damaged_graph_is_named(trained: Path, graphs: Path, tmp_path: Path, ftcli: Ftcli, format: str) -> None:
-    name = f"model.{format}"
-    for path in (graphs / format).iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes()[: 2000 if path.name == name else None])
+def test_a_damaged_graph_is_named(trained: Path, graphs: Path, tmp_path: Path, ftcli: Ftcli) -> None:
+    for path in (graphs / "onnx").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes()[: 2000 if path.name == "model.onnx" else None])
     error = refused(ftcli("predict", "--ckpt", tmp_path, "--input", "test.jsonl"), 6)
-    assert error.startswith(f"error[checkpoint]: can't load {tmp_path / name}: ")
+    assert error.startswith(f"error[checkpoint]: can't load {tmp_path / 'model.onnx'}: ")
+
+
+def test_a_program_of_torch_is_not_read(trained: Path, graphs: Path, ftcli: Ftcli) -> None:
+    program = graphs / "pt2" / "model.pt2"
+    for command in (["eval"], ["predict", "--input", "test.jsonl"]):
+        assert refused(ftcli(*command, "--ckpt", graphs / "pt2"), 2) == (
+            f"error[usage]: {program} is not run here: what torch reads of such a file may be code\n"
+            "help: use the checkpoint, or export it with --format onnx\n"
+        )

@@ -17,7 +17,7 @@ from ftcli.errors import CheckpointError
 from ftcli.modeling.crf import AllowedSteps
 from ftcli.modeling.exporting.onnx_file import MODEL, OnnxModel, write_onnx
 from ftcli.modeling.exporting.opening import exported_model
-from ftcli.modeling.exporting.program_file import write_program
+from ftcli.modeling.exporting.program_file import ProgramModel, write_program
 from ftcli.modeling.exporting.tracing import traced
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.tagger import CrfTagger
@@ -46,6 +46,7 @@ def make_tagger() -> CrfTagger:
 
 
 TOKENS = Outputs(LABELS, per="token")
+OPEN = {"onnx": exported_model, "pt2": ProgramModel}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_the_graph_decodes_the_best_chain_at_every_length(graphs: Path, tagger: 
     assert torch.equal(torch.from_numpy(tags), best)
 
 
-@pytest.mark.parametrize("format", ["onnx", "pt2"])
+@pytest.mark.parametrize("format", OPEN)
 @each_lengths
 def test_an_exported_tagger_stands_in_for_the_model(
     graphs: Path, tagger: CrfTagger, format: str, lengths: list[int]
@@ -94,7 +95,7 @@ def test_an_exported_tagger_stands_in_for_the_model(
     mask = positions >= 0
     tags = torch.randint(5, mask.shape, generator=torch.Generator().manual_seed(1))
     words = {"positions": positions.clamp(min=0), "mask": mask, "tags": tags}
-    exported: Any = exported_model(graphs / format, TOKENS)
+    exported: Any = OPEN[format](graphs / format, TOKENS)
     with torch.inference_mode():
         expected, found = tagger(**inputs, **words), exported(**inputs, **words)
         assert torch.allclose(found.logits[mask], expected.logits[mask], atol=1e-4)

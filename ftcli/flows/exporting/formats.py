@@ -15,7 +15,7 @@ from ftcli.flows.plain import own_scores, scores_of_transformers
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.exporting.extra import onnx_module
 from ftcli.modeling.exporting.onnx_file import quantise, write_onnx
-from ftcli.modeling.exporting.program_file import write_program
+from ftcli.modeling.exporting.program_file import ProgramModel, write_program
 from ftcli.modeling.exporting.tracing import traced
 from ftcli.modeling.parity import plain_model
 from ftcli.modeling.tagger import crf_of
@@ -83,6 +83,8 @@ def reader_of(format: ExportFormat, predictor: Predictor, folder: Path) -> Predi
     """What reads an exported folder as its user would: onnxruntime, torch, or transformers alone."""
     if format == "hf":
         return replace(predictor, model=plain_model(folder, predictor.task.outputs))
+    if format == "pt2":
+        return replace(predictor, model=ProgramModel(folder, predictor.task.outputs))
     return open_predictor(folder, device="cpu")
 
 

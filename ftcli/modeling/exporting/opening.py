@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ftcli.modeling.exporting.model import ExportedModel
+from ftcli.errors import UsageError
 from ftcli.modeling.exporting.onnx_file import MODEL, OnnxModel
-from ftcli.modeling.exporting.program_file import PROGRAM, ProgramModel
+from ftcli.modeling.exporting.program_file import PROGRAM
 from ftcli.modeling.outputs import Outputs
 
 
@@ -15,11 +15,14 @@ def is_exported(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (MODEL, PROGRAM))
 
 
-def exported_model(folder: Path, outputs: Outputs) -> ExportedModel:
+def exported_model(folder: Path, outputs: Outputs) -> OnnxModel:
     """The model of such a folder.
 
     Raises:
         CheckpointError: its file is damaged, or its outputs are others.
-        UsageError: onnxruntime is missing.
+        UsageError: onnxruntime is missing, or only torch reads the file, which may run code that is in it.
     """
-    return OnnxModel(folder, outputs) if (folder / MODEL).is_file() else ProgramModel(folder, outputs)
+    if not (folder / MODEL).is_file():
+        what = f"{folder / PROGRAM} is not run here: what torch reads of such a file may be code"
+        raise UsageError(what, hint="use the checkpoint, or export it with --format onnx")
+    return OnnxModel(folder, outputs)

@@ -33,7 +33,11 @@ def write_program(program: ExportedProgram, folder: Path, crf: LinearChainCRF | 
 
 
 class ProgramModel(ExportedModel):
-    """A model.pt2, run by torch."""
+    """A model.pt2, run by torch. Only for one's own: what torch reads of it may be code, in pickles or expressions.
+
+    Raises:
+        CheckpointError: torch can't read it.
+    """
 
     def __init__(self, folder: Path, outputs: Outputs) -> None:
         try:
