@@ -14,7 +14,7 @@ from ftcli.cli.table import Column, table
 from ftcli.flows.evaluate import Report
 from ftcli.flows.figures import figure, flat
 from ftcli.spec.wording import counted
-from ftcli.tasks.breakdown import ClassRow
+from ftcli.tasks.breakdown import ClassRow, most_confused
 from ftcli.tasks.intervals import Interval
 
 MOST_MATRIX_LABELS = 12
@@ -111,13 +111,7 @@ def _matrix(counts: Sequence[Sequence[int]], labels: Sequence[str], names: Seque
 
 
 def _most_confused(counts: Sequence[Sequence[int]], labels: Sequence[str], width: int) -> Iterator[RenderableType]:
-    pairs = [
-        (count, gold, predicted)
-        for gold, row in zip(labels, counts, strict=True)
-        for predicted, count in zip(labels, row, strict=True)
-        if count and gold != predicted
-    ]
-    worst = sorted(pairs, key=lambda pair: -pair[0])[:MOST_CONFUSIONS]
+    worst = most_confused(counts, labels, most=MOST_CONFUSIONS)
     if not worst:
         yield Text(f"no label was mistaken for another of the {len(labels)}", style="dim")
         return

@@ -61,26 +61,34 @@ def export(
         UsageError: the folder is in use, the model can't be had in this format, something isn't installed, or the hub
             can't be written to.
     """
-    if is_exported(checkpoint):
-        what = f"{checkpoint} is a graph that was exported; its weights can't be had back"
-        raise UsageError(what, hint="export the checkpoint that it was made of")
+    _check_has_weights(checkpoint)
     if push is not None:
         check_repository(push)
     predictor = open_predictor(checkpoint, device="cpu", code=code)
     check_format(format, predictor.card)
     folder = output or _default_folder(checkpoint, format)
     _check_free(folder)
-    is_exact = format != "onnx-int8"
-    least = (1.0 if is_exact else 0.99) if min_agreement is None else min_agreement
     with _whole_or_not_at_all(folder) as partial:
         yield Activity("write", 0)
         write(format, predictor, checkpoint, partial)
         parity = yield from _checked(format, predictor, checkpoint, partial, num_rows)
-        refuse(parity, min_agreement=least, largest_difference=LARGEST_DIFFERENCE if is_exact else None)
+        _refuse(parity, format, min_agreement)
         write_json(partial / "parity.json", parity.as_dict())
         write_readme(partial, format, predictor.card, parity, checkpoint)
     yield Activity("compare", num_rows, num_rows)
     return Exported(folder, parity, upload(folder, push) if push is not None else None)
+
+
+def _check_has_weights(checkpoint: Path) -> None:
+    if is_exported(checkpoint):
+        what = f"{checkpoint} is a graph that was exported; its weights can't be had back"
+        raise UsageError(what, hint="export the checkpoint that it was made of")
+
+
+def _refuse(parity: Parity, format: ExportFormat, min_agreement: float | None) -> None:
+    is_exact = format != "onnx-int8"
+    least = (1.0 if is_exact else 0.99) if min_agreement is None else min_agreement
+    refuse(parity, min_agreement=least, largest_difference=LARGEST_DIFFERENCE if is_exact else None)
 
 
 @contextmanager

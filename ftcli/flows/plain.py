@@ -16,6 +16,7 @@ from ftcli.modeling.spelled import SpecialNames
 from ftcli.runtime.activity import finish
 from ftcli.runtime.encoding import Fields
 from ftcli.tasks.base import collate
+from ftcli.train.encoding import both_orders
 
 
 def own_scores(predictor: Predictor, rows: Sequence[Fields]) -> Tensor:
@@ -39,9 +40,7 @@ def scores_of_transformers(
     texts = [names.as_letters(str(row[card.columns.text])) for row in rows]
     pairs = [names.as_letters(str(row[card.columns.pair])) for row in rows] if card.columns.pair else None
     if pairs is not None and getattr(card.task, "symmetric", False):
-        swapped = zip(texts, pairs, strict=True), zip(pairs, texts, strict=True)
-        both = [pair for as_it_is, turned in zip(*swapped, strict=True) for pair in (as_it_is, turned)]
-        texts, pairs = [first for first, _ in both], [second for _, second in both]
+        texts, pairs = both_orders(texts, pairs)
     return plain_scores(folder, texts, pairs, max_length=card.max_length, dtype=dtype)
 
 

@@ -9,7 +9,7 @@ length at a time. Called as before, a model says the same to rounding; no parame
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -61,8 +61,9 @@ class Packing:
         self._places = kept.flatten().nonzero().squeeze(1)
         self._shape = kept.shape
         lengths = cast("list[int]", kept.sum(1).tolist())
-        self._sizes = [sum(lengths[start : start + _ROWS]) for start in range(0, len(lengths), _ROWS)]
-        self._chunks = [_chunk(rows[:, : int(rows.sum(1).max())]) for rows in kept.split(_ROWS)]
+        each = [lengths[start : start + _ROWS] for start in range(0, len(lengths), _ROWS)]
+        self._sizes = list(map(sum, each))
+        self._chunks = list(map(_chunk, each))
         self._starts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
 
     @property
@@ -109,10 +110,12 @@ class Packing:
         return torch.cat(found)[None]
 
 
-def _chunk(kept: Tensor) -> _Chunk:
-    num_rows, length = kept.shape
-    if kept.all():
+def _chunk(lengths: Sequence[int]) -> _Chunk:
+    """Rows of these lengths, set out from the left whatever side they were padded on."""
+    num_rows, length = len(lengths), max(lengths)
+    if min(lengths) == length:
         return _Chunk(num_rows, length, None, None)
+    kept = torch.arange(length) < torch.tensor(lengths)[:, None]
     return _Chunk(num_rows, length, kept.flatten().nonzero().squeeze(1), kept[:, None, None])
 
 

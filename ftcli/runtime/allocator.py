@@ -14,8 +14,7 @@ def keep_freed_memory() -> None:
 
     As it comes, glibc gives blocks above 32 MB back at once, and the next ones come from the system page by page, each
     of them cleared: for a training step, which takes the gradient of a large vocabulary over and over, some 5 % of its
-    time. What is freed is kept until
-    the process ends, so blocks that grow and leave holes behind may raise the peak of memory.
+    time. What is freed is kept until the process ends, so blocks that grow and leave holes behind may raise the peak.
     """
     if sys.platform != "linux":
         return

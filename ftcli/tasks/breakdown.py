@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -22,3 +23,14 @@ class Breakdown:
 
     per_class: list[ClassRow]
     confusion: list[list[int]] | None = None
+
+
+def most_confused(counts: Sequence[Sequence[int]], labels: Sequence[str], *, most: int) -> list[tuple[int, str, str]]:
+    """How many rows of a label are predicted as which other one, the most frequent first: (count, gold, predicted)."""
+    pairs = [
+        (count, gold, predicted)
+        for gold, row in zip(labels, counts, strict=True)
+        for predicted, count in zip(labels, row, strict=True)
+        if count and gold != predicted
+    ]
+    return sorted(pairs, key=lambda pair: -pair[0])[:most]

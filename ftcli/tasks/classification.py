@@ -86,14 +86,7 @@ class Classification(RowTask):
     def metrics_of(self, predicted: Tensor, found: Tensor | None, split: TokenizedSplit) -> RowMetrics:
         """The same of rows whose labels [rows] have been decided; without log-probabilities there is no ROC-AUC."""
         labels = row_labels(split)
-        confusion = partial(weighed_confusion, labels, predicted, len(self.labels))
-        known: dict[str, Score] = {
-            "accuracy": lambda weights: accuracy(confusion(weights)),
-            "f1": lambda weights: class_scores(confusion(weights)).f1[:, -1],
-            "f1_macro": lambda weights: class_scores(confusion(weights)).f1.mean(1),
-            "f1_micro": lambda weights: accuracy(confusion(weights)),  # equal when every row has exactly one label
-            "mcc": lambda weights: matthews(confusion(weights)),
-        }
+        known = scores_of_labels(labels, predicted, len(self.labels))
         if found is not None:
             known["roc_auc"] = label_area(found, labels)
         return RowMetrics(split.num_rows, together(self.metrics, known), right=labels == predicted)
@@ -139,6 +132,18 @@ class Classification(RowTask):
         if len(self.labels) != 2:
             what = f"of {len(self.labels)} labels a row has the likeliest, so there is no threshold to tune"
             raise UsageError(what, hint="--tune-threshold is for two labels, or multi_label = true")
+
+
+def scores_of_labels(gold: Tensor, predicted: Tensor, num_labels: int) -> dict[str, Score]:
+    """The metrics of numbers of labels [rows], by name; `f1` is that of the last label."""
+    confusion = partial(weighed_confusion, gold, predicted, num_labels)
+    return {
+        "accuracy": lambda weights: accuracy(confusion(weights)),
+        "f1": lambda weights: class_scores(confusion(weights)).f1[:, -1],
+        "f1_macro": lambda weights: class_scores(confusion(weights)).f1.mean(1),
+        "f1_micro": lambda weights: accuracy(confusion(weights)),  # equal when every row has exactly one label
+        "mcc": lambda weights: matthews(confusion(weights)),
+    }
 
 
 def build_classification(section: ClassificationTask, facts: LabelFacts, evaluate: EvaluateSection) -> Classification:

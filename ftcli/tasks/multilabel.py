@@ -61,17 +61,7 @@ class MultiLabel(RowTask):
     def metrics_of(self, decided: Tensor, found: Tensor, split: TokenizedSplit) -> RowMetrics:
         """The same of rows whose labels have been decided, bool [rows, labels]."""
         gold = row_labels(split).bool()
-        right, both = (gold & decided).sum(1).double(), gold.sum(1).double() + decided.sum(1)
-        # A row that has no label and is given none is a hit.
-        f1_of_rows = ratio(2 * right, both).where(both > 0, 1.0)
-
-        known: dict[str, Score] = {
-            "f1_micro": lambda weights: ratio(2 * right @ weights, both @ weights),
-            "f1_macro": lambda weights: label_scores(gold, decided, weights).f1.mean(1),
-            "f1_samples": partial(mean, f1_of_rows),
-            "exact_match": partial(mean, (gold == decided).all(1)),
-            "roc_auc": MeanRocAuc(found, gold),
-        }
+        known = {**scores_of_sets(gold, decided), "roc_auc": MeanRocAuc(found, gold)}
         return RowMetrics(split.num_rows, together(self.metrics, known))
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:
@@ -103,6 +93,19 @@ class MultiLabel(RowTask):
     def questions(self, found: Tensor, split: TokenizedSplit) -> Questions:
         """Whether each row has each label."""
         return Questions(self.labels, found, row_labels(split).bool())
+
+
+def scores_of_sets(gold: Tensor, decided: Tensor) -> dict[str, Score]:
+    """The metrics of sets of labels, bool [rows, labels] each, by name."""
+    right, both = (gold & decided).sum(1).double(), gold.sum(1).double() + decided.sum(1)
+    # A row that has no label and is given none is a hit.
+    f1_of_rows = ratio(2 * right, both).where(both > 0, 1.0)
+    return {
+        "f1_micro": lambda weights: ratio(2 * right @ weights, both @ weights),
+        "f1_macro": lambda weights: label_scores(gold, decided, weights).f1.mean(1),
+        "f1_samples": partial(mean, f1_of_rows),
+        "exact_match": partial(mean, (gold == decided).all(1)),
+    }
 
 
 def build_multi_label(section: ClassificationTask, facts: LabelFacts, evaluate: EvaluateSection) -> MultiLabel:

@@ -42,13 +42,7 @@ class Regression(RowTask):
 
     def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:
         """The chosen metrics; a correlation with something that is the same everywhere is not defined."""
-        gold = row_labels(split).double()
-        known: dict[str, Score] = {
-            "pearson": Pearson(found, gold),
-            "spearman": Spearman(Ordered(found), Ordered(gold)),
-            "mse": partial(mean, (found - gold) ** 2),
-            "mae": partial(mean, (found - gold).abs()),
-        }
+        known = scores_of_numbers(row_labels(split).double(), found)
         return RowMetrics(split.num_rows, together(self.metrics, known))
 
     def detail(self, found: Tensor, split: TokenizedSplit) -> Breakdown:  # noqa: ARG002 - the task's shape
@@ -59,6 +53,16 @@ class Regression(RowTask):
         """The number."""
         for value in cast("list[float]", found.tolist()):
             yield {"value": round(value, 6)}
+
+
+def scores_of_numbers(gold: Tensor, found: Tensor) -> dict[str, Score]:
+    """The metrics of numbers [rows], float64 each, by name."""
+    return {
+        "pearson": Pearson(found, gold),
+        "spearman": Spearman(Ordered(found), Ordered(gold)),
+        "mse": partial(mean, (found - gold) ** 2),
+        "mae": partial(mean, (found - gold).abs()),
+    }
 
 
 def build_regression(section: RegressionTask, facts: LabelFacts, evaluate: EvaluateSection) -> Regression:  # noqa: ARG001

@@ -47,11 +47,16 @@ def row_encoder(tokenizer: Tokenizer, *, task: TaskChoice, columns: Columns, max
     return RowEncoder(encode_texts, tokenizer, f"texts {max_length} {symmetric}")
 
 
-def _both_ways(encode: Encode, first: Sequence[str], second: Sequence[str]) -> Encoded:
-    """Each pair as it is and swapped, one behind the other: two sequences a row."""
+def both_orders(first: Sequence[str], second: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The first and the second texts of pairs of which each comes as it is, and behind it swapped."""
     left = [text for pair in zip(first, second, strict=True) for text in pair]
     right = [text for pair in zip(second, first, strict=True) for text in pair]
-    found = encode(left, right)
+    return left, right
+
+
+def _both_ways(encode: Encode, first: Sequence[str], second: Sequence[str]) -> Encoded:
+    """Each pair as it is and swapped, one behind the other: two sequences a row."""
+    found = encode(*both_orders(first, second))
     return Encoded(
         ids=found.ids,
         type_ids=found.type_ids,

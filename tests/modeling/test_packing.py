@@ -156,3 +156,11 @@ def test_other_architectures_stay_as_they_are(architecture: str) -> None:
 def test_attention_that_knows_nothing_of_it_gets_rows() -> None:
     model = AutoModelForSequenceClassification.from_config(CONFIGS["bert"], attn_implementation="eager").eval()
     assert not skips_padding(packed(model))
+
+
+def test_rows_may_be_padded_on_either_side() -> None:
+    torch.manual_seed(8)
+    plain = AutoModelForTokenClassification.from_config(CONFIGS["bert"]).double().eval()
+    inputs = {name: values.flip(1) for name, values in make_inputs(LENGTHS, pad_id=1).items()}
+    kept = inputs["attention_mask"].bool()
+    assert torch.allclose(packed(plain)(**inputs).logits[kept], plain(**inputs).logits[kept], atol=1e-12)

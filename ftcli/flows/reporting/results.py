@@ -11,7 +11,7 @@ from ftcli.flows.reporting.intervals import intervals
 from ftcli.flows.reporting.outcomes import Mistake, Outcome
 from ftcli.flows.reporting.spans import sentences
 from ftcli.spec.wording import counted
-from ftcli.tasks.breakdown import ClassRow
+from ftcli.tasks.breakdown import ClassRow, most_confused
 from ftcli.tasks.intervals import Interval
 from ftcli.tasks.reliability import reliability
 from ftcli.train.events import Evaluated
@@ -123,13 +123,7 @@ def _matrix_row(number: int, counts: Sequence[int], label: str) -> Markup:
 
 
 def _most_confused(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Markup:
-    pairs = [
-        (count, gold, predicted)
-        for gold, row in zip(labels, counts, strict=True)
-        for predicted, count in zip(labels, row, strict=True)
-        if count and gold != predicted
-    ]
-    worst = sorted(pairs, key=lambda pair: -pair[0])[:MOST_CONFUSIONS]
+    worst = most_confused(counts, labels, most=MOST_CONFUSIONS)
     rows = [[gold, predicted, f"{count:,}"] for count, gold, predicted in worst]
     return join((tag("h3", "Most frequent confusions"), table(["gold", "predicted", "rows"], rows)))
 
