@@ -18,9 +18,10 @@ from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.code import leave_code_folder, look_in
 from ftcli.runtime.codefiles import absent_code, changed_code
+from ftcli.runtime.device import choose_device
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.manifest import MANIFEST, verify
-from ftcli.runtime.world import World, choose_device, launched_size
+from ftcli.runtime.world import World, launched_size
 from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task

@@ -10,6 +10,7 @@ import itertools
 import os
 import threading
 import time
+import weakref
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -18,12 +19,14 @@ from typing import cast
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # its functions hold the group that there is when it is imported
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
 from torch.nn.parallel import DistributedDataParallel
 
-from ftcli.errors import DistributedError, LostContactError, UsageError
+from ftcli.errors import DistributedError, LostContactError
+from ftcli.runtime.device import choose_device
 from ftcli.runtime.meeting import agree_on_name
 from ftcli.spec.sections import DistributedSection
 
@@ -50,7 +53,7 @@ def is_lost_contact(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class World:
     """This process's place among the processes of the run, and what they can do together."""
 
@@ -61,6 +64,7 @@ class World:
     store: Store | None = None
     timeout_seconds: float = 300.0
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)
+    _wrapped: weakref.WeakSet[nn.Module] = field(default_factory=weakref.WeakSet, repr=False)
 
     @property
     def is_main(self) -> bool:
@@ -153,7 +157,23 @@ class World:
         if self.size == 1:
             return model
         ids = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=ids, forward_sync_buffers=False, gradient_as_bucket_view=True)
+        wrapped = DistributedDataParallel(
+            model, device_ids=ids, forward_sync_buffers=False, gradient_as_bucket_view=True
+        )
+        self._wrapped.add(wrapped)
+        return wrapped
+
+    def close(self) -> None:
+        """Part from the other processes; what `wrap` returned can't be called any more.
+
+        Gloo's threads end with the last reference to their group. One that outlives Python's own end aborts the
+        process, whatever its exit code was to be, so nothing may hold a group on.
+        """
+        for wrapped in self._wrapped:
+            for name in ("process_group", "reducer", "logger"):
+                setattr(wrapped, name, None)
+        self.hosts = None
+        dist.destroy_process_group()
 
     def syncing(self, wrapped: nn.Module, *, when: bool) -> AbstractContextManager[None]:
         """Around forward and backward: gradients meet across ranks only `when` the step's last micro-batch runs."""
@@ -209,10 +229,12 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
     except (RuntimeError, ValueError, TimeoutError) as error:
         hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
         raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
+    world = World(rank, size, chosen, hosts, store, section.timeout_seconds)
+    del hosts
     try:
-        yield World(rank, size, chosen, hosts, store, section.timeout_seconds)
+        yield world
     finally:
-        dist.destroy_process_group()
+        world.close()
 
 
 def _gloo_group(timeout: timedelta) -> dist.ProcessGroup:
@@ -220,20 +242,3 @@ def _gloo_group(timeout: timedelta) -> dist.ProcessGroup:
     if not isinstance(group, dist.ProcessGroup):
         raise DistributedError("this process is no member of the run's gloo group")
     return group
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that "auto", "cpu" or "cuda" means for this process.
-
-    Raises:
-        UsageError: there is no such device, or CUDA was asked for and there is none.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"there is no device called `{name}`", hint="auto, cpu or cuda", key=("run", "device"))
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("cuda was asked for, but torch sees no CUDA device", key=("run", "device"))
-    if name == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    torch.cuda.set_device(device)
-    return device

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from ftcli.errors import DistributedError, UsageError
+from ftcli.errors import DistributedError
 from ftcli.runtime.launch import launch_agent, launch_id, may_restart, num_restarts
-from ftcli.runtime.world import World, choose_device, launched_rank, launched_size, open_world
+from ftcli.runtime.world import World, launched_rank, launched_size, open_world
 from ftcli.spec.sections import DistributedSection
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")
@@ -60,27 +61,13 @@ def test_torchrun_is_asked_for_where_the_others_can_not_be_found(alone: None, mo
     assert "torchrun --nproc-per-node" in hint
 
 
-def test_devices_are_chosen_by_name() -> None:
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(UsageError, match="no device called `tpu`"):
-        choose_device("tpu")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_cuda_that_is_not_there_is_a_usage_error_about_the_recipe() -> None:
-    with pytest.raises(UsageError, match="no CUDA device") as raised:
-        choose_device("cuda")
-    assert raised.value.problems[0].key == ("run", "device")
-
-
 SCRIPT = """
 import json, sys
 from pathlib import Path
 import torch
 from torch import nn
 from ftcli.errors import DistributedError
-from ftcli.runtime.launch import launch_agent, launch_id, leave
+from ftcli.runtime.launch import launch_agent, launch_id
 from ftcli.runtime.world import launched_rank, launched_size, open_world
 from ftcli.spec.sections import DistributedSection
 
@@ -119,8 +106,9 @@ with open_world(DistributedSection(), device="cpu") as world:
             wrapped(torch.full((1, 2), float(rank + 1))).sum().backward()
         gradients.append(model.weight.grad[0, 0].item())
     seen["gradients"] = gradients
+threads = [comm.read_text().strip() for comm in Path("/proc/self/task").glob("*/comm")]
+seen["gloo"] = [name for name in threads if "gloo" in name]
 (folder / f"{rank}.json").write_text(json.dumps(seen))
-leave(0)
 """
 
 
@@ -180,3 +168,8 @@ def test_a_failure_of_rank_0_ends_the_waiting_of_the_others(two: list[dict[str, 
 
 def test_gradients_meet_only_in_the_last_micro_batch(two: list[dict[str, Any]]) -> None:
     assert [seen["gradients"] for seen in two] == [[1.0, 3.0], [2.0, 3.0]]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads have no names here")
+def test_no_thread_of_gloo_outlives_the_world_though_the_wrapped_model_does(two: list[dict[str, Any]]) -> None:
+    assert [seen["gloo"] for seen in two] == [[], []]
