@@ -34,6 +34,7 @@ from ftcli.cli.options import (
     TagScheme,
     TuneThreshold,
 )
+from ftcli.cli.reference import explain, schema
 from ftcli.cli.reports import report
 from ftcli.cli.starting import existing, fit_of, format_of, print_plan, recipe_for, scheme_of, with_code
 from ftcli.errors import UsageError
@@ -222,3 +223,5 @@ def predict(
 
 app.command()(export)
 app.command()(report)
+app.command()(explain)
+app.command()(schema)

@@ -21,9 +21,12 @@ class Columns(Section):
     Of files in columns they are the columns' numbers from 0, as text; "-1" is the last.
     """
 
-    text: str
-    pair: str | None = None
-    label: str | None = None
+    text: Annotated[str, Field(examples=["q1"])]
+    """The field with the text, or with the list of words."""
+    pair: Annotated[str | None, Field(examples=["q2"])] = None
+    """The field with the second text of a pair."""
+    label: Annotated[str | None, Field(examples=["y"])] = None
+    """The field with the label, the labels, the number, the tags or the spans."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -32,24 +35,25 @@ class Columns(Section):
 
 
 class Format(Section):
-    """How a file is cut into rows.
-
-    `auto` goes by the file's ending (.jsonl: one object a line; .json: that, or one array of objects; .csv; .tsv and
-    .txt: tab; .conll, .bio, .iob, .bioes and .bmes: a word a line in columns, an empty line between sentences;
-    .parquet). `text` is a text a line, which is the column "text". Quotes are doubled and enclosing in CSV (`standard`)
-    and ordinary characters in TSV (`literal`) unless `quotes` says otherwise. The columns of a table without a `header`
-    are called "0", "1" and so on. Columns of words are parted by spaces and tabs, or by `delimiter`; with `comments`,
-    lines that begin with "# " are none. `custom` is read by code of the user's own ("module:name"), see
-    `ftcli.data.custom.Reader`.
-    """
+    """How a file is cut into rows."""
 
     kind: Literal["auto", "jsonl", "json", "csv", "tsv", "conll", "text", "parquet", "custom"] = "auto"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """The format; "auto" goes by the file's ending: .jsonl (an object a line), .json (that, or one array of objects),
+    .csv, .tsv and .txt (tabs), .parquet, and .conll, .bio, .iob, .bioes and .bmes (a word a line in columns, an empty
+    line between sentences). "text" is a text a line, the column "text"; "custom" is read by code of your own."""
+    delimiter: Annotated[Annotated[str, Field(min_length=1, max_length=1)] | None, Field(examples=[";"])] = None
+    """The character between the fields of a table; of columns of words any spaces and tabs, unless it is given."""
     quotes: Literal["auto", "standard", "literal"] = "auto"
-    encoding: str = "utf-8"
+    """What quotes are: they enclose fields and are doubled within them ("standard"), or are ordinary characters
+    ("literal"); "auto" is standard in CSV and literal in TSV."""
+    encoding: Annotated[str, Field(examples=["gb18030"])] = "utf-8"
+    """The encoding of text files, by a name that Python knows."""
     header: bool = True
+    """Whether the first line of a table names its columns; without, they are called "0", "1" and so on."""
     comments: bool = False
-    factory: str = "off"
+    """Whether lines that begin with "# " are left out of columns of words."""
+    factory: Annotated[str, Field(examples=["parts:blocks"])] = "off"
+    """Your own code ("module:name") that reads a file; see `ftcli.data.custom.Reader`."""
 
     @model_validator(mode="after")
     def _names_its_reader(self) -> Format:
@@ -63,8 +67,11 @@ class Tags(Section):
     """How a tagged file writes its tags, and what they become."""
 
     scheme: Literal["auto", "bio", "iob1", "bioes", "bmes"] = "auto"
+    """The scheme that the files are written in; "auto" finds out."""
     to: TagScheme = "bioes"
+    """The scheme that tags are trained on and predicted in."""
     invalid: Literal["refuse", "repair"] = "refuse"
+    """What to do with sequences of tags that the scheme does not allow; repairs are counted."""
 
 
 class Source(Section):

@@ -102,7 +102,7 @@ def _problem_of(details: Sequence[ErrorDetails], key: Key, model: type[BaseModel
 def _problem(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
     dotted, kind = dot(key), detail["type"]
     if kind == "extra_forbidden":
-        return Problem(f"unknown key `{key[-1]}`{_within(key)}", hint=_meant(key, model), key=key)
+        return Problem(f"unknown key `{key[-1]}`{_within(key)}", hint=meant(key, model), key=key)
     if kind == "missing":
         return Problem(f"missing key `{key[-1]}`{_within(key)}", hint=None, key=key)
     value = _shown(detail["input"])
@@ -163,17 +163,17 @@ def _within(key: Key) -> str:
     return f" in [{dot(key[:-1])}]" if len(key) > 1 else ""
 
 
-def _meant(key: Key, model: type[BaseModel]) -> str | None:
-    """The nearest key of the same table, or the table in which a key of this very name stands."""
+def meant(key: Key, model: type[BaseModel]) -> str | None:
+    """What was probably meant: the table in which a key of this name stands, or the nearest key of the same table."""
     name = str(key[-1])
     siblings = [field for field in _fields_at(model, key[:-1]) if field != name]  # of another kind of the same table
-    if close := difflib.get_close_matches(name, siblings, 1, cutoff=0.6):
-        return f"did you mean `{close[0]}`?"
     homes = [section for section in model.model_fields if name in _fields_at(model, (section,))]
-    if homes == list(map(str, key[:-1])):
+    if homes and homes == list(map(str, key[:-1])):
         return f"`{name}` goes with another `kind`; leave it out"
     if homes:
         return f"`{name}` belongs in [{homes[0]}]"
+    if close := difflib.get_close_matches(name, siblings, 1, cutoff=0.6):
+        return f"did you mean `{close[0]}`?"
     return f"keys here: {', '.join(siblings)}" if siblings else None
 
 

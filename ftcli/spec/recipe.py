@@ -92,12 +92,18 @@ def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *,
     try:
         spec = RunSpec.model_validate(_with_code(merged, layers))
     except ValidationError as error:
-        problems += [p for p in problems_of(error, RunSpec, merged) if p.key]
-        problems += contradictions(merged)
+        wrong = [problem for problem in problems_of(error, RunSpec, merged) if problem.key]
+        problems = [*_not_of(wrong, problems), *wrong, *_not_of(wrong, contradictions(merged))]
         spec = None
     if problems or spec is None:
         raise RecipeError(located(problems, lambda key, of_key: _locate(layers, key, of_key=of_key)))
     return Recipe(spec, tuple(layers))
+
+
+def _not_of(wrong: Sequence[Problem], found: Iterable[Problem]) -> list[Problem]:
+    """Those of the problems found that are not of a key whose value is wrong by itself."""
+    keys = {problem.key for problem in wrong}
+    return [problem for problem in found if problem.key is None or problem.key not in keys]
 
 
 def _with_code(merged: dict[str, Any], layers: Sequence[Document]) -> dict[str, Any]:

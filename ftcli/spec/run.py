@@ -28,10 +28,13 @@ class RunSpec(Section):
     run: RunSection = RunSection()
     data: DataSection
     task: TaskChoice = ClassificationTask()
+    """What is learned of a row: a label, labels, a number, or tags."""
     model: ModelSection
     freeze: FreezeSection = FreezeSection()
     optimizer: OptimizerChoice = AdamW()
+    """How gradients move the weights, and at what rate."""
     schedule: ScheduleChoice = Linear()
+    """How the learning rate goes over the run: a warm-up to its peak, and what comes after."""
     batch: BatchSection = BatchSection()
     precision: PrecisionSection = PrecisionSection()
     train: TrainSection = TrainSection()

@@ -10,13 +10,15 @@ from ftcli.spec.base import Section
 from ftcli.spec.card import Columns, Format, Tags
 
 Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 Patterns = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class EpochCadence(Section):
     """Every so many epochs; a fraction of one is fine."""
 
-    epochs: Annotated[float, Field(gt=0)]
+    epochs: Annotated[float, Field(gt=0, examples=[0.5])]
+    """How many epochs pass from one time to the next; 0.5 is twice an epoch."""
 
 
 Cadence = Positive | EpochCadence | Literal["never"]
@@ -24,37 +26,55 @@ Cadence = Positive | EpochCadence | Literal["never"]
 
 
 class RunSection(Section):
-    """Where a run lives, what its randomness comes from, and where the user's code is ("auto": beside the recipe)."""
+    """What the run is called, where it lives, on which device it runs, and what its randomness comes from."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "run"
-    dir: str = "run"
-    code: str = "auto"
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$", examples=["quickstart"])] = "run"
+    """What the run is called on screen and in reports: letters, digits, `_`, `.` and `-`."""
+    dir: Annotated[str, Field(examples=["runs/{name}-{time}"])] = "run"
+    """The run folder; `{name}` and `{time}` are filled in. `--run-dir` overrides it."""
+    code: Annotated[str, Field(examples=["parts"])] = "auto"
+    """The folder of your own Python code that the recipe names; "auto" is the folder of the recipe that names it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    """What the order of rows, dropout and new weights are drawn from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; "auto" is a GPU where there is one."""
 
 
 class DataSection(Section):
-    """The data: a built-in name (or a card's path), or files of one's own with their columns.
+    """The data: a built-in data set by name, or files of your own with their columns, and how long a row may be."""
 
-    `holdout` and `test_holdout` are shares of the rows of `train` that are made a validation and a test split.
-    `labels`, `label_map`, `label_separator` and `tags` say what a data card would (see `ftcli.spec.card.DataCard`).
-    """
-
-    name: str | None = None
-    train: str | None = None
-    validation: str | Literal["off"] = "off"
-    test: str | Literal["off"] = "off"
-    columns: Columns | None = None
-    format: Format = Format()
-    labels: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
-    label_map: Annotated[dict[str, str], Field(default_factory=dict[str, str])]
-    label_separator: Annotated[str, Field(min_length=1)] = ","
-    tags: Tags = Tags()
-    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    name: Annotated[str | None, Field(examples=["afqmc"])] = None
+    """A built-in data set, such as `afqmc` or `demo`, or the path of a data card (.toml)."""
+    train: Annotated[str | None, Field(examples=["train.jsonl"])] = None
+    """The file of training rows, or its URL: JSON lines, CSV, TSV, columns of words or Parquet."""
+    validation: Annotated[str | Literal["off"], Field(examples=["validation.csv"])] = "off"
+    """The file of validation rows, or its URL; they decide which checkpoint is the best."""
+    test: Annotated[str | Literal["off"], Field(examples=["test.csv"])] = "off"
+    """The file of test rows, or its URL; they may be unlabelled, and are predicted when the run ends."""
+    columns: Annotated[Columns | None, Field(examples=[{"text": "q1", "pair": "q2", "label": "y"}])] = None
+    """Which fields of a row are its text, the second text of a pair, and its label."""
+    format: Annotated[Format, Field(examples=[{"delimiter": ";"}])] = Format()
+    """How the files are cut into rows."""
+    labels: Annotated[
+        Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"], Field(examples=[["no", "yes"]])
+    ] = "auto"
+    """The labels in their order (of tagged words the types of entities); "auto" reads them off the rows."""
+    label_map: Annotated[dict[str, str], Field(default_factory=dict[str, str], examples=[{"No": "no"}])]
+    """Renames labels of the files, as in `{ No = "no" }`."""
+    label_separator: Annotated[str, Field(min_length=1, examples=[";"])] = ","
+    """What parts the labels of a row that has several in one text."""
+    tags: Annotated[Tags, Field(examples=[{"to": "bio"}])] = Tags()
+    """How tagged words are marked in the files, and in what scheme they are trained on and predicted."""
+    holdout: Annotated[Share, Field(examples=[0.1])] = 0.0
+    """The share of the rows of train that is made a validation split; 0 makes none."""
+    test_holdout: Annotated[Share, Field(examples=[0.1])] = 0.0
+    """The share of the rows of train that is made a test split; 0 makes none."""
     holdout_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """What the held-out rows are drawn with."""
     root: str = "data"
+    """The folder that prepared data is kept in, as ROOT/NAME."""
     max_length: Annotated[int, Field(ge=4)] = 128
+    """The most tokens of a row; what is longer is cut, or, where words are tagged, read in windows."""
 
 
 HeadName = Literal["auto", "cls", "mean", "max", "crf", "custom"]
@@ -62,128 +82,156 @@ HeadName = Literal["auto", "cls", "mean", "max", "crf", "custom"]
 
 
 class ModelSection(Section):
-    """The pretrained encoder and the head on it.
+    """The pretrained encoder, and the head on it."""
 
-    `path` is a hub id, a folder, or `package:NAME/FOLDER` for weights inside an installed package. Of a task's
-    checkpoint, `weights` takes the encoder, and the head where it fits ("auto"), always ("all") or never ("encoder").
-    `dropout` overrides all of the file's rates, `head_dropout` then the one before the last layer.
-    `head_factory` ("module:name") makes a custom head, with `head_options`; see `ftcli.modeling.heads.BuildHead`.
-    """
-
-    path: str
+    path: Annotated[str, Field(examples=["google-bert/bert-base-cased"])]
+    """The encoder: a hub id, a folder, `package:NAME/FOLDER` inside an installed package, or a checkpoint of ftcli."""
     weights: Literal["auto", "all", "encoder"] = "auto"
-    tokenizer: str | Literal["auto"] = "auto"
+    """Of a checkpoint the encoder is taken, and its head where it fits ("auto"), always ("all") or never ("encoder").
+    """
+    tokenizer: Annotated[str | Literal["auto"], Field(examples=["google-bert/bert-base-cased"])] = "auto"
+    """Another tokenizer than the model's own: a hub id or a folder."""
     head: HeadName = "auto"
-    dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
-    head_dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
-    head_factory: str = "off"
-    head_options: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """What stands on the encoder: the architecture's own head, which plain transformers loads ("auto"); the first
+    token's state ("cls") or a pooling of all ("mean", "max"); a CRF over tags ("crf"); or code of your own."""
+    dropout: Annotated[Share | Literal["auto"], Field(examples=[0.1])] = "auto"
+    """The share of numbers dropped, in place of all the rates of the model's file; "auto" keeps those."""
+    head_dropout: Annotated[Share | Literal["auto"], Field(examples=[0.1])] = "auto"
+    """The share dropped before the last layer; "auto" is what `dropout` or the model's file says."""
+    head_factory: Annotated[str, Field(examples=["bilstm:BiLSTM"])] = "off"
+    """Your own code ("module:name") that makes a custom head; see `ftcli.modeling.heads.BuildHead`."""
+    head_options: Annotated[dict[str, Any], Field(default_factory=dict, examples=[{"size": 64}])]
+    """What `head_factory` is called with besides."""
 
 
 class StagePoint(Section):
     """When a stage begins: at an epoch, a step, or a fraction of the run. Exactly one is given."""
 
-    epoch: Annotated[float, Field(ge=0)] | None = None
-    step: Annotated[int, Field(ge=0)] | None = None
-    fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+    epoch: Annotated[Annotated[float, Field(ge=0)] | None, Field(examples=[1])] = None
+    """After so many epochs; fractions are fine."""
+    step: Annotated[Annotated[int, Field(ge=0)] | None, Field(examples=[500])] = None
+    """After so many steps."""
+    fraction: Annotated[Annotated[float, Field(ge=0, le=1)] | None, Field(examples=[0.5])] = None
+    """After this share of the run."""
 
 
 class FreezeStage(Section):
     """From `at` on, what `unfreeze` matches is trained and what `freeze` matches is not."""
 
-    at: StagePoint
-    unfreeze: Patterns = ()
-    freeze: Patterns = ()
+    at: Annotated[StagePoint, Field(examples=[{"epoch": 1}])]
+    """When the stage begins."""
+    unfreeze: Annotated[Patterns, Field(examples=[["^bert\\.encoder\\.layer\\.8\\."]])] = ()
+    """Regular expressions for the names of parameters that are trained from then on."""
+    freeze: Annotated[Patterns, Field(examples=[["^bert\\.embeddings"]])] = ()
+    """Regular expressions for the names of parameters that are frozen from then on."""
 
 
 class FreezeSection(Section):
-    """Which parameters are frozen from the start, and the stages that change that.
+    """Which parameters are frozen from the start, and the stages that change that."""
 
-    `cache` keeps what the frozen layers below the first trained one make of each row, so that it is computed once:
-    beside the data on "disk", in "memory", or (auto) on disk where it pays. `cache_dtype` is how; fp32 is exact.
-    """
-
-    patterns: Patterns = ()
+    patterns: Annotated[Patterns, Field(examples=[["^bert\\.embeddings", "^bert\\.encoder\\.layer\\.[0-8]\\."]])] = ()
+    """Regular expressions for the names of parameters that are frozen from the start; each must match one."""
     cache: Literal["auto", "off", "memory", "disk"] = "auto"
+    """Whether what the frozen layers below the first trained one make of each row is computed once and kept: beside the
+    data ("disk"), in "memory", or on disk where that pays ("auto")."""
     cache_dtype: Literal["fp32", "bf16"] = "fp32"
-    stages: Annotated[tuple[FreezeStage, ...], Field(strict=False)] = ()
+    """How the numbers of the cache are kept: "fp32" exactly, "bf16" rounded in half the space."""
+    stages: Annotated[
+        tuple[FreezeStage, ...],
+        Field(strict=False, examples=[[{"at": {"epoch": 1}, "unfreeze": ["^bert\\.encoder\\.layer\\.8\\."]}]]),
+    ] = ()
+    """When other parameters are trained, in the order of the run."""
 
 
 class BatchSection(Section):
-    """How many rows make one step, and how a step is cut into micro-batches.
-
-    `size` counts the rows of a step over the whole world. At most one of `micro_size` (sequences: rows, but each order
-    of a symmetric pair and each window of a long sentence counts), `max_tokens` (padded tokens) and `accumulation`
-    (micro-batches per rank) says how it is cut.
-    """
+    """How many rows make one step, and how a step is cut into micro-batches."""
 
     size: Positive = 32
-    micro_size: Positive | Literal["auto"] = "auto"
-    max_tokens: Positive | Literal["off"] = "off"
-    accumulation: Positive | Literal["off"] = "off"
+    """The rows of one step, over all processes together."""
+    micro_size: Annotated[Positive | Literal["auto"], Field(examples=[8])] = "auto"
+    """The sequences of a micro-batch: rows, but each order of a symmetric pair and each window of a long sentence
+    counts. "auto" cuts where the padding saved is worth more than another call, and halves what runs out of memory."""
+    max_tokens: Annotated[Positive | Literal["off"], Field(examples=[2048])] = "off"
+    """The tokens of a micro-batch, padding included."""
+    accumulation: Annotated[Positive | Literal["off"], Field(examples=[4])] = "off"
+    """The micro-batches that each process cuts its part of a step into."""
     window: Positive = 1
+    """Over how many steps rows are sorted by length; more than 1 pads less and is slightly biased."""
 
 
 class PrecisionSection(Section):
     """The arithmetic of a step's forward pass. Weights, optimizer state and scores are fp32 whatever it is."""
 
     kind: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """The arithmetic: "bf16" and "fp16" are faster where the hardware has them, and rounder. "auto" is bf16 on GPUs and
+    CPUs that compute it fast, else fp16 on a GPU and fp32 on a CPU."""
 
 
 class TrainSection(Section):
-    """How long to train. `steps` ends the run and wins over `epochs`.
-
-    `compile` has the model compiled for training, in each stage where that is at least a few percent faster.
-    `deterministic` allows only kernels that give the same bits each time, as a CPU's do anyway.
-    `stop_after` saves and stops after that many steps of this invocation, while the schedule still spans the whole
-    run; it is never saved with the run.
-    """
+    """How long to train, and how."""
 
     epochs: Annotated[float, Field(gt=0)] = 3.0
-    steps: Positive | Literal["off"] = "off"
-    stop_after: Positive | Literal["never"] = "never"
+    """How many times to go over the rows; fractions are fine."""
+    steps: Annotated[Positive | Literal["off"], Field(examples=[1000])] = "off"
+    """How many steps to train; a number wins over `epochs`."""
+    stop_after: Annotated[Positive | Literal["never"], Field(examples=[100])] = "never"
+    """Save and stop after so many steps of this invocation, while the schedule still spans the whole run; never saved
+    with the run."""
     max_grad_norm: Annotated[float, Field(gt=0)] | Literal["off"] = 1.0
+    """Gradients whose norm over all parameters is larger are scaled down to it."""
     deterministic: bool = False
+    """Whether to allow only kernels that give the same bits each time, as a CPU's do anyway."""
     compile: bool = False
+    """Whether to compile the model (torch.compile), in each stage where a trial shows that it pays."""
 
 
 class EvaluateSection(Section):
-    """When to evaluate, by which metrics, and which of them makes a checkpoint the best ("auto": the task's own).
+    """When to evaluate, by which metrics, and which of them makes a checkpoint the best."""
 
-    `batch_size` is how many rows are scored at once ("auto": cut where the padding saved is worth more than a call).
-    `factory` ("module:name") makes further metrics; see `ftcli.tasks.custom.Metric`.
-    """
-
-    every: Cadence = EpochCadence(epochs=1.0)
-    metrics: Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"] = "auto"
-    best: str = "auto"
-    factory: str = "off"
-    batch_size: Positive | Literal["auto"] = "auto"
+    every: Annotated[Cadence, Field(examples=[{"epochs": 0.5}])] = EpochCadence(epochs=1.0)
+    """How often: after so many steps, every `{ epochs = 0.5 }`, or never."""
+    metrics: Annotated[
+        Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"], Field(examples=[["accuracy", "f1"]])
+    ] = "auto"
+    """The metrics to show; "auto" is all that the task has."""
+    best: Annotated[str, Field(examples=["f1"])] = "auto"
+    """The metric, or "loss", that makes a checkpoint the best; "auto" is the task's first."""
+    factory: Annotated[str, Field(examples=["parts:recall_at_precision"])] = "off"
+    """Your own code ("module:name") that makes further metrics; see `ftcli.tasks.custom.Metric`."""
+    batch_size: Annotated[Positive | Literal["auto"], Field(examples=[64])] = "auto"
+    """The rows scored at once; "auto" cuts where the padding saved is worth more than a call."""
     at_start: bool = False
+    """Whether to evaluate before the first step, too."""
     train_metrics: bool = False
+    """Whether to score the training rows, too."""
 
 
 class CheckpointSection(Section):
     """When to save, and how many of the latest checkpoints to keep beside the best and the last."""
 
-    every: Cadence = EpochCadence(epochs=1.0)
+    every: Annotated[Cadence, Field(examples=[500])] = EpochCadence(epochs=1.0)
+    """How often: after so many steps, every `{ epochs = 0.5 }`, or never."""
     keep: Annotated[int, Field(ge=1)] = 2
+    """How many of the latest checkpoints to keep beside the best and the last."""
 
 
 class LogSection(Section):
-    """How often a step is shown and written to log.jsonl, and what else is made of a run's events.
-
-    `tensorboard` writes their numbers to RUN/tensorboard, `report` the page RUN/report.html when the run ends.
-    """
+    """How often a step is shown and written to log.jsonl, and what else is made of a run."""
 
     every: Cadence = 10
+    """How often: after so many steps, every `{ epochs = 0.5 }`, or never."""
     tensorboard: bool = False
+    """Whether to write the run's numbers to RUN/tensorboard."""
     report: bool = True
+    """Whether to make the page RUN/report.html when the run ends."""
 
 
 class DistributedSection(Section):
-    """How several processes share a run. One that is silent for `timeout_seconds` ends the others."""
+    """How several processes share a run."""
 
     strategy: Literal["ddp"] = "ddp"
+    """Each process has the whole model, and gradients are summed (DDP)."""
     backend: Literal["auto", "gloo", "nccl"] = "auto"
+    """What processes talk through; "auto" is nccl on GPUs and gloo on CPUs."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """After how many seconds without a sign of life one process ends the others."""

@@ -168,3 +168,11 @@ def test_a_rule_of_a_whole_file_is_reported_too(tmp_path: Path) -> None:
 
 def test_keys_are_written_as_a_recipe_writes_them() -> None:
     assert dot(("freeze", "stages", 0, "at")) == "freeze.stages[0].at"
+
+
+def test_a_wrong_value_is_reported_once_and_not_for_what_it_contradicts_too() -> None:
+    found = problems(SOUND + "[batch]\nmax_tokens = -3\nmicro_size = 0\n")
+    assert [problem.what for problem in found] == [
+        "`batch.max_tokens` should be greater than 0, not -3",
+        "`batch.micro_size` should be greater than 0, not 0",
+    ]
