@@ -8,8 +8,9 @@ sees exactly the rows it would see unsorted. Position is (epoch, groups done), s
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import cast
 
 import torch
@@ -32,7 +33,7 @@ class Cut:
     Or by cost: `call_tokens` is how many token slots could be computed in the time that a micro-batch costs however
     short it is, and a group is cut where that is less than the padding it saves; into at most `tokens` slots each.
 
-    `skips_padding` says that the model computes none of it, so a slot is a token.
+    `skips_padding` says that the model computes none of it: then a slot is a token, and no cut saves any.
     """
 
     rows: int | None = None
@@ -101,19 +102,22 @@ def by_length(rows: Tensor, lengths: Tensor) -> Tensor:
 
 
 def deal(sequences: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Shares:
-    """Cut a group into micro-batches and deal them to ranks, equally many each, by balanced padded tokens."""
+    """Cut a group into micro-batches and deal them to ranks, equally many each, by balanced token slots."""
     ordered = by_length(sequences, lengths)
+    slots = partial(slots_in, lengths=lengths, cut=cut)
     if cut.call_tokens is not None:
         # With one each, the rank that has the longest rows would make all others wait.
         most = cut.tokens or sys.maxsize
-        call_tokens = most if cut.skips_padding else cut.call_tokens
-        parts = _cut_by_cost(ordered, lengths, call_tokens=call_tokens, max_tokens=most)
-        parts = _level(parts, lengths, world_size, at_least=2 * world_size if world_size > 1 else 1)
+        if cut.skips_padding:
+            parts = _cut_where_full(ordered, lengths, most)
+        else:
+            parts = _cut_by_cost(ordered, lengths, call_tokens=cut.call_tokens, max_tokens=most)
+        parts = _level(parts, slots, world_size, at_least=2 * world_size if world_size > 1 else 1)
     elif cut.tokens is not None:
-        parts = _level(cut_by_tokens(ordered, lengths, cut.tokens), lengths, world_size)
+        parts = _level(cut_by_tokens(ordered, lengths, cut.tokens), slots, world_size)
     else:
         parts = _cut_evenly(ordered, _num_parts(len(sequences), cut, world_size))
-    return _balance(parts, lengths, world_size)
+    return _balance(parts, slots, world_size)
 
 
 def _num_parts(num_rows: int, cut: Cut, world_size: int) -> int:
@@ -134,6 +138,19 @@ def cut_by_tokens(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Ten
         parts.append(ordered[max(0, end - fitting) : end])
         end -= fitting
     return parts
+
+
+def _cut_where_full(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Tensor]:
+    """From the shortest row up: as many rows as have so many tokens together, padding left out."""
+    sizes: list[int] = []
+    num_tokens = max_tokens
+    for length in cast("list[int]", lengths[ordered].tolist()):
+        if num_tokens + length > max_tokens:
+            sizes.append(0)
+            num_tokens = 0
+        sizes[-1] += 1
+        num_tokens += length
+    return list(torch.split(ordered, sizes))
 
 
 def _cut_by_cost(ordered: Tensor, lengths: Tensor, *, call_tokens: int, max_tokens: int) -> list[Tensor]:
@@ -162,10 +179,10 @@ def _cut_by_cost(ordered: Tensor, lengths: Tensor, *, call_tokens: int, max_toke
     return parts
 
 
-def _level(parts: list[Tensor], lengths: Tensor, world_size: int, *, at_least: int = 1) -> list[Tensor]:
+def _level(parts: list[Tensor], slots: Callable[[Tensor], int], world_size: int, *, at_least: int = 1) -> list[Tensor]:
     """Split the heaviest micro-batches until there are enough, as many for every rank, or only single rows are left."""
     while (len(parts) % world_size or len(parts) < at_least) and any(len(part) > 1 for part in parts):
-        heaviest = max((p for p in parts if len(p) > 1), key=lambda part: padded_tokens(part, lengths))
+        heaviest = max((part for part in parts if len(part) > 1), key=slots)
         index = next(i for i, part in enumerate(parts) if part is heaviest)
         parts[index : index + 1] = torch.tensor_split(heaviest, 2)
     return parts
@@ -176,22 +193,25 @@ def padded_tokens(rows: Tensor, lengths: Tensor) -> int:
     return len(rows) * int(lengths[rows].max()) if len(rows) else 0
 
 
+def slots_in(rows: Tensor, lengths: Tensor, cut: Cut) -> int:
+    """The token slots that are computed for a micro-batch."""
+    return int(lengths[rows].sum()) if cut.skips_padding else padded_tokens(rows, lengths)
+
+
 def slots_of(shares: Shares, lengths: Tensor, cut: Cut) -> int:
     """The token slots that are computed for a group."""
-    if cut.skips_padding:
-        return sum(int(lengths[part].sum()) for share in shares for part in share)
-    return sum(padded_tokens(part, lengths) for share in shares for part in share)
+    return sum(slots_in(part, lengths, cut) for share in shares for part in share)
 
 
-def _balance(parts: list[Tensor], lengths: Tensor, world_size: int) -> Shares:
+def _balance(parts: list[Tensor], slots: Callable[[Tensor], int], world_size: int) -> Shares:
     """The heaviest first, each to the rank that has least and still has room (longest processing time first)."""
     capacity = -(-len(parts) // world_size)
     shares: list[list[Tensor]] = [[] for _ in range(world_size)]
     loads = [0] * world_size
-    for part in sorted(parts, key=lambda part: -padded_tokens(part, lengths)):
+    for part in sorted(parts, key=lambda part: -slots(part)):
         rank = min((r for r in range(world_size) if len(shares[r]) < capacity), key=lambda r: (loads[r], r))
         shares[rank].append(part)
-        loads[rank] += padded_tokens(part, lengths)
+        loads[rank] += slots(part)
     empty = torch.empty(0, dtype=torch.int64)
     return tuple(tuple(share + [empty] * (capacity - len(share))) for share in shares)
 

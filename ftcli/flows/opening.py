@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ftcli.data.report import read_profile
 from ftcli.errors import DataError
+from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.rundir import RunDir
 from ftcli.spec.wording import counted
 from ftcli.train.assemble import Parts
@@ -35,7 +36,7 @@ def started(parts: Parts, run_dir: RunDir, *, step: int = 0) -> RunStarted:
         device=str(parts.world.device),
         precision=parts.precision,
         batch_size=spec.batch.size,
-        cut=str(choose_cut(spec.batch, parts.world, parts.loaded.model)),
+        cut=str(choose_cut(spec.batch, parts.world, skips_padding=skips_padding(parts.loaded.model))),
         group_sizes=sizes,
         best_metric=parts.evaluation.best,
         notes=parts.notes,

@@ -16,6 +16,7 @@ from ftcli.data.tokenstore import TokenStore
 from ftcli.flows.data import place_for, prepared_for
 from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
+from ftcli.modeling.packing import skips_padding
 from ftcli.modeling.prefix import find_prefix
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
@@ -113,7 +114,7 @@ def plan(spec: RunSpec) -> Working[Plan | None]:
 def _plan(parts: Parts, store: TokenStore) -> Plan:
     spec, world, prepared = parts.spec, parts.world, parts.prepared
     split, limits = store.splits["train"], parts.limits
-    cut = choose_cut(spec.batch, world, parts.loaded.model)
+    cut = choose_cut(spec.batch, world, skips_padding=skips_padding(parts.loaded.model))
     epoch = EpochPlan(split.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
     state_bytes, checkpoint_bytes = _bytes(parts)
     return Plan(

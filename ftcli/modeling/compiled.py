@@ -5,16 +5,21 @@ The model itself stays as it is: its class, its parameters' names, and what eval
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
+from ftcli.errors import RecipeError
+from ftcli.modeling.packing import padded
 from ftcli.modeling.replacing import replaced
 
 
 class CompiledForward:
     """Compiled when it is first called, for batches of any shape; one of a single row gets a graph of its own.
+
+    It computes padding, where the model's own may not: what is left out of a batch would be of ever another shape.
 
     Dropout draws its masks in another order than the model's own pass, and for a seed always in the same. Only one
     is alive at a time, for it forgets what was compiled before: torch allows a piece of code so many graphs.
@@ -27,9 +32,22 @@ class CompiledForward:
         self._graphs_before = _count_graphs()
         self.num_reported = 0
 
-    def standing_in(self) -> AbstractContextManager[None]:
-        """Within the block, the model's forward pass is this one."""
-        return replaced(self._model, self._forward)
+    @contextmanager
+    def standing_in(self) -> Generator[None]:
+        """Within the block, the model's forward pass is this one.
+
+        Raises:
+            RecipeError: it can't be compiled for a batch's shape.
+        """
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            with padded(self._model), replaced(self._model, self._forward):
+                yield
+        except TorchDynamoException as error:
+            why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            hint = "take them as they are: train.compile = false"
+            raise RecipeError(f"steps can't be compiled: {why}", hint=hint, key=("train", "compile")) from error
 
     @property
     def num_graphs(self) -> int:

@@ -133,7 +133,11 @@ def skip_padding(model: nn.Module) -> None:
 
 def skips_padding(model: nn.Module) -> bool:
     """Whether padding costs a model nothing but attention."""
-    return any(isinstance(vars(module).get("forward"), _Unpadded) for module in model.modules())
+    return any(map(_is_packed, model.modules()))
+
+
+def _is_packed(layers: nn.Module) -> bool:
+    return isinstance(vars(layers).get("forward"), _Unpadded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +173,11 @@ class _Unpadded:
 
 
 @contextmanager
-def padded(encoder: nn.Module) -> Generator[None]:
-    """Within the block, an encoder's layers treat padding like tokens again."""
-    layers: Any = getattr(encoder, "encoder", encoder)
-    packing = vars(layers).pop("forward", None)
+def padded(model: nn.Module) -> Generator[None]:
+    """Within the block, a model's layers treat padding like tokens again."""
+    packed = [(each, vars(each).pop("forward")) for each in model.modules() if _is_packed(each)]
     try:
         yield
     finally:
-        if packing is not None:
-            layers.forward = packing
+        for layers, forward in packed:
+            layers.forward = forward

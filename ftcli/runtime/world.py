@@ -19,7 +19,7 @@ from typing import cast
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional  # its functions hold the group that there is when it is imported
+import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport] - imported later it would hold the group
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
@@ -64,7 +64,7 @@ class World:
     store: Store | None = None
     timeout_seconds: float = 300.0
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)
-    _wrapped: weakref.WeakSet[nn.Module] = field(default_factory=weakref.WeakSet, repr=False)
+    _wrapped: weakref.WeakSet[nn.Module] = field(default_factory=lambda: weakref.WeakSet[nn.Module](), repr=False)
 
     @property
     def is_main(self) -> bool:

@@ -18,6 +18,7 @@ from ftcli.data.targets import LabelFacts
 from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
 from ftcli.modeling.backbone import Loaded
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
+from ftcli.modeling.packing import skips_padding
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
@@ -102,7 +103,7 @@ def load_parts(
     rules = rules_for(spec.optimizer, loaded.model)
     freezing = _freezing(spec, loaded.model, limits)
     precision, warning = choose_precision(spec.precision, world.device)
-    bring_to(world, loaded.model, compiles=spec.train.compile)
+    bring_to(world, loaded.model)
     return Parts(
         spec=spec,
         world=world,
@@ -188,7 +189,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
             store.splits["train"],
             task=parts.task,
             batch=spec.batch,
-            cut=choose_cut(spec.batch, world, parts.loaded.model),
+            cut=choose_cut(spec.batch, world, skips_padding=skips_padding(parts.loaded.model)),
             seed=spec.run.seed,
             world=world,
             pad_id=parts.tokenizer.pad_id,

@@ -6,17 +6,17 @@ import statistics
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from ftcli.errors import OutOfMemoryError
+from ftcli.errors import OutOfMemoryError, RecipeError
 from ftcli.modeling.compiled import CompiledForward
+from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import StopAsked
 from ftcli.spec.wording import counted
 from ftcli.train.events import Event, Noted
-from ftcli.train.feed import Group
 from ftcli.train.run import Run
 from ftcli.train.step import accumulate
 
@@ -50,20 +50,27 @@ def compile_stage(run: Run, steps_left: int) -> Generator[Event]:
     Raises:
         StopAsked: on all ranks alike, when any was asked to stop.
     """
-    run.compiled = None
+    _use(run, None)
     if not run.compiles or steps_left == 0 or run.progress.compiled is False:
         return
     if run.cache.prefix is not None:
         run.progress.compiled = False
         yield Noted(run.progress.step, "steps are not compiled: they start from cached states of the frozen layers")
         return
+    yield Noted(run.progress.step, "steps are being compiled, which takes from seconds to minutes")
     is_known, forward = run.progress.compiled is True, CompiledForward(run.model)
     count = 1 if is_known else min(_MOST_STEPS_TRIED, max(1, int(steps_left * _SHARE_TRIED)))
     with _leaving_no_trace(run):
         trial = yield from _try(run, forward, count, with_eager=not is_known)
     yield _decide(run, forward, trial, is_known=is_known)
     forward.num_reported = forward.num_graphs
-    run.compiled = forward if run.progress.compiled else None
+    _use(run, forward if run.progress.compiled else None)
+
+
+def _use(run: Run, forward: CompiledForward | None) -> None:
+    """Take steps with it, cut for what it computes."""
+    run.compiled = forward
+    run.feed.cut = replace(run.feed.cut, skips_padding=forward is None and skips_padding(run.model))
 
 
 def _try(run: Run, forward: CompiledForward, count: int, *, with_eager: bool) -> Working[_Trial]:
@@ -72,8 +79,8 @@ def _try(run: Run, forward: CompiledForward, count: int, *, with_eager: bool) ->
     for number in range(count):
         yield Activity("try compiled steps", number, count, "steps")
         try:
-            _add_pair(run, forward, run.feed.group(start + number), trial, with_eager=with_eager)
-        except (RuntimeError, OutOfMemoryError) as error:  # a compiler fails in many ways; all are RuntimeErrors
+            _add_pair(run, forward, start + number, trial, with_eager=with_eager)
+        except (RuntimeError, RecipeError, OutOfMemoryError) as error:  # what is compiled may also fail when it runs
             trial.failure = (str(error).strip() or type(error).__name__).splitlines()[0]
         verdict = run.world.largest(_FAILED if trial.failure else run.interrupt.requested)
         if verdict == _FAILED:
@@ -84,12 +91,12 @@ def _try(run: Run, forward: CompiledForward, count: int, *, with_eager: bool) ->
     return trial
 
 
-def _add_pair(run: Run, forward: CompiledForward, group: Group, trial: _Trial, *, with_eager: bool) -> None:
+def _add_pair(run: Run, forward: CompiledForward, step: int, trial: _Trial, *, with_eager: bool) -> None:
     """A pass in which something was compiled tells how long that takes, and is made again."""
-    eager = _seconds(run, group, None) if with_eager else 0.0
+    eager = _seconds(run, step, None) if with_eager else 0.0
     while True:
         before = forward.num_graphs
-        compiled = _seconds(run, group, forward)
+        compiled = _seconds(run, step, forward)
         if forward.num_graphs == before:
             break
         trial.compiling += compiled
@@ -97,8 +104,9 @@ def _add_pair(run: Run, forward: CompiledForward, group: Group, trial: _Trial, *
     trial.compiled.append(compiled)
 
 
-def _seconds(run: Run, group: Group, forward: CompiledForward | None) -> float:
-    run.compiled = forward
+def _seconds(run: Run, step: int, forward: CompiledForward | None) -> float:
+    _use(run, forward)
+    group = run.feed.group(step)
     started = time.perf_counter()
     accumulate(run, group, alone=True)
     if run.world.device.type == "cuda":

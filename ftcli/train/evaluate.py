@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ftcli.data.plan import Cut, deal
 from ftcli.data.tokens import TokenizedSplit
+from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import Interrupt, StopAsked
 from ftcli.runtime.world import World
@@ -60,7 +61,7 @@ def score_split(
     """
     model.eval()
     cache = cache or PrefixCache()
-    cut = cut_by_cost(world) if batch_size == "auto" else Cut(rows=batch_size)
+    cut = cut_by_cost(world, skips_padding=skips_padding(model)) if batch_size == "auto" else Cut(rows=batch_size)
     every = [_filled(share) for share in deal(torch.arange(split.num_sequences), split.lengths, cut, world.size)]
     mine, num_shared = every[world.rank], min(map(len, every))
     losses = torch.zeros((), dtype=torch.float64, device=world.device)

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ftcli.data.plan import Cut, EpochPlan, Shares, deal, num_groups, padded_tokens, slots_of
+from ftcli.data.plan import Cut, EpochPlan, Shares, deal, num_groups, slots_in, slots_of
 from ftcli.data.states import States
 from ftcli.data.tokens import TokenizedSplit
-from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.background import Background
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
@@ -43,28 +42,29 @@ def is_ours(section: BatchSection) -> bool:
     return (section.micro_size, section.max_tokens, section.accumulation) == ("auto", "off", "off")
 
 
-def choose_cut(section: BatchSection, world: World, model: nn.Module | None = None) -> Cut:
+def choose_cut(section: BatchSection, world: World, *, skips_padding: bool = False) -> Cut:
     """How steps are cut: as the recipe says, or by what a micro-batch costs on the device.
 
-    Where the model, if it is there already, computes no padding, none is counted.
+    Args:
+        section: The recipe's [batch].
+        world: The processes, and what they compute on.
+        skips_padding: Whether the model computes none.
     """
-    return replace(_choose_cut(section, world), skips_padding=model is not None and skips_padding(model))
-
-
-def _choose_cut(section: BatchSection, world: World) -> Cut:
+    if is_ours(section):
+        return cut_by_cost(world, skips_padding=skips_padding)
     if section.max_tokens != "off":
-        return Cut(tokens=section.max_tokens)
-    if section.accumulation != "off":
-        return Cut(accumulation=section.accumulation)
-    if section.micro_size != "auto":
-        return Cut(rows=section.micro_size)
-    return cut_by_cost(world)
+        cut = Cut(tokens=section.max_tokens)
+    elif section.accumulation != "off":
+        cut = Cut(accumulation=section.accumulation)
+    else:
+        cut = Cut(rows=section.micro_size if section.micro_size != "auto" else section.size)
+    return replace(cut, skips_padding=skips_padding)
 
 
-def cut_by_cost(world: World) -> Cut:
+def cut_by_cost(world: World, *, skips_padding: bool) -> Cut:
     """The cut by what a micro-batch costs on the device."""
     kind = world.device.type if world.device.type in _CALL_TOKENS else "cuda"
-    return Cut(tokens=_MAX_TOKENS[kind], call_tokens=_CALL_TOKENS[kind])
+    return Cut(tokens=_MAX_TOKENS[kind], call_tokens=_CALL_TOKENS[kind], skips_padding=skips_padding)
 
 
 _Asked = tuple[int, Cut, States | None]
@@ -143,7 +143,7 @@ class Feed:
         parts = [part for share in self._shares(self.rows(step)) for part in share]
         if not is_ours(self._batch) or all(len(part) < 2 for part in parts):
             return None
-        tokens = max(padded_tokens(part, self._lengths) for part in parts) // 2
+        tokens = max(slots_in(part, self._lengths, self.cut) for part in parts) // 2
         self.shrink(tokens)
         return tokens
 

@@ -64,14 +64,10 @@ def starting_model(
     return loaded, load_tokenizer(tokenizer_path(section))
 
 
-def bring_to(world: World, model: nn.Module, *, compiles: bool) -> None:
-    """Move a model to its device, with what is fast there: on a CPU dropout of its own, and no padding.
-
-    A model that is compiled is given padding: it needs batches of few shapes.
-    """
+def bring_to(world: World, model: nn.Module) -> None:
+    """Move a model to its device, with what is fast there: on a CPU dropout of its own, and no padding."""
     if world.device.type == "cpu":
         keep_freed_memory()
         use_cpu_dropout(model)
-        if not compiles:
-            skip_padding(model)
+        skip_padding(model)
     model.to(world.device)

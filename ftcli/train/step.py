@@ -148,8 +148,8 @@ def _forward_backward(run: Run, group: Group, batch: Batch, *, meets: bool) -> T
     tokens = counted(batch.num_slots // len(batch.rows), "token")
     what = f"a micro-batch of {counted(len(batch.rows))} and {tokens} each"
     # DDP decides in the forward pass whether the backward will synchronise, so both belong inside.
-    with out_of_memory_at(what, MICRO_HINT), run.world.syncing(run.wrapped, when=meets):
-        with run.precision.autocast(), run.cache.standing_in(batch), _compiled(run):
+    with out_of_memory_at(what, MICRO_HINT), run.world.syncing(run.wrapped, when=meets), _compiled(run):
+        with run.precision.autocast(), run.cache.standing_in(batch):
             loss = run.task.loss(run.wrapped, batch)
         run.precision.backward(loss * (batch.weight * run.world.size / group.num_items))
     return loss.detach()

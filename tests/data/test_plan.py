@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcli.data.plan import Cut, EpochPlan, Shares, by_length, deal, num_groups, padded_tokens, padding_share
+from ftcli.data.plan import Cut, EpochPlan, Shares, by_length, deal, num_groups, padded_tokens, padding_share, slots_in
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.encoding import Encoded
 
@@ -22,7 +22,7 @@ cuts = st.one_of(
     st.builds(Cut, rows=st.integers(1, 20)),
     st.builds(Cut, tokens=st.integers(1, 120)),
     st.builds(Cut, accumulation=st.integers(1, 6)),
-    st.builds(Cut, tokens=st.integers(1, 120), call_tokens=st.integers(0, 60)),
+    st.builds(Cut, tokens=st.integers(1, 120), call_tokens=st.integers(0, 60), skips_padding=st.booleans()),
 )
 plans = st.builds(EpochPlan, lengths, sizes, windows, seeds, st.integers(0, 3))
 many = settings(deadline=None, max_examples=100)
@@ -117,6 +117,15 @@ def test_by_cost_the_limit_holds_and_every_rank_of_several_has_two(
         assert len(shares[0]) >= 2
 
 
+@many
+@given(lengths, st.integers(1, 120))
+def test_what_computes_no_padding_is_cut_only_where_a_micro_batch_is_full(lengths: torch.Tensor, tokens: int) -> None:
+    [parts] = whole_group(lengths, Cut(tokens=tokens, call_tokens=9, skips_padding=True), 1)
+    assert all(len(part) == 1 or int(lengths[part].sum()) <= tokens for part in parts)
+    in_order = sorted(parts, key=lambda part: (int(lengths[part[0]]), int(part[0])))
+    assert all(int(lengths[torch.cat([part, after[:1]])].sum()) > tokens for part, after in pairwise(in_order))
+
+
 def test_a_group_is_cut_where_padding_costs_more_than_a_call() -> None:
     lengths = torch.tensor([4, 20, 4, 20])
     assert parts_of(whole_group(lengths, Cut(call_tokens=31), 1)) == [[1, 3], [0, 2]]
@@ -166,8 +175,8 @@ def test_by_tokens_each_micro_batch_is_as_full_as_it_can_be(lengths: torch.Tenso
 @given(lengths, cuts, worlds)
 def test_the_rank_with_most_has_at_most_one_micro_batch_more(lengths: torch.Tensor, cut: Cut, world: int) -> None:
     shares = whole_group(lengths, cut, world)
-    loads = [sum(padded_tokens(part, lengths) for part in share) for share in shares]
-    heaviest = max(padded_tokens(part, lengths) for share in shares for part in share)
+    loads = [sum(slots_in(part, lengths, cut) for part in share) for share in shares]
+    heaviest = max(slots_in(part, lengths, cut) for share in shares for part in share)
     assert max(loads) - min(loads) <= heaviest
 
 

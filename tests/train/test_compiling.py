@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
+from ftcli.errors import RecipeError
 from ftcli.modeling.compiled import CompiledForward
 from ftcli.modeling.cpu_dropout import CpuDropout
+from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.activity import Activity
 from ftcli.train.events import Event, Noted, StepDone
 from ftcli.train.loop import fit
@@ -48,7 +51,7 @@ def losses(events: list[Event]) -> list[float]:
 
 
 def notes(events: list[Event]) -> list[str]:
-    return [event.text for event in events if isinstance(event, Noted) and "compiled" in event.text]
+    return [event.text for event in events if isinstance(event, Noted) and "compiled" in event.text][-1:]
 
 
 def tried(events: list[Event]) -> int:
@@ -114,6 +117,37 @@ def test_a_compiler_that_fails_is_done_without(small: Path) -> None:
     assert note["text"].startswith("steps are not compiled, for that failed: ")
     assert "\n" not in note["text"]
     assert json.loads((small / "run/last/state/progress.json").read_text())["compiled"] is False
+
+
+@pytest.mark.slow
+def test_a_shape_that_can_not_be_compiled_ends_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    model = nn.Sequential(nn.Linear(3, 3), nn.GELU())
+    broken = inductor.patch({"cpp.cxx": ("/bin/false",)})
+    with (
+        broken,
+        pytest.raises(RecipeError, match="steps can't be compiled: ") as raised,
+        CompiledForward(model).standing_in(),
+    ):
+        model(torch.ones(2, 3)).sum().backward()
+    [problem] = raised.value.problems
+    assert problem.key == ("train", "compile")
+    assert problem.hint == "take them as they are: train.compile = false"
+    assert "forward" not in vars(model)
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_a_bert_without_padding_is_given_it_while_it_is_compiled_and_only_then(small: Path) -> None:
+    run = run_of(small, "run", *COMPILED, "train.steps=6")
+    assert run.feed.cut.skips_padding
+    events = list(fit(run))
+    assert run.feed.cut.skips_padding is (run.progress.compiled is False)
+    assert skips_padding(run.model)
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert all(step.padding_share == 0 for step in steps) is (run.progress.compiled is False)
 
 
 class TwoMasks(nn.Module):
