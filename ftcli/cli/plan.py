@@ -56,16 +56,22 @@ def _fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "padding", f"{percent(plan.padding)} of token slots; {percent(plan.padding_unsorted)} unsorted and uncut"
     for number, (start, description) in enumerate(plan.stages):
         yield f"stage {number + 1}", f"from step {start:,}: {description}"
-    if plan.cache:
-        yield "frozen", plan.cache
+        if reason := plan.caches[number].reason:
+            yield "", reason
     yield "schedule", _curve(plan)
     yield "precision", f"{plan.precision} on {plan.device}; weights and optimizer in fp32"
     yield "memory", f"{size(plan.state_bytes)} for weights, gradients and optimizer; activations come on top"
-    yield "disk", f"{size(plan.checkpoint_bytes)} a checkpoint, {size(plan.disk_bytes)} at most for all that are kept"
+    all_kept = f"{size(plan.disk_bytes)} at most for all that are kept"
+    yield "disk", f"{size(plan.checkpoint_bytes)} a checkpoint, {all_kept}{_cached(plan)}"
     if plan.new_parameters:
         yield "new weights", ", ".join(plan.new_parameters)
     shapes = ", ".join(f"{name} {list(shape)}" for name, shape in plan.tried.shapes.items())
     yield "one batch", f"{shapes} -> logits {list(plan.tried.logits)}, loss {plan.tried.loss:.4f}"
+
+
+def _cached(plan: Plan) -> str:
+    num_bytes = sum(decision.num_bytes for decision in plan.caches)
+    return f"; {size(num_bytes)} of cached states" if num_bytes else ""
 
 
 def _curve(plan: Plan) -> str:

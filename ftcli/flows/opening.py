@@ -50,6 +50,8 @@ def remarks(parts: Parts, *, step: int = 0) -> Iterator[Noted]:
     yield from (Noted(step, finding, "warning") for finding in _found(parts))
     if reason := _why_unevaluated(parts):
         yield Noted(step, f"{reason}: nothing is evaluated, and best is the last checkpoint")
+    if parts.spec.train.compile:
+        yield Noted(step, "each stage's steps are compiled if a trial on the first of them shows that it pays")
 
 
 def _found(parts: Parts) -> Iterator[str]:

@@ -25,7 +25,7 @@ from ftcli.spec.choices import SGD, OptimizerChoice
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
-from ftcli.train.cache import decide, passes_of, tried_inputs
+from ftcli.train.cache import Decision, decide, passes_of, tried_inputs
 from ftcli.train.events import Noted
 from ftcli.train.feed import choose_cut
 from ftcli.train.precision import Precision
@@ -89,7 +89,7 @@ class Plan:
     checkpoint_bytes: int
     disk_bytes: int
     tried: TriedBatch
-    cache: str
+    caches: list[Decision]
     remarks: tuple[Noted, ...]
 
 
@@ -137,7 +137,7 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=checkpoint_bytes * (spec.checkpoint.keep + 1),
         tried=_try_batch(parts, split, epoch, cut),
-        cache=_cache(parts, store),
+        caches=[_cache(parts, store, stage) for stage in range(len(parts.freezing.stages))],
         remarks=(*remarks(parts), *(Noted(0, note) for note in parts.notes)),
     )
 
@@ -189,19 +189,19 @@ def _bytes(parts: Parts) -> tuple[int, int]:
     return weights + trained * (1 + moments), weights + trained * moments
 
 
-def _cache(parts: Parts, store: TokenStore) -> str:
-    """What the first stage does about its frozen layers, in words; nothing where nothing is frozen."""
-    model = parts.loaded.model.eval()
-    apply_stage(model, parts.freezing.stages[0])
+def _cache(parts: Parts, store: TokenStore, number: int) -> Decision:
+    """What a stage does about its frozen layers."""
+    model, stage = parts.loaded.model.eval(), parts.freezing.stages[number]
+    apply_stage(model, stage)
     return decide(
         parts.spec.freeze,
         find_prefix(model),
         model,
         store.splits,
-        passes=passes_of(parts.limits, parts.freezing, parts.evaluation, stage=0, step=0),
+        passes=passes_of(parts.limits, parts.freezing, parts.evaluation, stage=number, step=stage.start),
         tokens=store.folder,
         inputs=tried_inputs(store.splits["train"], parts.tokenizer.pad_id, parts.world.device),
-    ).reason
+    )
 
 
 def _try_batch(parts: Parts, split: TokenizedSplit, epoch: EpochPlan, cut: Cut) -> TriedBatch:

@@ -22,6 +22,7 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import FreezePlan
 from ftcli.modeling.prefix import Prefix, passes_through
 from ftcli.spec.sections import EvaluateSection, FreezeSection
+from ftcli.spec.wording import counted
 from ftcli.tasks.base import Batch
 from ftcli.train.progress import Limits
 
@@ -73,10 +74,14 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which splits' states are stored, and why, as a sentence; it says nothing where nothing was to be decided."""
+    """Which splits' states are stored, and why, as a sentence; it says nothing where nothing was to be decided.
+
+    `num_bytes` is what is to be written to disk for them.
+    """
 
     splits: tuple[str, ...]
     reason: str = ""
+    num_bytes: int = 0
 
 
 def store_for(section: FreezeSection, prefix: Prefix, tokens: Path) -> Store:
@@ -122,7 +127,7 @@ def decide(
     sizes = {name: width * len(splits[name].ids) for name, times in passes.items() if name in splits and times > 0}
     there = {name for name in sizes if store.has(name, splits[name], prefix)}
     wanted = tuple(n for n in sizes if is_asked or n in there or _pays(prefix, width, passes[n], device))
-    what = f"the output of the {prefix.depth} frozen layers"
+    what = f"the output of the {counted(prefix.depth, 'frozen layer')}"
     if not wanted:
         to_come = _in_passes(passes, sizes)
         return Decision((), f"{what} is not cached: rows pass through the model too seldom for it to pay ({to_come})")
@@ -133,7 +138,8 @@ def decide(
     size = _in_words(sum(sizes[name] for name in wanted))
     how = "is computed once and cached" if needed else "is cached already"
     place = "memory" if store.folder is None else store.folder
-    return Decision(wanted, f"{what} {how} in {place} ({size}); {_in_passes(passes, wanted)}")
+    written = 0 if store.folder is None else needed
+    return Decision(wanted, f"{what} {how} in {place} ({size}); {_in_passes(passes, wanted)}", written)
 
 
 def tried_inputs(split: TokenizedSplit, pad_id: int, device: torch.device) -> dict[str, Tensor]:

@@ -71,3 +71,20 @@ def test_a_dry_run_in_a_pipe_can_be_searched(project: Path, ftcli: Ftcli, monkey
     lines = ftcli("train", "recipes/a-recipe-of-mine.toml", "--dry-run").out.splitlines()
     assert [line for line in lines if line != line.rstrip()] == []
     assert any(re.match(r"batch\.size +8 +recipes/a-recipe-of-mine\.toml:13$", line) for line in lines)
+
+
+def test_each_stage_says_what_becomes_of_its_frozen_layers_and_what_room_that_takes(
+    project: Path, ftcli: Ftcli
+) -> None:
+    frozen = r"freeze.patterns=['^bert\.embeddings', '^bert\.encoder\.layer\.[01]\.']"
+    stages = r"freeze.stages=[{at = {epoch = 1}, unfreeze = ['^bert\.encoder\.layer\.1\.']}]"
+    settings = [part for each in (frozen, stages, "freeze.cache=disk") for part in ("--set", each)]
+    shown = ftcli("train", "tiny.toml", "--dry-run", *settings).out
+    assert shown.index("stage 1") < shown.index("the 2 frozen layers is computed once and cached in")
+    assert shown.index("stage 2") < shown.index("the 1 frozen layer is computed once and cached in")
+    assert re.search(r"disk .*; \d+(\.\d)? kB of cached states", shown)
+
+
+def test_it_says_that_steps_may_be_compiled(project: Path, ftcli: Ftcli) -> None:
+    shown = ftcli("train", "tiny.toml", "--dry-run", "--set", "train.compile=true").out
+    assert "each stage's steps are compiled if a trial on the first of them shows that it pays" in shown
