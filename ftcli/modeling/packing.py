@@ -149,7 +149,8 @@ class _Unpadded:
 
     @property
     def is_possible(self) -> bool:
-        return self.config._attn_implementation == ATTENTION
+        in_one_piece = not getattr(self.config, "chunk_size_feed_forward", 0)  # pieces of a row's length fit no other
+        return self.config._attn_implementation == ATTENTION and in_one_piece
 
     def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Any:
         whole = type(self.layers).forward

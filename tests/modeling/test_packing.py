@@ -158,6 +158,14 @@ def test_attention_that_knows_nothing_of_it_gets_rows() -> None:
     assert not skips_padding(packed(model))
 
 
+def test_layers_that_take_a_row_in_pieces_get_rows() -> None:
+    config = copy.deepcopy(CONFIGS["bert"])
+    config.chunk_size_feed_forward = 3
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    assert not skips_padding(packed(model))
+    model(**make_inputs([6, 6, 3], pad_id=1))
+
+
 def test_rows_may_be_padded_on_either_side() -> None:
     torch.manual_seed(8)
     plain = AutoModelForTokenClassification.from_config(CONFIGS["bert"]).double().eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -22,9 +23,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def pages_taken(*, keeps: bool) -> int:
+def pages_taken(*, keeps: bool, **variables: str) -> int:
     command = [sys.executable, "-c", _TAKE_AND_FREE.format(keeps=keeps)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    environment = {**os.environ, **variables}
+    return int(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc has the setting")
@@ -33,3 +35,4 @@ def test_tensors_one_after_another_take_the_pages_of_the_first() -> None:
     if taken_anew < 1000:
         pytest.skip("this C library keeps freed memory by itself, or pages are huge")
     assert pages_taken(keeps=True) < taken_anew / 5
+    assert pages_taken(keeps=True, MALLOC_MMAP_THRESHOLD_="131072") > taken_anew / 5
