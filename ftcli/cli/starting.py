@@ -16,6 +16,7 @@ from ftcli.flows.recipes import open_recipe
 from ftcli.spec.card import Format
 from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe, load_recipe, starting_from
+from ftcli.train.card import open_card
 
 if TYPE_CHECKING:
     from ftcli.flows.calibrate import Fit
@@ -93,9 +94,6 @@ def recipe_for(path: Path, settings: Sequence[str], checkpoint: Path | None, *, 
             raise UsageError("--new-head goes with --init-from", hint="ftcli train RECIPE --init-from CKPT --new-head")
         return open_recipe(path, settings)
     recipe = load_recipe(path, settings)  # its own model need not be there: the checkpoint takes its place
-    with loading():
-        from ftcli.flows.predictor import open_card
-
     open_card(checkpoint)
     return starting_from(recipe, checkpoint, new_head=new_head)
 

@@ -30,7 +30,7 @@ from ftcli.tasks.metrics import RowMetrics
 from ftcli.tasks.multilabel import MultiLabel
 from ftcli.tasks.regression import Regression
 from ftcli.tasks.tagging import Tagging
-from ftcli.train.snapshot import ModelCard
+from ftcli.train.card import ModelCard
 
 T = TypeVar("T")
 

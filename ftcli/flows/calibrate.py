@@ -18,7 +18,7 @@ from ftcli.tasks.calibration import calibrated, fit_temperature, to_calibrate, t
 from ftcli.tasks.classification import Classification
 from ftcli.tasks.multilabel import MultiLabel
 from ftcli.tasks.reliability import reliability
-from ftcli.train.snapshot import CARD
+from ftcli.train.card import CARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from ftcli.runtime.world import World
 from ftcli.spec.document import parse_setting, read_document
 from ftcli.spec.problems import located
 from ftcli.spec.recipe import Recipe, resolve_layers
+from ftcli.train.card import ModelCard
 from ftcli.train.events import RunFinished
 from ftcli.train.run import Run
-from ftcli.train.snapshot import ModelCard
 
 
 def read_run(run_dir: RunDir, changes: Sequence[str] = ()) -> Recipe:

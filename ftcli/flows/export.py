@@ -15,7 +15,7 @@ from ftcli.flows.exporting.hub import check_repository, upload
 from ftcli.flows.exporting.parity import LARGEST_DIFFERENCE, Parity, Side, compare, refuse
 from ftcli.flows.exporting.rows import trial_rows
 from ftcli.flows.predictor import Predictor, open_predictor
-from ftcli.modeling.exporting.opening import is_exported
+from ftcli.modeling.exporting.files import is_exported
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
 

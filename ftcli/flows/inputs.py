@@ -15,7 +15,7 @@ from ftcli.data.tags import Scheme
 from ftcli.errors import DataError, Problem
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns, Format, Reading
-from ftcli.train.snapshot import ModelCard
+from ftcli.train.card import ModelCard
 
 STANDARD = "-"
 """What stands for standard input and output."""

@@ -16,7 +16,7 @@ from ftcli.flows.predictor import Predictor
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns
 from ftcli.spec.choices import card_task
-from ftcli.train.snapshot import ModelCard
+from ftcli.train.card import ModelCard
 
 
 @dataclass(frozen=True, slots=True)

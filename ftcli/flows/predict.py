@@ -28,7 +28,7 @@ from ftcli.runtime.ahead import ahead
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Tags
 from ftcli.spec.choices import card_task
-from ftcli.train.snapshot import ModelCard
+from ftcli.train.card import ModelCard
 
 WINDOW_ROWS = 2048
 GOES_ON = "`--keep-going` gives such rows an `error` field and goes on"

@@ -18,11 +18,11 @@ from ftcli.spec.card import Columns
 from ftcli.tasks.base import Task
 from ftcli.tasks.calibration import calibrated
 from ftcli.train.assemble import Parts
+from ftcli.train.card import read_card
 from ftcli.train.evaluate import score_split
 from ftcli.train.events import Evaluated, Event, Noted, PredictionsWritten
 from ftcli.train.models import restored
 from ftcli.train.run import Run
-from ftcli.train.snapshot import read_card
 
 OutputFormat = Literal["jsonl", "csv", "conll"]
 

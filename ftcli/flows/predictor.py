@@ -13,24 +13,24 @@ from torch import nn
 from ftcli.data.targets import LabelFacts, targets_of
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import CheckpointError, DataError, RecipeError, UsageError
-from ftcli.modeling.exporting.opening import exported_model, is_exported
+from ftcli.modeling.exporting.files import is_exported
+from ftcli.modeling.exporting.opening import exported_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.code import leave_code_folder, look_in
 from ftcli.runtime.codefiles import absent_code, changed_code
 from ftcli.runtime.device import choose_device
 from ftcli.runtime.encoding import EncodeRows, Fields
-from ftcli.runtime.manifest import MANIFEST, verify
 from ftcli.runtime.world import World, launched_size
 from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task
 from ftcli.tasks.calibration import calibrated
+from ftcli.train.card import ModelCard, open_card
 from ftcli.train.encoding import row_encoder
 from ftcli.train.evaluate import Scores, score_split
 from ftcli.train.models import restored
-from ftcli.train.snapshot import ModelCard, read_card
 
 _ROWS_AT_ONCE = 1024
 
@@ -158,16 +158,3 @@ def _tokenizer_of(folder: Path) -> Tokenizer:
     except RecipeError as error:
         problem = error.problems[0]
         raise CheckpointError(problem.what, hint=problem.hint) from error
-
-
-def open_card(folder: Path) -> ModelCard:
-    """The card of a checkpoint that verifies, or of an export, which has no manifest.
-
-    Raises:
-        CheckpointError: it is missing or damaged.
-    """
-    if not folder.exists():
-        raise CheckpointError(f"no such checkpoint: {folder}", hint="a run's checkpoints are RUN/best and RUN/last")
-    if (folder / MANIFEST).exists() or (folder / "state").exists():
-        verify(folder)
-    return read_card(folder)

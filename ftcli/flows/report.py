@@ -13,8 +13,8 @@ from ftcli.flows.reporting.page import body_of, page
 from ftcli.flows.reporting.story import Story, read_story
 from ftcli.runtime.files import write_atomically
 from ftcli.runtime.rundir import RunDir
+from ftcli.train.card import read_card
 from ftcli.train.events import RunFinished
-from ftcli.train.snapshot import read_card
 
 
 def report(runs: Sequence[Path], *, output: Path | None = None) -> Path:

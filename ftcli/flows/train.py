@@ -40,8 +40,8 @@ from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
+from ftcli.train.card import read_card
 from ftcli.train.events import Event, Noted, RecipeChanged
-from ftcli.train.snapshot import read_card
 
 Events = Generator[Event]
 Answer = Callable[[], None]

@@ -7,6 +7,7 @@ import os
 import torch
 
 from ftcli.errors import UsageError
+from ftcli.runtime.device_names import check_device
 
 
 def choose_device(name: str) -> torch.device:
@@ -15,8 +16,7 @@ def choose_device(name: str) -> torch.device:
     Raises:
         UsageError: there is no such device, or CUDA was asked for and there is none.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"there is no device called `{name}`", hint="auto, cpu or cuda", key=("run", "device"))
+    check_device(name)
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("cuda was asked for, but torch sees no CUDA device", key=("run", "device"))
     if name == "cpu" or not torch.cuda.is_available():

@@ -126,20 +126,55 @@ class Tagging:
             yield {**split_by_us, "tags": tags, "entities": [_described(each, row, words) for each in entities]}
 
 
+    def certainties(
+        self, model: nn.Module, scores: Tensor, found: Tensor, split: TokenizedSplit
+    ) -> Iterator[list[float]]:
+        """The probability of each word's tag, row by row: with a CRF its marginal, given the whole sentence."""
+        crf, counts = crf_of(model), split.row_item_counts()
+        every = scores.softmax(1).cpu() if crf is None else _marginals(crf, scores, counts)
+        chosen = every.gather(1, found[:, None])[:, 0].double()
+        for part in torch.split(chosen, cast("list[int]", counts.tolist())):
+            yield [round(value, 6) for value in cast("list[float]", part.tolist())]
+
+
 def _borders(words: Words) -> dict[str, Tensor]:
     return {"begins": words.begins, "finishes": words.finishes}
 
 
-def _decoded(crf: LinearChainCRF, scores: Tensor, lengths: Tensor) -> Tensor:
-    """The best chain of each sentence. Those of similar length are looked at together."""
+@dataclass(frozen=True, slots=True)
+class _Sentences:
+    """Sentences of similar length: their words' numbers [words], emissions and mask [sentences, length, ...]."""
+
+    words: Tensor
+    emissions: Tensor
+    mask: Tensor
+
+
+def _whole_sentences(scores: Tensor, lengths: Tensor, device: torch.device) -> Iterator[_Sentences]:
+    """The scores of words [words, tags] as padded sentences, so many at once."""
     sentences = torch.split(scores, cast("list[int]", lengths.tolist()))
-    found = torch.empty(len(scores), dtype=torch.int64)
     places = torch.split(torch.arange(len(scores)), cast("list[int]", lengths.tolist()))
     for part in cut_by_tokens(by_length(torch.arange(len(sentences)), lengths), lengths.clamp(min=1), _WORDS_AT_ONCE):
         numbers = cast("list[int]", part.tolist())
-        emissions = pad_sequence([sentences[n] for n in numbers], batch_first=True).to(crf.steps.device)
+        emissions = pad_sequence([sentences[n] for n in numbers], batch_first=True).to(device)
         mask = torch.arange(emissions.shape[1]) < lengths[part][:, None]
-        found[torch.cat([places[n] for n in numbers])] = crf.decode(emissions, mask.to(emissions.device)).cpu()[mask]
+        yield _Sentences(torch.cat([places[n] for n in numbers]), emissions, mask.to(device))
+
+
+def _decoded(crf: LinearChainCRF, scores: Tensor, lengths: Tensor) -> Tensor:
+    """The best chain of each sentence, [words]."""
+    found = torch.empty(len(scores), dtype=torch.int64)
+    for each in _whole_sentences(scores, lengths, crf.steps.device):
+        found[each.words] = crf.decode(each.emissions, each.mask)[each.mask].cpu()
+    return found
+
+
+def _marginals(crf: LinearChainCRF, scores: Tensor, lengths: Tensor) -> Tensor:
+    """The probability of each tag at each word, [words, tags]."""
+    found = torch.empty(scores.shape)
+    with torch.inference_mode():
+        for each in _whole_sentences(scores, lengths, crf.steps.device):
+            found[each.words] = crf.marginals(each.emissions, each.mask)[each.mask].float().cpu()
     return found
 
 

@@ -36,6 +36,7 @@ from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task as any_task
 from ftcli.tasks.build import settled
+from ftcli.train.card import ModelCard
 from ftcli.train.encoding import RowEncoder, row_encoder
 from ftcli.train.feed import Feed, choose_cut
 from ftcli.train.fitting import check_fit, limits_of
@@ -47,7 +48,7 @@ from ftcli.train.progress import Limits, Progress
 from ftcli.train.run import Run
 from ftcli.train.saving import Saver
 from ftcli.train.schedules import multiplier
-from ftcli.train.snapshot import ModelCard, Writer, load_state, read_progress, read_step
+from ftcli.train.snapshot import Writer, load_state, read_progress, read_step
 from ftcli.train.trial import try_task
 
 BuildTask = Callable[[TaskChoice, LabelFacts, EvaluateSection], Task]

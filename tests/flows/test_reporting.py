@@ -17,7 +17,7 @@ from ftcli.flows.reporting.html import Markup, facts, table, tag
 from ftcli.flows.reporting.intervals import intervals
 from ftcli.flows.reporting.outcomes import MOST_MISTAKES, Outcome, TaggedMistake, read_outcome
 from ftcli.flows.reporting.results import results
-from ftcli.train.snapshot import ModelCard
+from ftcli.train.card import ModelCard
 
 
 def card(task: dict[str, Any], labels: list[str], *, label: str = "label", **more: object) -> ModelCard:

@@ -15,7 +15,8 @@ from ftcli.flows.figures import figure
 from ftcli.runtime.manifest import MANIFEST
 from ftcli.spec.choices import card_task
 from ftcli.spec.wording import counted
-from ftcli.train.snapshot import RECIPE, ModelCard
+from ftcli.train.card import ModelCard
+from ftcli.train.snapshot import RECIPE
 
 _LIBRARIES: dict[ExportFormat, str] = {"hf": "transformers", "onnx": "onnx", "onnx-int8": "onnx", "pt2": "pytorch"}
 

@@ -21,8 +21,8 @@ from ftcli.modeling.parity import plain_model
 from ftcli.modeling.tagger import crf_of
 from ftcli.runtime.encoding import Fields
 from ftcli.runtime.files import write_json
+from ftcli.train.card import CARD, ModelCard
 from ftcli.train.models import restored
-from ftcli.train.snapshot import CARD, ModelCard
 
 ExportFormat = Literal["hf", "onnx", "onnx-int8", "pt2"]
 _LEFT_OUT = {"manifest.json", "recipe.toml", "README.md", "parity.json", CARD}

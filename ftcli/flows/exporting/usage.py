@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ftcli.flows.exporting.formats import ExportFormat
 from ftcli.spec.choices import card_task
-from ftcli.train.snapshot import ModelCard
+from ftcli.train.card import ModelCard
 
 
 def usage(format: ExportFormat, card: ModelCard) -> str:

@@ -21,7 +21,7 @@ from ftcli.tasks.breakdown import ClassRow
 from ftcli.tasks.entities import EntityCounts
 from ftcli.tasks.metrics import RowMetrics, class_scores, confusion_matrix, label_scores
 from ftcli.tasks.reliability import Answers
-from ftcli.train.snapshot import ModelCard
+from ftcli.train.card import ModelCard
 
 MOST_MISTAKES = 20
 MOST_POINTS = 2000

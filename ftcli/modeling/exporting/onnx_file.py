@@ -24,11 +24,11 @@ from ftcli.errors import CheckpointError, UsageError
 from ftcli.modeling.crf import LinearChainCRF
 from ftcli.modeling.exporting.decoding import OPSET, SCORES, add_decoder, decoder_alone
 from ftcli.modeling.exporting.extra import onnx_module
+from ftcli.modeling.exporting.files import MODEL
 from ftcli.modeling.exporting.model import ExportedModel
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.quiet import silenced
 
-MODEL = "model.onnx"
 _AXES = {"positions": ("rows", "words"), "logits": ("rows", "words", "labels")}
 _LARGEST_FILE = 1_800_000_000
 """A file of ONNX holds at most 2 GiB; the weights of a larger model lie beside it."""

@@ -5,14 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ftcli.errors import UsageError
-from ftcli.modeling.exporting.onnx_file import MODEL, OnnxModel
-from ftcli.modeling.exporting.program_file import PROGRAM
+from ftcli.modeling.exporting.files import MODEL, PROGRAM
+from ftcli.modeling.exporting.onnx_file import OnnxModel
 from ftcli.modeling.outputs import Outputs
-
-
-def is_exported(folder: Path) -> bool:
-    """Whether a folder holds an exported graph instead of a model's weights."""
-    return any((folder / name).is_file() for name in (MODEL, PROGRAM))
 
 
 def exported_model(folder: Path, outputs: Outputs) -> OnnxModel:

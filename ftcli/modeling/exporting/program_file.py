@@ -16,10 +16,10 @@ from torch.export import ExportedProgram
 
 from ftcli.errors import CheckpointError
 from ftcli.modeling.crf import LinearChainCRF
+from ftcli.modeling.exporting.files import PROGRAM
 from ftcli.modeling.exporting.model import ExportedModel
 from ftcli.modeling.outputs import Outputs
 
-PROGRAM = "model.pt2"
 CRF = "crf.safetensors"
 _SCORES = ("starts", "ends", "steps")
 
