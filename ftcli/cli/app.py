@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from ftcli import __version__
+from ftcli.cli.evaluating import evaluate
 from ftcli.cli.exporting import export
 from ftcli.cli.following import drive, follow, loading, pointing_at
 from ftcli.cli.live import open_screen
 from ftcli.cli.options import (
-    BatchSize,
-    Calibrate,
-    Checkpoint,
     Code,
     Debug,
-    Delimiter,
-    Device,
-    FileFormat,
     InitFrom,
-    LabelledRows,
     MaxBadRows,
     RecipePath,
-    Resamples,
-    Rival,
     Root,
     RunFolder,
     Settings,
     Source,
-    TagScheme,
-    TuneThreshold,
 )
+from ftcli.cli.predicting import predict
 from ftcli.cli.reference import explain, schema
 from ftcli.cli.reports import report
-from ftcli.cli.starting import existing, fit_of, format_of, print_plan, recipe_for, scheme_of, with_code
-from ftcli.errors import UsageError
+from ftcli.cli.starting import print_plan, recipe_for, with_code
 from ftcli.spec.recipe import load_recipe
-from ftcli.spec.wording import counted
 
 app = typer.Typer(
     name="ftcli",
@@ -133,94 +121,8 @@ def prove(
         raise typer.Exit(1)
 
 
-@app.command(name="eval")
-def evaluate(
-    ckpt: Checkpoint,
-    split: Annotated[str, typer.Option(metavar="NAME", help="The split to score.")] = "validation",
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="A prepared data set, not the run's own.")] = None,
-    source: LabelledRows = None,
-    format: FileFormat = "auto",
-    delimiter: Delimiter = None,
-    scheme: TagScheme = None,
-    compare: Rival = None,
-    calibrate: Calibrate = False,
-    tune_threshold: TuneThreshold = None,
-    resamples: Resamples = 2000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
-    device: Device = "auto",
-    batch_size: BatchSize = None,
-    code: Code = None,
-    debug: Debug = False,
-) -> None:
-    """Score a checkpoint: loss, metrics with their 95 % intervals, and what its task has besides.
-
-    Scores of each label, the confusion matrix, and whether probabilities are what they say; of taggers the scores of
-    each type of entity. A custom task says itself.
-    """
-    with loading():
-        from ftcli.cli.results import print_json, show_report
-        from ftcli.flows.evaluate import Questions
-        from ftcli.flows.evaluate import evaluate as flow
-        from ftcli.flows.inputs import RowFile
-
-    chosen, tags, folder = format_of(format, delimiter), scheme_of(scheme), existing(code)
-    file = RowFile(source, chosen, tags) if source is not None else None
-    asked = Questions(resamples, fit_of(tune_threshold, calibrate=calibrate), compare)
-    with open_screen(is_main=True) as screen:
-        work = flow(
-            ckpt, split=split, data=data, file=file, asked=asked, device=device, batch_size=batch_size, code=folder
-        )
-        report = follow(work, screen)
-    if as_json:
-        print_json(report)
-    else:
-        show_report(Console(), report)
-
-
-@app.command()
-def predict(
-    ckpt: Checkpoint,
-    source: Annotated[str, typer.Option("--input", metavar="FILE|-", help="The rows; - reads standard input.")],
-    output: Annotated[
-        str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output, .gz compresses.")
-    ] = "-",
-    output_format: Annotated[
-        str | None, typer.Option(metavar="jsonl|csv|conll", help="The output's form; by its ending otherwise.")
-    ] = None,
-    format: FileFormat = "auto",
-    delimiter: Delimiter = None,
-    scheme: TagScheme = None,
-    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the text column.")] = None,
-    pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the second text.")] = None,
-    keep_going: Annotated[bool, typer.Option("--keep-going", help="Give bad rows an `error` field and go on.")] = False,
-    device: Device = "auto",
-    batch_size: BatchSize = None,
-    code: Code = None,
-    debug: Debug = False,
-) -> None:
-    """Label rows: the same rows in the same order, with what the model says of each.
-
-    `label` and `probability`; of any number of labels `labels` and `probabilities`; of regression `value`; of tagging
-    `tags` and `entities`; of a custom task what it answers.
-    """
-    with loading():
-        from ftcli.flows.predict import Input
-        from ftcli.flows.predict import predict as flow
-
-    if output_format not in (None, "jsonl", "csv", "conll"):
-        raise UsageError(f"--output-format {output_format}: there is no such format", hint="jsonl, csv or conll")
-    rows = Input(source, format_of(format, delimiter), scheme_of(scheme), text, pair, keep_going)
-    form, folder = output_format, existing(code)
-    with open_screen(is_main=True) as screen:
-        work = flow(
-            ckpt, source=rows, output=output, output_format=form, device=device, batch_size=batch_size, code=folder
-        )
-        done = follow(work, screen)
-    if done.num_errors:
-        every = counted(done.num_rows + done.num_errors)
-        Console(stderr=True).print(f"{done.num_errors:,} of {every} could not be read")
-
-
+app.command(name="eval")(evaluate)
+app.command()(predict)
 app.command()(export)
 app.command()(report)
 app.command()(explain)

@@ -14,6 +14,7 @@ from ftcli.cli.options import Checkpoint, Code, Debug
 from ftcli.cli.starting import existing
 from ftcli.cli.table import Column, table
 from ftcli.errors import UsageError
+from ftcli.flows.checks import check_export
 from ftcli.flows.figures import figure
 from ftcli.spec.wording import counted
 
@@ -44,10 +45,11 @@ def export(
 
     The folder holds the tokenizer, a model card, and parity.json: what was compared, scores, size and time.
     """
+    chosen, folder = _format_of(format), existing(code)
+    check_export(ckpt, output, format=chosen)
     with loading():
         from ftcli.flows.export import export as flow
 
-    chosen, folder = _format_of(format), existing(code)
     least = None if min_agreement is None else min_agreement / 100
     with open_screen(is_main=True) as screen:
         work = flow(ckpt, format=chosen, output=output, min_agreement=least, num_rows=rows, code=folder, push=push)

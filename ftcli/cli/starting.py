@@ -32,9 +32,20 @@ def format_of(kind: str, delimiter: str | None) -> Format:
     """
     if kind not in _FORMATS:
         raise UsageError(f"--format {kind}: there is no such format", hint=f"one of {', '.join(_FORMATS)}")
-    if delimiter is not None and len(delimiter) != 1:
-        raise UsageError(f"--delimiter {delimiter}: a delimiter is one character")
-    return Format(kind=kind, delimiter=delimiter)
+    return Format(kind=kind, delimiter=delimiter_of("--delimiter", delimiter))
+
+
+def delimiter_of(option: str, given: str | None) -> str | None:
+    r"""What parts the cells of a table, from the command line's word, where `\t` is a tab.
+
+    Raises:
+        UsageError: it is no single character, or one that means something else in a table.
+    """
+    found = "\t" if given == "\\t" else given
+    if found is not None and (len(found) != 1 or found in '"\r\n'):
+        what = f"{option} {found}: a delimiter is one character, and no quote or line end"
+        raise UsageError(what, hint=f"{option} ';', or {option} '\\t' for a tab")
+    return found
 
 
 def scheme_of(name: str | None) -> Scheme | None:
@@ -51,16 +62,20 @@ def scheme_of(name: str | None) -> Scheme | None:
     return found
 
 
-def fit_of(tuned_for: str | None, *, calibrate: bool) -> Fit:
-    """What is to be fitted to a checkpoint, from the command line's words.
+def check_tuned_for(metric: str | None) -> None:
+    """Make sure that thresholds can be tuned for a metric, if it is asked for.
 
     Raises:
-        UsageError: thresholds can't be tuned for such a metric.
+        UsageError: they can't.
     """
+    if metric not in (None, "f1"):
+        raise UsageError(f"--tune-threshold {metric}: thresholds are tuned for f1", hint="--tune-threshold f1")
+
+
+def fit_of(tuned_for: str | None, *, calibrate: bool) -> Fit:
+    """What is to be fitted to a checkpoint, from the command line's words."""
     from ftcli.flows.calibrate import Fit  # which loads torch
 
-    if tuned_for not in (None, "f1"):
-        raise UsageError(f"--tune-threshold {tuned_for}: thresholds are tuned for f1", hint="--tune-threshold f1")
     return Fit(temperature=calibrate, thresholds=tuned_for is not None)
 
 

@@ -71,18 +71,19 @@ class _Sentence:
 
 
 def read_sentences(
-    raw: Iterable[bytes], format: Format, *, encoding: str, columns: Columns, name: str
+    raw: Iterable[bytes], format: Format, *, encoding: str, columns: Columns, name: str, is_live: bool = False
 ) -> Iterator[Row | BadRow]:
     """Read sentences one at a time; those with a bad line are bad rows, which name that line.
 
     The fields are called "tokens" and "tags" where the columns are given by number, else as the columns are, which are
-    then the first and the last.
+    then the first and the last. Where lines are live, made while they are read, the first sentence tells how many
+    columns there are, else the first thousand lines.
 
     Raises:
         DataError: There is no such column.
     """
     iterator = iter(raw)
-    first = list(islice(iterator, LINES_MEASURED))
+    first = list(_lines_to_measure(iterator, is_live=is_live))
     layout = _layout(first, format, encoding=encoding, columns=columns, name=name)
     sentence = _Sentence()
     for number, line in enumerate(chain(first, iterator), start=1):
@@ -102,6 +103,15 @@ def read_sentences(
         else:
             sentence.add(number, cells, layout)
     yield from sentence.finish(layout)
+
+
+def _lines_to_measure(lines: Iterator[bytes], *, is_live: bool) -> Iterator[bytes]:
+    has_words = False
+    for line in islice(lines, LINES_MEASURED):
+        yield line
+        if is_live and has_words and not line.strip():
+            return
+        has_words = has_words or bool(line.strip())
 
 
 def _cells(text: str, delimiter: str | None) -> list[str]:

@@ -47,7 +47,12 @@ TEXT_COLUMN = "text"
 
 
 def read_rows(
-    lines: Iterable[bytes] | BinaryIO, format: Format, *, name: str, columns: Columns | None = None
+    lines: Iterable[bytes] | BinaryIO,
+    format: Format,
+    *,
+    name: str,
+    columns: Columns | None = None,
+    is_live: bool = False,
 ) -> Iterator[Row | BadRow]:
     """Read rows one at a time.
 
@@ -56,6 +61,7 @@ def read_rows(
         format: How it is cut into rows.
         name: The file's name, whose ending decides where the format says "auto".
         columns: Which columns of a file of words hold the word and the tag; None: the first and the last.
+        is_live: Whether lines are made while they are read, so that a row is not to wait for those behind it.
 
     Raises:
         DataError: The file as a whole isn't of this format (an unknown ending or encoding, a JSON array of JSON lines,
@@ -67,11 +73,12 @@ def read_rows(
         case "parquet":
             return read_parquet(lines, name=name)
         case kind:
-            return _read_lines(lines, format, kind, name=name, columns=columns or Columns(text=WORDS))
+            words = columns or Columns(text=WORDS)
+            return _read_lines(lines, format, kind, name=name, columns=words, is_live=is_live)
 
 
 def _read_lines(
-    lines: Iterable[bytes] | BinaryIO, format: Format, kind: Kind, *, name: str, columns: Columns
+    lines: Iterable[bytes] | BinaryIO, format: Format, kind: Kind, *, name: str, columns: Columns, is_live: bool
 ) -> Iterator[Row | BadRow]:
     encoding = _encoding(format.encoding, name=name)
     raw = _without_bom(lines, name=name, encoding=encoding)
@@ -81,7 +88,7 @@ def _read_lines(
         case "json":
             return _read_json(raw, encoding, name=name, is_array=format.kind == "json")
         case "conll":
-            return read_sentences(raw, format, encoding=encoding, columns=columns, name=name)
+            return read_sentences(raw, format, encoding=encoding, columns=columns, name=name, is_live=is_live)
         case "text":
             return _read_texts(raw, encoding)
         case _:

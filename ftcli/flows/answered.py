@@ -107,7 +107,7 @@ def _format_of(path: Path) -> Format:
     if kind is None:
         what = f"can't tell from its ending how the predictions in {path} are written"
         raise UsageError(what, hint=f"endings that predict writes: {', '.join(FORMATS)}, each also with .gz")
-    return Format(kind=kind)
+    return Format(kind=kind, quotes="standard", delimiter="\t" if kind == "conll" else None)
 
 
 def _value(cell: object) -> object:

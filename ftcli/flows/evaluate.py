@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ftcli.errors import UsageError
 from ftcli.flows.calibrate import Fit, Fitted, check_fit, fit_and_keep
+from ftcli.flows.checks import check_eval
 from ftcli.flows.compare import Comparison, compare
 from ftcli.flows.inputs import RowFile
 from ftcli.flows.labelled import rows_of_file, rows_of_split
@@ -84,9 +85,7 @@ def evaluate(
         DataError: the rows can't be used.
         UsageError: the task can't be calibrated, or what it is to be compared with isn't there.
     """
-    if file is not None:
-        file.check()
-    _check_other(asked.other)
+    check_eval(checkpoint, file, asked.other, device=device)
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
     if asked.fit.is_asked:
         check_fit(asked.fit, checkpoint, predictor)
@@ -101,12 +100,6 @@ def evaluate(
         predictor, fitted = fit_and_keep(asked.fit, fitting, predictor, checkpoint)
         sample = sample.concluded_by(predictor)
     return (yield from _report(checkpoint, sample, predictor, asked, fitted=fitted, code=code))
-
-
-def _check_other(other: Path | None) -> None:
-    if other is not None and not other.exists():
-        hint = "a checkpoint, an exported folder, or a file that `ftcli predict` wrote"
-        raise UsageError(f"there is nothing to compare with: {other}", hint=hint)
 
 
 def _report(

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftcli.errors import UsageError
+from ftcli.flows.checks import check_export, check_free
 from ftcli.flows.exporting.card import write_readme
-from ftcli.flows.exporting.formats import ExportFormat, check_format, reader_of, scores_of, write
+from ftcli.flows.exporting.formats import ExportFormat, check_installed, reader_of, scores_of, write
 from ftcli.flows.exporting.hub import check_repository, upload
 from ftcli.flows.exporting.parity import LARGEST_DIFFERENCE, Parity, Side, compare, refuse
 from ftcli.flows.exporting.rows import trial_rows
 from ftcli.flows.predictor import Predictor, open_predictor
-from ftcli.modeling.exporting.files import is_exported
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
 
@@ -61,13 +60,13 @@ def export(
         UsageError: the folder is in use, the model can't be had in this format, something isn't installed, or the hub
             can't be written to.
     """
-    _check_has_weights(checkpoint)
+    check_export(checkpoint, output, format=format)
     if push is not None:
         check_repository(push)
     predictor = open_predictor(checkpoint, device="cpu", code=code)
-    check_format(format, predictor.card)
+    check_installed(format)
     folder = output or _default_folder(checkpoint, format)
-    _check_free(folder)
+    check_free(folder)
     with _whole_or_not_at_all(folder) as partial:
         yield Activity("write", 0)
         write(format, predictor, checkpoint, partial)
@@ -77,12 +76,6 @@ def export(
         write_readme(partial, format, predictor.card, parity, checkpoint)
     yield Activity("compare", num_rows, num_rows)
     return Exported(folder, parity, upload(folder, push) if push is not None else None)
-
-
-def _check_has_weights(checkpoint: Path) -> None:
-    if is_exported(checkpoint):
-        what = f"{checkpoint} is a graph that was exported; its weights can't be had back"
-        raise UsageError(what, hint="export the checkpoint that it was made of")
 
 
 def _refuse(parity: Parity, format: ExportFormat, min_agreement: float | None) -> None:
@@ -113,13 +106,6 @@ def _checked(
     expected = (yield from predictor.score(predictor.split(trial.rows))).scores
     found = scores_of(format, reader, folder, trial.rows)
     return compare(trial, Side(predictor, checkpoint, expected), Side(reader, folder, found))
-
-
-def _check_free(folder: Path) -> None:
-    if folder.is_file() or any(parent.is_file() for parent in folder.parents):
-        raise UsageError(f"{folder} can't be a folder: there is a file in its place", hint="name another: --output DIR")
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"the folder {folder} is not empty", hint="name another one: --output DIR")
 
 
 def _default_folder(checkpoint: Path, format: ExportFormat) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -45,14 +47,37 @@ class RowFile:
         """The name whose ending tells the format; standard input is JSON lines unless the format says more."""
         return "stdin.jsonl" if self.path == STANDARD else self.path
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a pipe, a terminal or the like, where rows may come whenever they please, and come once."""
+        if self.path != STANDARD:
+            return not Path(self.path).is_file()
+        try:
+            return not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+        except (OSError, ValueError):  # it is closed, or no file at all
+            return False
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether the same rows can be had a second time."""
+        return self.path != STANDARD and not self.is_live
+
     def check(self) -> None:
         """Make sure that it is there.
 
         Raises:
             DataError: there is no such file.
         """
-        if self.path != STANDARD and not Path(self.path).is_file():
+        path = Path(self.path)
+        if self.path != STANDARD and (path.is_dir() or not path.exists()):
             raise DataError(f"no such file: {self.path}", hint="`--input -` reads standard input")
+
+
+@dataclass(frozen=True, slots=True)
+class Input(RowFile):
+    """What the user says of rows to label: besides, whether those that can't be used are gone past."""
+
+    keep_going: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +121,8 @@ class Opened:
             yield from self._read(stream)
 
     def _read(self, stream: BinaryIO) -> Iterator[Row | BadRow]:
-        return read_rows(stream, self.format, name=self.file.kind_name, columns=self.word_columns)
+        name, is_live = self.file.kind_name, self.file.is_live
+        return read_rows(stream, self.format, name=name, columns=self.word_columns, is_live=is_live)
 
 
 def open_rows(file: RowFile, card: ModelCard) -> Opened:

@@ -4,69 +4,132 @@ from __future__ import annotations
 
 import gzip
 import sys
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import IO, cast
+from typing import BinaryIO, Protocol
 
 from ftcli.errors import UsageError
 from ftcli.flows.inputs import STANDARD
-from ftcli.flows.predictions import OutputFormat
+from ftcli.flows.partfile import Facts, PartFile, Written
+from ftcli.flows.writing import OutputFormat
 
 FORMATS: dict[str, OutputFormat] = {
     ".jsonl": "jsonl",
     ".json": "jsonl",
     ".csv": "csv",
+    ".tsv": "tsv",
     **dict.fromkeys((".conll", ".bio", ".bioes", ".txt"), "conll"),
 }
 
 
-def check_output(output: str) -> None:
-    """Make sure that a file can be written there.
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the user says of an output: a path, whose ending .gz compresses, or "-"; its form; and to begin anew.
 
-    Raises:
-        UsageError: it can't.
+    `format` goes by the ending if not given, `delimiter` by the format. `restart` throws away what an earlier command
+    that was stopped has left.
     """
-    path = Path(output)
-    if output != STANDARD and not path.parent.is_dir():
-        raise UsageError(f"the output's folder does not exist: {path.parent}")
-    if output != STANDARD and path.is_dir():
-        raise UsageError(f"the output {path} is a folder", hint="name a file in it")
+
+    path: str = STANDARD
+    format: OutputFormat | None = None
+    delimiter: str | None = None
+    restart: bool = False
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, or to become one; no standard output, and no pipe or device that has a name."""
+        path = Path(self.path)
+        return self.path != STANDARD and (path.is_file() or not path.exists())
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its name says that it is compressed."""
+        return self.path.lower().endswith(".gz")
+
+    @property
+    def form(self) -> OutputFormat:
+        """Its format: as it was said, or the one that its ending stands for; JSON lines on standard output.
+
+        Raises:
+            UsageError: the ending is unknown.
+        """
+        if self.format is not None:
+            return self.format
+        if self.path == STANDARD:
+            return "jsonl"
+        ending = PurePath(self.path.lower().removesuffix(".gz")).suffix
+        if ending not in FORMATS:
+            hint = f"endings that are known: {', '.join(FORMATS)}, each also with .gz; or say --output-format"
+            raise UsageError(f"can't tell the format of the output `{self.path}` from its ending", hint=hint)
+        return FORMATS[ending]
+
+    def check(self) -> None:
+        """Make sure that a file can be written there, in a format that is known.
+
+        Raises:
+            UsageError: it can't.
+        """
+        path = Path(self.path)
+        if self.path != STANDARD and not path.parent.is_dir():
+            raise UsageError(f"the output's folder does not exist: {path.parent}")
+        if self.path != STANDARD and path.is_dir():
+            raise UsageError(f"the output {path} is a folder", hint="name a file in it")
+        if self.delimiter is not None and self.form not in ("csv", "tsv"):
+            what = f"--output-delimiter is for tables, and the output's format is {self.form}"
+            raise UsageError(what, hint="--output-format csv, or no --output-delimiter")
+        if self.restart and not self.is_file:
+            raise UsageError("--restart goes with --output FILE: nothing else is ever gone on with")
+
+    def open(self, facts: Facts | None) -> AbstractContextManager[Destination]:
+        """Open it for windows of rows, made from these facts.
+
+        Raises:
+            UsageError: it can't be written, or what an earlier command has left can't be gone on with.
+        """
+        if self.is_file:
+            return PartFile(Path(self.path), facts, restart=self.restart)
+        return _open_stream(self.path, is_compressed=self.is_compressed)
 
 
-def format_of(output: str) -> OutputFormat:
-    """The format that an output's ending stands for; JSON lines on standard output.
+class Destination(Protocol):
+    """What takes rows window by window."""
 
-    Raises:
-        UsageError: the ending is unknown.
-    """
-    if output == STANDARD:
-        return "jsonl"
-    ending = PurePath(output.lower().removesuffix(".gz")).suffix
-    if ending not in FORMATS:
-        hint = f"endings that are known: {', '.join(FORMATS)}, each also with .gz; or say --output-format"
-        raise UsageError(f"can't tell the format of the output `{output}` from its ending", hint=hint)
-    return FORMATS[ending]
+    written: Written
+    """How far it has come."""
+
+    def append(self, content: bytes, written: Written) -> None:
+        """Take a window, which brings it as far as that."""
+        ...
+
+    def finish(self) -> None:
+        """There are no more windows."""
+        ...
 
 
-def open_output(output: str, stack: ExitStack) -> IO[bytes]:
-    """Standard output, or a file that takes its name only when all went well."""
-    if output == STANDARD:
-        stack.callback(sys.stdout.buffer.flush)
-        return sys.stdout.buffer
-    path = Path(output)
-    partial = path.with_name(f".{path.name}.partial")
-    file = stack.enter_context(partial.open("wb"))
-    # Neither a name nor a time goes into the compressed file, so that equal rows make equal files.
-    packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if path.suffix.lower() == ".gz" else None
+@dataclass(slots=True)
+class _Stream:
+    """Standard output, or a pipe or device that has a name: whoever reads it has each window at once."""
 
-    def settle(error: type[BaseException] | None, *_: object) -> None:
-        if packed is not None:
-            packed.close()
-        file.close()
-        if error is None:
-            partial.replace(path)
-        else:
-            partial.unlink()
+    stream: BinaryIO
+    is_compressed: bool = False
+    written: Written = field(default_factory=Written)
 
-    stack.push(settle)
-    return file if packed is None else cast("IO[bytes]", packed)
+    def append(self, content: bytes, written: Written) -> None:
+        """Take a window."""
+        self.stream.write(gzip.compress(content, mtime=0) if self.is_compressed else content)
+        self.stream.flush()
+        self.written = written
+
+    def finish(self) -> None:
+        """Whoever reads the stream sees its end."""
+
+
+@contextmanager
+def _open_stream(path: str, *, is_compressed: bool) -> Generator[_Stream]:
+    if path == STANDARD:
+        yield _Stream(sys.stdout.buffer)
+        return
+    with Path(path).open("wb") as stream:
+        yield _Stream(stream, is_compressed)

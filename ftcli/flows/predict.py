@@ -1,76 +1,74 @@
 """`ftcli predict`: rows in, the same rows out in the same order with a label and its probability.
 
 Rows stream through in windows. Within one they are sorted by length, so that little is padded; the next ones are
-read and tokenised while the model computes. Memory does not grow with the input.
+read and tokenised while the model computes. Memory does not grow with the input. A file is always cut into the same
+windows, so that one that is gone on with comes out as if it had never stopped; of a pipe, a window holds what is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ftcli.data.checks import row_inputs
-from ftcli.data.labels import LabelNames
-from ftcli.data.readers import BadRow, Row
-from ftcli.data.tagging import read_tagged
-from ftcli.data.tags import Scheme
 from ftcli.data.tokens import TokenizedSplit
-from ftcli.errors import DataError, Location, Problem, UsageError
-from ftcli.flows.inputs import SAY_SCHEME, Form, Opened, RowFile, open_rows
-from ftcli.flows.outputs import STANDARD, check_output, format_of, open_output
-from ftcli.flows.predictions import ERRORS, OutputFormat, RowWriter, answered, kept
+from ftcli.flows.checks import check_predict
+from ftcli.flows.given import Given, read_given
+from ftcli.flows.inputs import Input
+from ftcli.flows.outputs import Destination, Output
+from ftcli.flows.partfile import Written
 from ftcli.flows.predictor import Predictor, open_predictor
+from ftcli.flows.provenance import facts_of
+from ftcli.flows.writing import ERRORS, RowEncoder, answered, kept
 from ftcli.runtime.activity import Activity, Working, finish
-from ftcli.runtime.ahead import ahead
+from ftcli.runtime.ahead import ahead, in_lots
 from ftcli.runtime.encoding import Fields
-from ftcli.spec.card import Tags
-from ftcli.spec.choices import card_task
-from ftcli.train.card import ModelCard
+from ftcli.runtime.interrupt import Interrupt, StopAsked, listening
+from ftcli.spec.probabilities import Probabilities
+from ftcli.tasks.probabilities import probabilities_of
 
+TO_STANDARD = Output()
+NO_PROBABILITIES = Probabilities()
 WINDOW_ROWS = 2048
-GOES_ON = "`--keep-going` gives such rows an `error` field and goes on"
-PLAIN_TEXT = "`--format text` reads plain lines"
+LINGER_SECONDS = 0.02
+"""How long after its first row others of a pipe may still join a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What became of an input: rows predicted, and rows that could not be read."""
+    """What became of an input: rows predicted, rows that could not be read, and the signal that ended it early, or 0.
+
+    `num_before` of them an earlier command had written, which was stopped.
+    """
 
     num_rows: int
     num_errors: int
-
-
-@dataclass(frozen=True, slots=True)
-class Input(RowFile):
-    """Where rows come from, and what happens with a bad one."""
-
-    keep_going: bool = False
-
-    def reserved(self, results: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of what is said of a row, which its own fields can't have."""
-        return (*results, *ERRORS) if self.keep_going else results
+    num_before: int = 0
+    signal: int = 0
 
 
 def predict(
     checkpoint: Path,
     *,
     source: Input,
-    output: str = STANDARD,
-    output_format: OutputFormat | None = None,
+    output: Output = TO_STANDARD,
+    asked: Probabilities = NO_PROBABILITIES,
     device: str = "auto",
     batch_size: int | None = None,
     code: Path | None = None,
 ) -> Working[Prediction]:
     """Predict every row of the input.
 
+    A first signal (SIGINT, SIGTERM, SIGUSR1) ends it after the batch under way. What was written consists of whole
+    rows, and the same command goes on with a file.
+
     Args:
         checkpoint: A checkpoint or an exported folder.
         source: The input.
-        output: A file's path, which appears once it is whole (ending in .gz: compressed), or "-" for standard output.
-        output_format: JSON lines, CSV or columns of words; by the output's ending where it is not given.
+        output: Where predictions go. A file takes its name once it is whole.
+        asked: Which probabilities are told besides.
         device: "auto", "cpu" or "cuda".
         batch_size: Rows that are scored at once.
         code: Where code of the user's own is, if not where it was.
@@ -78,128 +76,115 @@ def predict(
     Raises:
         CheckpointError: the checkpoint is missing, damaged, or of another task.
         DataError: a row can't be used, with file and line.
-        UsageError: the output can't be written, or its ending doesn't say in which format.
+        UsageError: the output can't be written, or doesn't go with the rest.
     """
-    check_output(output)
-    chosen = output_format or format_of(output)
-    source.check()
+    check_predict(checkpoint, source, output, asked, device=device)
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
-    if chosen == "conll":
-        _check_columns(predictor, source, checkpoint)
-    num_rows = num_errors = 0
-    with ExitStack() as stack:
-        rows = _read(source, predictor.card, in_columns=chosen == "conll")
-        reserved = source.reserved(predictor.task.results)
-        writer = RowWriter(open_output(output, stack), chosen, last=reserved)
-        for window in stack.enter_context(closing(ahead(_windows(rows, predictor)))):
-            writer.write(list(_predict_window(window, predictor, reserved)))
-            num_errors += sum(row.failure is not None for row in window.rows)
-            num_rows += len(window.rows)
-            yield Activity("predict", num_rows)
-    yield Activity("predict", num_rows, num_rows)
-    return Prediction(num_rows - num_errors, num_errors)
+    can_go_on = output.is_file and source.can_be_read_again
+    facts = facts_of(checkpoint, predictor.card, source, output, asked) if can_go_on else None
+    labeller, signal = _Labeller(predictor, asked, source, Interrupt()), 0
+    with output.open(facts) as destination, listening(labeller.interrupt):
+        before = destination.written.rows
+        yield Activity("predict", before)
+        try:
+            yield from _through(labeller, output, destination)
+            destination.finish()
+        except StopAsked as stop:
+            signal = stop.number
+    written = destination.written
+    if not signal:
+        yield Activity("predict", written.rows, written.rows)
+    return Prediction(written.rows - written.errors, written.errors, before, signal)
 
 
-def _check_columns(predictor: Predictor, source: Input, checkpoint: Path) -> None:
-    if predictor.task.outputs.per != "token":
-        what = f"columns of words and tags are for taggers, and {checkpoint} is none"
-        raise UsageError(what, hint="--output-format jsonl or csv")
-    if source.keep_going:
-        raise UsageError("columns have no place for a row's error", hint="--output-format jsonl, or no --keep-going")
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A row of the input: its fields, what the model reads of it, or what stands beside it instead of a prediction."""
-
-    fields: Fields
-    inputs: Fields
-    failure: Fields | None = None
-
-
-def _read(source: Input, card: ModelCard, *, in_columns: bool) -> Generator[_Given]:
-    opened = open_rows(source, card)
-    for row in opened.rows():
-        inputs = _inputs(row, opened, card)
-        if not isinstance(inputs, Problem):
-            words = _in_columns(row, inputs, opened, card) if in_columns and isinstance(row, Row) else {}
-            yield _Given(_fields(row) | words, inputs)
-        elif source.keep_going:
-            place = {"line": row.line} if isinstance(row, BadRow) else {}
-            yield _Given(_fields(row), {}, {**place, "error": inputs.what})
-        else:
-            raise DataError([inputs])
-
-
-def _in_columns(row: Row, inputs: Fields, opened: Opened, card: ModelCard) -> Fields:
-    """What columns are written from besides the prediction: words, and true tags where the row has them."""
-    words: Fields = {"tokens": inputs[card.columns.text]}
-    form = opened.form_of(row.fields)
-    if form.columns.label is None or card.scheme is None:
-        return words
-    return words | {"gold": _gold(row, form, opened, written=card.scheme, card=card)}
-
-
-def _gold(row: Row, form: Form, opened: Opened, *, written: Scheme, card: ModelCard) -> list[str] | None:
-    """A row's true tags in the scheme that is predicted; they may be of types that the model does not know.
-
-    Raises:
-        DataError: they are not well-formed.
-    """
-    reading = card.source
-    tags = Tags(to=written, invalid=reading.tags.invalid)
-    names = LabelNames(None, reading.label_map, "entity type")
-    found = read_tagged(row, columns=form.columns, tags=tags, scheme=form.scheme or written, names=names)
-    if isinstance(found, BadRow):
-        hint = f"{SAY_SCHEME}, or leave them out: --output-format jsonl"
-        raise DataError(found.reason, where=Location(opened.file.name, found.line, text=found.text), hint=hint)
-    return found.tags
-
-
-def _fields(row: Row | BadRow) -> Fields:
-    return row.fields if isinstance(row, Row) else {}
-
-
-def _inputs(row: Row | BadRow, opened: Opened, card: ModelCard) -> Fields | Problem:
-    """What the model reads of a row, under its own names for it."""
-    if isinstance(row, BadRow):
-        return Problem(row.reason, Location(opened.file.name, row.line, text=row.text), GOES_ON)
-    names, where = opened.form_of(row.fields).columns.texts, Location(opened.file.name, row.line)
-    for option, name in zip(("--text", "--pair"), names, strict=False):
-        if name not in row.fields:
-            what = f"there is no column `{name}`; this row has {', '.join(row.fields)}"
-            plain = f"{PLAIN_TEXT}; " if card.columns.pair is None and opened.is_table else ""
-            return Problem(what, where, f"`{option} COLUMN` says what it is called here; {plain}{GOES_ON}")
-    found = row_inputs(row.fields, names, columns=card.columns, task=card_task(card.task))
-    return Problem(found, where, GOES_ON) if isinstance(found, str) else found
+def _through(labeller: _Labeller, output: Output, destination: Destination) -> Working[None]:
+    """Read, label and write what is still to be written."""
+    before, form = destination.written, output.form
+    encoder = RowEncoder(form, last=labeller.reserved, delimiter=output.delimiter, columns=before.columns)
+    rows = read_given(labeller.source, labeller.predictor.card, in_columns=form == "conll", skip=before.rows)
+    with closing(ahead(_windows(rows, labeller.predictor, is_live=labeller.source.is_live))) as windows:
+        while (window := labeller.await_one_of(windows)) is not None:
+            content = encoder.encode(list(labeller.label(window)))
+            done = destination.written
+            num_bad = len(window.rows) - len(window.good)
+            written = Written(done.rows + len(window.rows), done.errors + num_bad, columns=encoder.columns)
+            destination.append(content, written)
+            yield Activity("predict", written.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
     """Some rows in order, and those of them that could be read as the model reads them; None where none could."""
 
-    rows: list[_Given]
+    rows: list[Given]
     split: TokenizedSplit | None
 
     @property
-    def good(self) -> list[_Given]:
+    def good(self) -> list[Given]:
         """The rows that could be read."""
         return [row for row in self.rows if row.failure is None]
 
 
-def _windows(rows: Generator[_Given], predictor: Predictor) -> Generator[_Window]:
+def _windows(rows: Generator[Given], predictor: Predictor, *, is_live: bool) -> Generator[_Window]:
+    lots = in_lots(rows, most=WINDOW_ROWS, within_seconds=LINGER_SECONDS) if is_live else _full_lots(rows)
+    with closing(lots):
+        for lot in lots:
+            inputs = [row.inputs for row in lot if row.failure is None]
+            yield _Window(lot, predictor.split(inputs) if inputs else None)
+
+
+def _full_lots(rows: Generator[Given]) -> Generator[list[Given]]:
     with closing(rows):
-        while chunk := list(islice(rows, WINDOW_ROWS)):
-            inputs = [row.inputs for row in chunk if row.failure is None]
-            yield _Window(chunk, predictor.split(inputs) if inputs else None)
+        while lot := list(islice(rows, WINDOW_ROWS)):
+            yield lot
 
 
-def _predict_window(window: _Window, predictor: Predictor, reserved: tuple[str, ...]) -> Generator[Fields]:
-    """The window's rows in order, predicted where they could be read."""
-    predicted: Iterator[Fields] = iter(())
-    if window.split is not None:
-        found = finish(predictor.score(window.split)).found
-        answers = predictor.task.answers(found, window.split, [row.inputs for row in window.good])
-        predicted = answered((row.fields for row in window.good), answers, reserved=reserved)
-    for row in window.rows:
-        yield next(predicted) if row.failure is None else {**kept(row.fields, reserved=reserved), **row.failure}
+@dataclass(frozen=True, slots=True)
+class _Labeller:
+    """What makes of windows of rows the same rows with answers."""
+
+    predictor: Predictor
+    asked: Probabilities
+    source: Input
+    interrupt: Interrupt
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """The names of what is said of a row, which its own fields can't have."""
+        said = dict.fromkeys((*self.predictor.task.results, *self.asked.fields))
+        return (*said, *ERRORS) if self.source.keep_going else tuple(said)
+
+    def await_one_of(self, windows: Generator[_Window]) -> _Window | None:
+        """The next window, however long it takes to come; None behind the last.
+
+        Raises:
+            StopAsked: there was a signal.
+        """
+        with self.interrupt.waiting():
+            return next(windows, None)
+
+    def label(self, window: _Window) -> Generator[Fields]:
+        """The window's rows in order, predicted where they could be read.
+
+        Raises:
+            StopAsked: there was a signal.
+        """
+        predicted: Iterator[Fields] = iter(())
+        if window.split is not None:
+            answers = self._answers(window.split, [row.inputs for row in window.good])
+            predicted = answered((row.fields for row in window.good), answers, reserved=self.reserved)
+        for row in window.rows:
+            if row.failure is None:
+                yield next(predicted)
+            else:
+                yield {**kept(row.fields, reserved=self.reserved), **row.failure}
+
+    def _answers(self, split: TokenizedSplit, inputs: list[Fields]) -> Iterator[Fields]:
+        predictor = self.predictor
+        scored = finish(predictor.score(split, interrupt=self.interrupt))
+        answers = predictor.task.answers(scored.found, split, inputs)
+        if not self.asked.fields:
+            return answers
+        scores, found = scored.scores, scored.found
+        more = probabilities_of(self.asked, predictor.task, predictor.model, split, scores=scores, found=found)
+        return ({**answer, **each} for answer, each in zip(answers, more, strict=True))

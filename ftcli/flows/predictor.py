@@ -13,6 +13,7 @@ from torch import nn
 from ftcli.data.targets import LabelFacts, targets_of
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import CheckpointError, DataError, RecipeError, UsageError
+from ftcli.flows.checks import check_graph
 from ftcli.modeling.exporting.files import is_exported
 from ftcli.modeling.exporting.opening import exported_model
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
@@ -21,6 +22,7 @@ from ftcli.runtime.code import leave_code_folder, look_in
 from ftcli.runtime.codefiles import absent_code, changed_code
 from ftcli.runtime.device import choose_device
 from ftcli.runtime.encoding import EncodeRows, Fields
+from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.world import World, launched_size
 from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
@@ -73,8 +75,14 @@ class Predictor:
             raise DataError("there are no rows to evaluate")
         return TokenizedSplit.joined(parts)
 
-    def score(self, split: TokenizedSplit, *, name: str = "rows") -> Working[Scores]:
-        """What the model says of a split."""
+    def score(
+        self, split: TokenizedSplit, *, name: str = "rows", interrupt: Interrupt | None = None
+    ) -> Working[Scores]:
+        """What the model says of a split.
+
+        Raises:
+            StopAsked: between two batches, when the `interrupt` was asked to stop.
+        """
         return (
             yield from score_split(
                 self.model,
@@ -84,6 +92,7 @@ class Predictor:
                 world=self.world,
                 pad_id=self.tokenizer.pad_id,
                 batch_size=self.batch_size,
+                interrupt=interrupt,
             )
         )
 
@@ -113,8 +122,7 @@ def open_predictor(
     card = open_card(folder)
     _find_code(card, folder, code)
     is_graph = is_exported(folder)
-    if is_graph and device not in {"auto", "cpu"}:
-        raise UsageError(f"--device {device}: an exported graph runs on the CPU here", hint="or use the checkpoint")
+    check_graph(folder, device=device)
     chosen = choose_device("cpu" if is_graph else device)
     task = build_task(card.task, label_facts_of(card), EvaluateSection(factory=card.evaluate_factory))
     tokenizer = _tokenizer_of(folder)

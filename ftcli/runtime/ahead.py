@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class _Belt(Generic[T]):
@@ -57,6 +58,18 @@ class _Belt(Generic[T]):
             assert self._ended is not None
             raise self._ended
 
+    def take_lot(self, most: int, *, within_seconds: float) -> list[T]:
+        """The next item and those that follow it in no more than that time, `most` in all; ends as `take` does."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._made or self._ended is not None)
+            self._changed.wait_for(lambda: len(self._made) >= most or self._ended is not None, within_seconds)
+            if self._made:
+                lot = [self._made.popleft() for _ in range(min(most, len(self._made)))]
+                self._changed.notify_all()
+                return lot
+            assert self._ended is not None
+            raise self._ended
+
     def leave(self) -> None:
         """Make no more. The item that is being made is not waited for: it may wait for somebody's typing."""
         with self._changed:
@@ -75,12 +88,28 @@ def ahead(items: Generator[T], *, depth: int = 2) -> Generator[T]:
         depth: How many items are made before they are asked for, which bounds the memory that they take.
     """
     belt = _Belt(items, depth)
+    yield from _taken(belt, belt.take)
+
+
+def in_lots(items: Generator[T], *, most: int, within_seconds: float) -> Generator[list[T]]:
+    """The same items in the same order, in lots that wait for none that is still to come.
+
+    Args:
+        items: What is to be had, perhaps slowly: it is made in a thread, as `ahead` does.
+        most: How many items a lot has at most.
+        within_seconds: How long after its first item others may still join a lot.
+    """
+    belt = _Belt(items, most)
+    yield from _taken(belt, lambda: belt.take_lot(most, within_seconds=within_seconds))
+
+
+def _taken(belt: _Belt[T], take: Callable[[], U]) -> Generator[U]:
     try:
         while True:
             try:
-                item = belt.take()
+                taken = take()
             except StopIteration:
                 return
-            yield item
+            yield taken
     finally:
         belt.leave()

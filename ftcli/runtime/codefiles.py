@@ -70,6 +70,12 @@ def changed_code(files: Iterable[CodeFile]) -> list[tuple[CodeFile, Path]]:
     return [(each, path) for each, path in found if path is not None and digest(path) != each.sha256]
 
 
+def code_digests(files: Iterable[CodeFile]) -> dict[str, str]:
+    """What the files that a checkpoint needs hold now, as they are found: SHA-256 by module."""
+    found = ((each.module, _origin(each.module)) for each in files)
+    return {module: digest(path) for module, path in found if path is not None}
+
+
 def _origin(module: str) -> Path | None:
     folder = code_folder()
     if folder is not None and (file := folder.file_of(module)):

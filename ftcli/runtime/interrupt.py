@@ -19,12 +19,32 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.requested = 0
+        self._is_waiting = False
 
     def ask(self, number: int) -> None:
         """Take note of a signal; from now on the next one has its ordinary effect."""
         self.requested = number
         for each in _ASKING:
             signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
+
+    @contextmanager
+    def waiting(self) -> Generator[None]:
+        """A block that a signal ends at once, for it waits for what may never come, and half of it is worth nothing.
+
+        Raises:
+            StopAsked: there was a signal, now or before.
+        """
+        self._is_waiting = True
+        try:
+            self.heed()
+            yield
+        finally:
+            self._is_waiting = False
+
+    def heed(self) -> None:
+        """Raise StopAsked in the main thread if a signal has come and somebody waits."""
+        if self.requested and self._is_waiting:
+            raise StopAsked(self.requested)
 
 
 class StopAsked(Exception):  # noqa: N818 - no error: the user's wish
@@ -51,6 +71,7 @@ def listening(interrupt: Interrupt, answer: Callable[[], None] = lambda: None) -
         interrupt.ask(number)
         # In a thread of its own: the main one may have been interrupted in the middle of a print.
         threading.Thread(target=answer, name="answer").start()
+        interrupt.heed()
 
     if threading.current_thread() is not threading.main_thread():
         yield

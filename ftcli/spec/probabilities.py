@@ -48,5 +48,5 @@ class Probabilities:
         if card_task(task) == "regression":
             raise UsageError(f"{self.options}: regression gives a number, and no probabilities", hint=_NONE_HINT)
         if card_task(task) == "tagging" and self.top_k is not None:
-            what = "--top-k: a tagger gives the best tags of a whole sentence, and the next best of a word are no tagging"
+            what = "--top-k: a tagger gives the best tags of a whole sentence, and the next best of a word are none"
             raise UsageError(what, hint="--proba gives the probability of each word's tag")

@@ -18,7 +18,7 @@ from ftcli.tasks.tagging import Tagging
 
 
 def probabilities_of(
-    asked: Probabilities, task: Task, model: nn.Module, scores: Tensor, found: Tensor, split: TokenizedSplit
+    asked: Probabilities, task: Task, model: nn.Module, split: TokenizedSplit, *, scores: Tensor, found: Tensor
 ) -> Iterator[Fields]:
     """The fields that are asked for, row by row.
 
@@ -26,9 +26,9 @@ def probabilities_of(
         asked: What is asked for; `asked.check` has approved of the task.
         task: What the scores mean.
         model: What gave the scores.
-        scores: What it says of the split, [items, outputs].
-        found: What the task concludes from them.
         split: The rows.
+        scores: What the model says of them, [items, outputs].
+        found: What the task concludes from that.
     """
     match inner_task(task):
         case Classification() as single:

@@ -125,7 +125,6 @@ class Tagging:
             split_by_us = {self.words: words} if "offsets" in row else {}  # else the input's own fields tell
             yield {**split_by_us, "tags": tags, "entities": [_described(each, row, words) for each in entities]}
 
-
     def certainties(
         self, model: nn.Module, scores: Tensor, found: Tensor, split: TokenizedSplit
     ) -> Iterator[list[float]]:

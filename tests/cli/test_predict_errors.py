@@ -162,19 +162,19 @@ def test_rows_to_score_may_come_from_standard_input(rows: Path, ftcli: Ftcli, mo
     assert error == "error[data]: no such file: none.jsonl\nhelp: `--input -` reads standard input\n"
 
 
-@pytest.mark.parametrize("name", ["x.tsv", "x", "x.jsonl.bz2", "x.gz"])
+@pytest.mark.parametrize("name", ["x.xml", "x", "x.jsonl.bz2", "x.gz"])
 def test_an_output_of_unknown_kind_is_refused(rows: Path, tmp_path: Path, ftcli: Ftcli, name: str) -> None:
     output = tmp_path / name
     assert refused(ftcli(*PREDICT, "--input", rows, "--output", output), 2) == (
         f"error[usage]: can't tell the format of the output `{output}` from its ending\n"
-        "help: endings that are known: .jsonl, .json, .csv, .conll, .bio, .bioes, .txt, each also with .gz;"
+        "help: endings that are known: .jsonl, .json, .csv, .tsv, .conll, .bio, .bioes, .txt, each also with .gz;"
         " or say --output-format\n"
     )
     assert ftcli(*PREDICT, "--input", rows, "--output", output, "--output-format", "jsonl").code == 0
     assert output.exists()
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv"])
+@pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv", ".tsv"])
 def test_an_output_that_ends_in_gz_is_compressed(rows: Path, tmp_path: Path, ftcli: Ftcli, ending: str) -> None:
     plain, packed = tmp_path / f"x{ending}", tmp_path / f"x{ending}.gz"
     for output in (plain, packed):

@@ -131,12 +131,13 @@ def test_predicting_can_go_on_past_bad_lines(trained: Path, tmp_path: Path, ftcl
         (
             ["--input", "test.jsonl", "--output-format", "xml"],
             2,
-            "error[usage]: --output-format xml: there is no such format\nhelp: jsonl, csv or conll\n",
+            "error[usage]: --output-format xml: there is no such format\nhelp: jsonl, csv, tsv or conll\n",
         ),
         (
             ["--input", "test.jsonl", "--delimiter", "ab"],
             2,
-            "error[usage]: --delimiter ab: a delimiter is one character\n",
+            "error[usage]: --delimiter ab: a delimiter is one character, and no quote or line end\n"
+            "help: --delimiter ';', or --delimiter '\\t' for a tab\n",
         ),
     ],
 )

@@ -13,17 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftcli.errors import DataError
-from ftcli.flows.predictions import ERRORS, RowWriter, answered, kept, write_whole
+from ftcli.flows.writing import ERRORS, RowEncoder, answered, kept, write_whole
 from tests.conftest import Ftcli, make_rows, write_rows
 
 RESULTS = ("label", "probability")
 
 
 def written(rows: list[dict[str, object]], format: str) -> str:
-    stream = io.BytesIO()
-    writer = RowWriter(stream, format, last=RESULTS)
-    writer.write(rows)
-    return stream.getvalue().decode()
+    return RowEncoder(format, last=RESULTS).encode(rows).decode()
 
 
 def test_the_prediction_follows_the_rows_own_fields() -> None:
@@ -90,18 +87,16 @@ def test_csv_takes_its_columns_from_the_first_rows_and_leaves_blanks() -> None:
 
 
 def test_a_field_that_the_first_rows_of_a_csv_had_not_is_an_error_and_not_lost() -> None:
-    writer = RowWriter(io.BytesIO(), "csv", last=RESULTS)
-    writer.write([{"a": 1}])
+    encoder = RowEncoder("csv", last=RESULTS)
+    encoder.encode([{"a": 1}])
     with pytest.raises(DataError, match="a field `b`"):
-        writer.write([{"a": 1, "b": 2}])
+        encoder.encode([{"a": 1, "b": 2}])
 
 
 def test_rows_with_errors_have_a_column_for_them_in_csv() -> None:
-    stream = io.BytesIO()
-    writer = RowWriter(stream, "csv", last=(*RESULTS, *ERRORS))
-    writer.write([{"a": 1, "error": "no text"}])
-    writer.write([{"line": 2, "error": "not JSON"}])
-    assert stream.getvalue() == b"a,label,probability,line,error\n1,,,,no text\n,,,2,not JSON\n"
+    encoder = RowEncoder("csv", last=(*RESULTS, *ERRORS))
+    parts = [encoder.encode([row]) for row in ({"a": 1, "error": "no text"}, {"line": 2, "error": "not JSON"})]
+    assert b"".join(parts) == b"a,label,probability,line,error\n1,,,,no text\n,,,2,not JSON\n"
 
 
 def test_a_file_appears_only_once_it_is_whole(tmp_path: Path) -> None:

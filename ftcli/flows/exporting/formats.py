@@ -10,7 +10,6 @@ from typing import Literal
 
 from torch import Tensor
 
-from ftcli.errors import UsageError
 from ftcli.flows.plain import own_scores, scores_of_transformers
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.exporting.extra import onnx_module
@@ -28,16 +27,12 @@ ExportFormat = Literal["hf", "onnx", "onnx-int8", "pt2"]
 _LEFT_OUT = {"manifest.json", "recipe.toml", "README.md", "parity.json", CARD}
 
 
-def check_format(format: ExportFormat, card: ModelCard) -> None:
-    """Make sure that a checkpoint can be had in a format.
+def check_installed(format: ExportFormat) -> None:
+    """Make sure that what writes a format is installed.
 
     Raises:
-        UsageError: transformers has no class for its head, or what ONNX needs is not installed.
+        UsageError: something that ONNX needs is not.
     """
-    if format == "hf" and card.head != "auto":
-        what = f"transformers has no class for the head `{card.head}`"
-        hint = "--format onnx has room for any head; the encoder alone loads from the checkpoint with AutoModel"
-        raise UsageError(what, hint=hint)
     if format.startswith("onnx"):
         for name in ("onnx", "onnxruntime", "onnxscript"):
             onnx_module(name)

@@ -15,10 +15,10 @@ from ftcli.flows.laws.bench import Bench
 from ftcli.flows.laws.check import Check, exact, to_rounding
 from ftcli.flows.laws.measure import BOUNDS, DTYPES, raw, relative_distance
 from ftcli.flows.plain import own_scores, scores_of_transformers
-from ftcli.flows.predictions import Fields
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.parity import plain_encoder
 from ftcli.runtime.activity import Activity, Working
+from ftcli.runtime.encoding import Fields
 from ftcli.spec.wording import counted
 
 _ROWS = 16

@@ -13,8 +13,8 @@ import torch
 
 from ftcli.data.readers import label_text
 from ftcli.data.tags import Entity, Scheme, entities_of
-from ftcli.flows.predictions import read_rows_of
 from ftcli.flows.reporting.intervals import of_entities, of_label_sets, of_labels, of_numbers
+from ftcli.flows.writing import read_rows_of
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.choices import card_task
 from ftcli.tasks.breakdown import ClassRow

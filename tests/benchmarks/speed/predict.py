@@ -10,7 +10,8 @@ from typing import Any
 
 from transformers import pipeline  # pyright: ignore[reportUnknownVariableType]
 
-from ftcli.flows.predict import Input
+from ftcli.flows.inputs import Input
+from ftcli.flows.outputs import Output
 from ftcli.flows.predict import predict as predict_rows
 from ftcli.flows.train import train
 from ftcli.runtime.activity import finish
@@ -44,7 +45,7 @@ def _commonest(labels: list[str]) -> float:
 
 def _ours(material: Material, checkpoint: Path, output: Path) -> float:
     source = Input(str(material.train_file), Format())
-    return timed(lambda: finish(predict_rows(checkpoint, source=source, output=str(output), device="cpu")))
+    return timed(lambda: finish(predict_rows(checkpoint, source=source, output=Output(str(output)), device="cpu")))
 
 
 def _theirs(material: Material, checkpoint: Path, output: Path) -> float:

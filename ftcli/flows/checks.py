@@ -1,0 +1,120 @@
+"""What can be said against a command before torch is loaded, which takes seconds: paths, formats, options, the task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ftcli.data.readers import TABLES, file_kind
+from ftcli.errors import UsageError
+from ftcli.flows.inputs import Input, Opened, RowFile, open_rows
+from ftcli.flows.outputs import Output
+from ftcli.modeling.exporting.files import MODEL, PROGRAM, is_exported
+from ftcli.runtime.device_names import check_device
+from ftcli.spec.choices import card_task
+from ftcli.spec.probabilities import Probabilities
+from ftcli.train.card import ModelCard, read_card
+
+
+def check_predict(checkpoint: Path, source: Input, output: Output, asked: Probabilities, *, device: str) -> None:
+    """Make sure that rows can be predicted so.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+        DataError: there is no such input, or nothing tells its format.
+        UsageError: the output can't be written there, or doesn't go with the rest.
+    """
+    output.check()
+    source.check()
+    card = _check_scored(checkpoint, source, device=device)
+    asked.check(card.task)
+    if output.form == "conll":
+        _check_columns(card, source, asked, checkpoint)
+
+
+def check_eval(checkpoint: Path, file: RowFile | None, other: Path | None, *, device: str) -> None:
+    """Make sure that a checkpoint can be scored so.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+        DataError: there is no such file of rows, or nothing tells its format.
+        UsageError: there is nothing to compare with.
+    """
+    if file is not None:
+        file.check()
+    if other is not None and not other.exists():
+        hint = "a checkpoint, an exported folder, or a file that `ftcli predict` wrote"
+        raise UsageError(f"there is nothing to compare with: {other}", hint=hint)
+    _check_scored(checkpoint, file, device=device)
+
+
+def check_export(checkpoint: Path, output: Path | None, *, format: str) -> None:
+    """Make sure that there is a checkpoint that can be had in a format, and room for the folder.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+        UsageError: it is an export itself, transformers has no class for its head, or the folder is in use.
+    """
+    card = read_card(checkpoint)
+    if is_exported(checkpoint):
+        what = f"{checkpoint} is a graph that was exported; its weights can't be had back"
+        raise UsageError(what, hint="export the checkpoint that it was made of")
+    if format == "hf" and card.head != "auto":
+        what = f"transformers has no class for the head `{card.head}`"
+        hint = "--format onnx has room for any head; the encoder alone loads from the checkpoint with AutoModel"
+        raise UsageError(what, hint=hint)
+    if output is not None:
+        check_free(output)
+
+
+def check_free(folder: Path) -> None:
+    """Make sure that a new folder can have this name.
+
+    Raises:
+        UsageError: there is something in it, or a file in its place.
+    """
+    if folder.is_file() or any(parent.is_file() for parent in folder.parents):
+        raise UsageError(f"{folder} can't be a folder: there is a file in its place", hint="name another: --output DIR")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"the folder {folder} is not empty", hint="name another one: --output DIR")
+
+
+def check_graph(checkpoint: Path, *, device: str) -> None:
+    """Make sure that an exported graph, if it is one, can be run on a device.
+
+    Raises:
+        UsageError: it can't.
+    """
+    if not is_exported(checkpoint):
+        return
+    if device not in {"auto", "cpu"}:
+        raise UsageError(f"--device {device}: an exported graph runs on the CPU here", hint="or use the checkpoint")
+    if not (checkpoint / MODEL).is_file():
+        what = f"{checkpoint / PROGRAM} is not run here: what torch reads of such a file may be code"
+        raise UsageError(what, hint="use the checkpoint, or export it with --format onnx")
+
+
+def _check_scored(checkpoint: Path, file: RowFile | None, *, device: str) -> ModelCard:
+    check_device(device)
+    card = read_card(checkpoint)
+    check_graph(checkpoint, device=device)
+    if file is not None:
+        _check_delimiter(file, open_rows(file, card))
+    return card
+
+
+def _check_delimiter(file: RowFile, opened: Opened) -> None:
+    kind = file_kind(opened.format, name=file.kind_name)
+    if file.format.delimiter is not None and kind not in (*TABLES, "conll"):
+        what = f"--delimiter is for tables and columns of words, and {file.name} is read as {kind}"
+        raise UsageError(what, hint="--format csv, or no --delimiter")
+
+
+def _check_columns(card: ModelCard, source: Input, asked: Probabilities, checkpoint: Path) -> None:
+    if card_task(card.task) != "tagging":
+        what = f"columns of words and tags are for taggers, and {checkpoint} is none"
+        raise UsageError(what, hint="--output-format jsonl or csv")
+    if source.keep_going:
+        raise UsageError("columns have no place for a row's error", hint="--output-format jsonl, or no --keep-going")
+    if asked.fields:
+        what = f"columns have no place for probabilities ({asked.options})"
+        raise UsageError(what, hint="--output-format jsonl or csv")
