@@ -96,10 +96,10 @@ def _format_of(name: str | None) -> OutputFormat | None:
 
 
 def _tell(done: Prediction, source: Input, output: Output) -> None:
-    """Say what is not as it is ever: rows that were already there or could not be read, and how to go on."""
+    """Say what is not as it is ever: rows already there or could not be read, and how to go on."""
     total, lines = done.num_rows + done.num_errors, list[str]()
     if done.num_before:
-        lines.append(f"went on behind {counted(done.num_before)} that were already there")
+        lines.append(f"went on behind {counted(done.num_before)} already there")
     if done.num_errors:
         lines.append(f"{done.num_errors:,} of {counted(total)} could not be read")
     if done.signal:
@@ -110,10 +110,10 @@ def _tell(done: Prediction, source: Input, output: Output) -> None:
 
 def _how_to_go_on(rows: int, source: Input, output: Output) -> str:
     if not output.is_file:
-        return "are written"
+        return "written"
     if not rows:
-        return "are written; the same command begins anew"
-    place = f"are in {part_of(output.path)}"
+        return "written; the same command begins anew"
+    place = f"in {part_of(output.path)}"
     if not source.can_be_read_again:
         return f"{place}; {source.name} can't be read again, so the same command begins anew"
     return f"{place}; the same command goes on from there"

@@ -118,7 +118,9 @@ class _Stream:
 
     def append(self, content: bytes, written: Written) -> None:
         """Take a window."""
-        self.stream.write(gzip.compress(content, mtime=0) if self.is_compressed else content)
+        left = memoryview(gzip.compress(content, mtime=0) if self.is_compressed else content)
+        while left:  # with PYTHONUNBUFFERED a write that a signal interrupts is a short one
+            left = left[self.stream.write(left) :]
         self.stream.flush()
         self.written = written
 

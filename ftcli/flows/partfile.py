@@ -123,7 +123,7 @@ class PartFile:
         if facts is None or self._facts is None or not written.rows or self._is_short(written):
             return Written()
         if changed := [name for name, value in self._facts.items() if facts.get(name) != value]:
-            what = f"{self._part} holds {counted(written.rows)} that were made otherwise: {', '.join(changed)} changed"
+            what = f"{self._part} holds {counted(written.rows)} made otherwise: {', '.join(changed)} changed"
             raise UsageError(what, hint="the command as it was goes on with them; --restart begins anew")
         return written
 
