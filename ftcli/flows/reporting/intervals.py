@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from ftcli.runtime.activity import finish
@@ -12,6 +13,7 @@ from ftcli.tasks.entities import EntityCounts, entity_metrics
 from ftcli.tasks.intervals import RESAMPLES, Interval, bootstrap
 from ftcli.tasks.metrics import RowMetrics, together
 from ftcli.tasks.multilabel import scores_of_sets
+from ftcli.tasks.ranks import MeanRocAuc, RocAuc
 from ftcli.tasks.regression import scores_of_numbers
 
 MOST_DRAWS = 20_000_000
@@ -25,15 +27,19 @@ def intervals(metrics: RowMetrics) -> dict[str, Interval]:
     return finish(bootstrap(metrics, resamples=resamples))
 
 
-def of_labels(gold: Tensor, predicted: Tensor, num_labels: int) -> RowMetrics:
-    """Scores of numbers of labels [rows]."""
-    names = ("accuracy", "f1_macro", "mcc", *(("f1",) if num_labels == 2 else ()))
-    return RowMetrics(len(gold), together(names, scores_of_labels(gold, predicted, num_labels)))
+def of_labels(gold: Tensor, predicted: Tensor, probability: Tensor, num_labels: int) -> RowMetrics:
+    """Scores of numbers of labels [rows]; of two labels, the predicted one's probability tells the other's."""
+    known = scores_of_labels(gold, predicted, num_labels)
+    if num_labels == 2:
+        known["roc_auc"] = RocAuc(torch.where(predicted == 1, probability, 1 - probability), gold == 1)
+    names = ("accuracy", "f1_macro", "mcc", *(("f1", "roc_auc") if num_labels == 2 else ()))
+    return RowMetrics(len(gold), together(names, known))
 
 
-def of_label_sets(gold: Tensor, decided: Tensor) -> RowMetrics:
-    """Scores of sets of labels, bool [rows, labels]."""
-    return RowMetrics(len(gold), together(("f1_micro", "f1_macro", "exact_match"), scores_of_sets(gold, decided)))
+def of_label_sets(gold: Tensor, decided: Tensor, probabilities: Tensor) -> RowMetrics:
+    """Scores of sets of labels, bool [rows, labels], that were given by probabilities of the same shape."""
+    known = {**scores_of_sets(gold, decided), "roc_auc": MeanRocAuc(probabilities, gold)}
+    return RowMetrics(len(gold), together(known, known))
 
 
 def of_numbers(gold: Tensor, predicted: Tensor) -> RowMetrics:

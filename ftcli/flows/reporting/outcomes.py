@@ -151,16 +151,16 @@ def _classified(split: str, cases: Iterable[_Case], card: ModelCard) -> Outcome:
         if gold != predicted:
             worst.add(probability, Mistake(case.row, case.texts, gold, predicted, probability))
     golds, predictions = torch.tensor(pairs, dtype=torch.int64).unbind(1)
-    confusion = confusion_matrix(golds, predictions, len(card.labels))
+    confusion, answers = confusion_matrix(golds, predictions, len(card.labels)), _answers(confidences)
     return Outcome(
         split=split,
         num_rows=len(pairs),
         num_wrong=worst.num_added,
-        scores=of_labels(golds, predictions, len(card.labels)),
+        scores=of_labels(golds, predictions, answers.probability, len(card.labels)),
         labels=card.labels,
         per_class=class_scores(confusion).rows(card.labels),
         confusion=cast("list[list[int]]", confusion.tolist()),
-        answers=_answers(confidences),
+        answers=answers,
         mistakes=worst.items,
     )
 
@@ -181,15 +181,15 @@ def _multi_labelled(split: str, cases: Iterable[_Case], card: ModelCard) -> Outc
                 probabilities[label] if label in predicted else 1 - probabilities[label] for label in gold ^ predicted
             )
             worst.add(sure, Mistake(case.row, case.texts, _listed(gold, card), _listed(predicted, card), sure))
-    gold_sets, decided = torch.tensor(golds), torch.tensor(decisions)
+    gold_sets, decided, answers = torch.tensor(golds), torch.tensor(decisions), _answers(confidences)
     return Outcome(
         split=split,
         num_rows=len(golds),
         num_wrong=worst.num_added,
-        scores=of_label_sets(gold_sets, decided),
+        scores=of_label_sets(gold_sets, decided, answers.probability.view(gold_sets.shape)),
         labels=card.labels,
         per_class=label_scores(gold_sets, decided).rows(card.labels),
-        answers=_answers(confidences),
+        answers=answers,
         mistakes=worst.items,
     )
 
