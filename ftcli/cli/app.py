@@ -11,6 +11,7 @@ from ftcli import __version__
 from ftcli.cli.evaluating import evaluate
 from ftcli.cli.exporting import export
 from ftcli.cli.following import drive, follow, loading, pointing_at
+from ftcli.cli.help import Command, Group
 from ftcli.cli.live import open_screen
 from ftcli.cli.options import (
     Code,
@@ -31,11 +32,12 @@ from ftcli.spec.recipe import load_recipe
 
 app = typer.Typer(
     name="ftcli",
+    cls=Group,
     help="Fine-tune transformer encoders from a TOML recipe.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 
@@ -46,7 +48,7 @@ def ftcli(version: Annotated[bool, typer.Option("--version", help="Print the ver
         typer.echo(f"ftcli {__version__}")
 
 
-@app.command()
+@app.command(cls=Command)
 def prepare(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="A built-in data set, a recipe, or a data card.")],
     source: Source = None,
@@ -68,7 +70,7 @@ def prepare(
     show_prepared(Console(), report)
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     recipe: RecipePath,
     settings: Settings = None,
@@ -94,7 +96,7 @@ def train(
         drive(lambda answer: flow(loaded.spec, run_dir=run_dir, answer=answer))
 
 
-@app.command()
+@app.command(cls=Command)
 def resume(run_dir: RunFolder, settings: Settings = None, code: Code = None, debug: Debug = False) -> None:
     """Go on with a run from its newest sound checkpoint, as if it had never stopped."""
     with loading():
@@ -103,7 +105,7 @@ def resume(run_dir: RunFolder, settings: Settings = None, code: Code = None, deb
     drive(lambda answer: flow(run_dir, changes=with_code(settings, code), answer=answer))
 
 
-@app.command()
+@app.command(cls=Command)
 def prove(
     recipe: RecipePath,
     settings: Settings = None,
@@ -121,9 +123,9 @@ def prove(
         raise typer.Exit(1)
 
 
-app.command(name="eval")(evaluate)
-app.command()(predict)
-app.command()(export)
-app.command()(report)
-app.command()(explain)
-app.command()(schema)
+app.command(name="eval", cls=Command)(evaluate)
+app.command(cls=Command)(predict)
+app.command(cls=Command)(export)
+app.command(cls=Command)(report)
+app.command(cls=Command)(explain)
+app.command(cls=Command)(schema)

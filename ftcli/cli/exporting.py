@@ -27,7 +27,8 @@ _FORMATS: tuple[ExportFormat, ...] = ("hf", "onnx", "onnx-int8", "pt2")
 def export(
     ckpt: Checkpoint,
     format: Annotated[
-        str, typer.Option(metavar="hf|onnx|onnx-int8|pt2", help="For transformers, for ONNX Runtime, for torch.")
+        str,
+        typer.Option(metavar="FORMAT", help="hf for transformers, onnx or onnx-int8 for ONNX Runtime, pt2 for torch."),
     ] = "hf",
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder; RUN/export/FORMAT otherwise.")] = None,
     min_agreement: Annotated[

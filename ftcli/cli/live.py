@@ -17,7 +17,7 @@ from rich.text import Text
 from ftcli.cli.drawing import Drawing
 from ftcli.cli.rows import closing, note, row_of
 from ftcli.cli.table import labelled
-from ftcli.cli.view import MOST_STEPS, Doing, Pace, State, seconds_per_step, steps_table, view
+from ftcli.cli.view import Doing, State, after, steps_table, view
 from ftcli.flows.figures import flat, spent
 from ftcli.flows.lines import line_of, so_far
 from ftcli.runtime.activity import Activity
@@ -28,8 +28,6 @@ from ftcli.train.events import (
     PredictionsWritten,
     RunFinished,
     RunStarted,
-    StageEntered,
-    StepDone,
 )
 
 KEPT_AFTER_SECONDS = 1.0
@@ -132,7 +130,7 @@ class _LiveScreen:
             self._work(event)
             return
         self._end_work(event)
-        self._state = self._after(event)
+        self._state = after(self._state, event, self._console.get_time())
         if isinstance(event, RunFinished):
             self._finish(event)
             return
@@ -152,24 +150,6 @@ class _LiveScreen:
         self._end_work(None)
         if failed and self._state.steps:
             self._drawing.print(steps_table(self._state.steps, self._console.width))
-
-    def _after(self, event: Event) -> State:
-        state, now = self._state, self._console.get_time()
-        match event:
-            case RunStarted():
-                return State(event, now, event.step)
-            case StageEntered():
-                before = seconds_per_step(state, now)
-                return replace(state, stage=event, pace=None, pace_before=before)
-            case StepDone():
-                smoothed = state.smoothed.with_value(event.mean_loss)
-                steps = (*state.steps, (event, smoothed.value))[-MOST_STEPS:]
-                pace = state.pace or Pace(event.step, now)
-                return replace(state, step=event.step, steps=steps, smoothed=smoothed, pace=pace)
-            case Evaluated() if event.best is not None:
-                return replace(state, best=(event.best, event.best_step))
-            case _:
-                return state
 
     def _start(self, event: RunStarted) -> None:
         if event.step:

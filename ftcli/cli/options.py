@@ -9,7 +9,9 @@ import typer
 
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe, as in optimizer.lr=1e-4."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a value of the recipe, as in optimizer.lr=1e-4. May be repeated."
+    ),
 ]
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
@@ -25,12 +27,12 @@ InitFrom = Annotated[
     typer.Option(metavar="CKPT", help="Start from a checkpoint's weights: a new optimizer, step 0, the same head."),
 ]
 Checkpoint = Annotated[Path, typer.Option("--ckpt", metavar="DIR", help="A checkpoint, such as run/best or run/last.")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="Where to compute: auto, cpu or cuda.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows scored at once; the recipe's otherwise.")]
 Code = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the recipe's own Python files are.")]
 FileFormat = Annotated[
     str,
-    typer.Option("--format", metavar="auto|jsonl|json|csv|tsv|conll|text|parquet", help="How rows are cut."),
+    typer.Option("--format", metavar="FORMAT", help="auto, jsonl, json, csv, tsv, conll, text or parquet."),
 ]
 Delimiter = Annotated[str | None, typer.Option(metavar="CHAR", help="What stands between fields, if not , or tab.")]
 LabelledRows = Annotated[
@@ -39,7 +41,7 @@ LabelledRows = Annotated[
 ]
 TagScheme = Annotated[
     str | None,
-    typer.Option("--scheme", metavar="bio|iob1|bioes|bmes", help="The scheme of the input's tags."),
+    typer.Option("--scheme", metavar="SCHEME", help="How the input's tags are written: bio, iob1, bioes or bmes."),
 ]
 Rival = Annotated[
     Path | None,

@@ -13,7 +13,7 @@ from ftcli.cli.options import Debug
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; several are set side by side.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; several are set side by side.")],
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The page; RUN/report.html, or of several report.html.")
     ] = None,

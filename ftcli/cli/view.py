@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -16,7 +16,7 @@ from ftcli.cli.table import Column, Phrase, bar, packed, table
 from ftcli.flows.figures import clock, figure, flat, percent, rate, short, size, trainable
 from ftcli.flows.lines import MANY_GROUPS, so_far, stage_name, stage_size
 from ftcli.runtime.activity import Activity
-from ftcli.train.events import RunStarted, StageEntered, StepDone
+from ftcli.train.events import Evaluated, Event, RunStarted, StageEntered, StepDone
 
 MOST_STEPS = 8
 OTHER_LINES = 8
@@ -77,6 +77,25 @@ class State:
     pace_before: float | None = None
     best: tuple[float, int | None] | None = None
     doing: Doing | None = None
+
+
+def after(state: State, event: Event, now: float) -> State:
+    """The state once an event has happened."""
+    match event:
+        case RunStarted():
+            return State(event, now, event.step)
+        case StageEntered():
+            before = seconds_per_step(state, now)
+            return replace(state, stage=event, pace=None, pace_before=before)
+        case StepDone():
+            smoothed = state.smoothed.with_value(event.mean_loss)
+            steps = (*state.steps, (event, smoothed.value))[-MOST_STEPS:]
+            pace = state.pace or Pace(event.step, now)
+            return replace(state, step=event.step, steps=steps, smoothed=smoothed, pace=pace)
+        case Evaluated() if event.best is not None:
+            return replace(state, best=(event.best, event.best_step))
+        case _:
+            return state
 
 
 def view(state: State, *, now: float, width: int, height: int) -> RenderableType:

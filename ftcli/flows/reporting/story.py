@@ -105,13 +105,13 @@ def read_story(folder: RunDir, *, end: RunFinished | None = None) -> Story:
         CheckpointError: it is none.
     """
     folder.check_is_run()
-    events = [event for record in Journal(folder.journal).records() if (event := _event_of(record)) is not None]
+    events = [event for record in Journal(folder.journal).records() if (event := event_of(record)) is not None]
     text = folder.facts.read_bytes() if folder.facts.is_file() else b"{}"
     recipe = folder.recipe.read_text(encoding="utf-8")
     return Story(folder, events + ([end] if end else []), recipe, orjson.loads(text))
 
 
-def _event_of(record: Record) -> RunEvent | None:
+def event_of(record: Record) -> RunEvent | None:
     """The event that a record was made of; None of another version's that is not known, or has not what is needed."""
     kind = _KINDS.get(record.get("event", ""))
     if kind is None:
