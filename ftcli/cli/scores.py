@@ -38,7 +38,9 @@ def _range(interval: Interval | None) -> str:
 
 
 def notes_on(report: Report) -> Iterator[str]:
-    """Where intervals come from, and what has none."""
+    """Whose score `f1` is, where intervals come from, and what has none."""
+    if "f1" in report.metrics and len(report.labels) == 2:
+        yield f"f1 is that of {flat(report.labels[-1])}, the last of the two labels"
     if report.resamples is None:
         yield "no intervals: the task does not tell its metrics row by row"
     if not report.resamples:

@@ -126,7 +126,7 @@ def verdict(other: str, metric: str, found: Difference) -> str:
     gain = -found.difference if metric in LOWER_IS_BETTER else found.difference
     unit, scale = (f"points of {metric}", 100.0) if metric in SHARES else (f"of {metric}", 1.0)
     word = "better" if gain > 0 else "worse"
-    amount = figure(abs(gain) * scale, 1 if scale > 1 else 4)
+    amount = f"{abs(gain) * scale:.1f}" if scale > 1 else figure(abs(gain))
     lead = f"{other} is {word} by {amount} {unit}" if gain else f"{other} has the same {metric}"
     if found.interval is None:
         return f"{lead}; there is no interval, for all resamples give the same"

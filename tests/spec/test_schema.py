@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.run import RunSpec
 from ftcli.spec.schema import kinds_of, recipe_schema
+from tests.readme import blocks
 from tests.spec.test_dump import specs
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +39,7 @@ def properties(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, di
 
 
 def readme_recipe() -> str:
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The recipe\n")[1]
-    return text.split("```toml\n")[1].split("```")[0]
+    return next(block.text for block in blocks() if block.language == "toml" and not block.file)
 
 
 def test_it_is_a_schema_of_its_draft_without_references() -> None:
