@@ -34,7 +34,7 @@ def predict(
         str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output, .gz compresses.")
     ] = "-",
     output_format: Annotated[
-        str | None, typer.Option(metavar="jsonl|csv|tsv|conll", help="The output's form; by its ending otherwise.")
+        str | None, typer.Option(metavar="FORMAT", help="jsonl, csv, tsv or conll; by the output's ending otherwise.")
     ] = None,
     output_delimiter: Annotated[
         str | None, typer.Option(metavar="CHAR", help="What parts the cells of the output's table, if not , or tab.")
@@ -61,8 +61,9 @@ def predict(
 ) -> None:
     """Label rows: the same rows in the same order, with what the model says of each.
 
-    `label` and `probability`; of any number of labels `labels` and `probabilities`; of regression `value`; of tagging
-    `tags` and `entities`; of a custom task what it answers. A file is gone on with where the same command was stopped.
+    Added are `label` and `probability`; where rows have several labels, `labels` and `probabilities`; in regression
+    `value`; in tagging `tags` and `entities`; under a custom task what it answers. A file that was left unfinished is
+    gone on with by the same command.
     """
     rows = Input(source, format_of(format, delimiter), scheme_of(scheme), text, pair, keep_going)
     told = delimiter_of("--output-delimiter", output_delimiter)
