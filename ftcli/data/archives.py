@@ -62,7 +62,7 @@ class FoundFile:
         """
         try:
             with _open_raw(self) as raw:
-                if self.name.endswith(".gz"):
+                if self.name.lower().endswith(".gz"):
                     with gzip.open(raw) as plain:
                         yield cast("BinaryIO", plain)
                 else:

@@ -66,8 +66,10 @@ class RowFile:
         """Make sure that it is there.
 
         Raises:
-            DataError: there is no such file.
+            DataError: there is no such file, or no standard input.
         """
+        if self.path == STANDARD and sys.stdin is None:
+            raise DataError("standard input is closed", hint="name a file: --input FILE")
         path = Path(self.path)
         if self.path != STANDARD and (path.is_dir() or not path.exists()):
             raise DataError(f"no such file: {self.path}", hint="`--input -` reads standard input")

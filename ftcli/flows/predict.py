@@ -22,12 +22,13 @@ from ftcli.flows.partfile import Written
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.flows.provenance import facts_of
 from ftcli.flows.writing import ERRORS, RowEncoder, answered, kept
-from ftcli.runtime.activity import Activity, Working, finish
+from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.ahead import ahead, in_lots
 from ftcli.runtime.encoding import Fields
 from ftcli.runtime.interrupt import Interrupt, StopAsked, listening
 from ftcli.spec.probabilities import Probabilities
 from ftcli.tasks.probabilities import probabilities_of
+from ftcli.train.evaluate import Scores
 
 TO_STANDARD = Output()
 NO_PROBABILITIES = Probabilities()
@@ -104,8 +105,8 @@ def _through(labeller: _Labeller, output: Output, destination: Destination) -> W
     rows = read_given(labeller.source, labeller.predictor.card, in_columns=form == "conll", skip=before.rows)
     with closing(ahead(_windows(rows, labeller.predictor, is_live=labeller.source.is_live))) as windows:
         while (window := labeller.await_one_of(windows)) is not None:
-            content = encoder.encode(list(labeller.label(window)))
             done = destination.written
+            content = encoder.encode((yield from labeller.label(window, behind=done.rows)))
             num_bad = len(window.rows) - len(window.good)
             written = Written(done.rows + len(window.rows), done.errors + num_bad, columns=encoder.columns)
             destination.append(content, written)
@@ -163,25 +164,35 @@ class _Labeller:
         with self.interrupt.waiting():
             return next(windows, None)
 
-    def label(self, window: _Window) -> Generator[Fields]:
-        """The window's rows in order, predicted where they could be read.
+    def label(self, window: _Window, *, behind: int) -> Working[list[Fields]]:
+        """The window's rows in order, predicted where they could be read; it stands behind so many rows.
 
         Raises:
             StopAsked: there was a signal.
         """
         predicted: Iterator[Fields] = iter(())
         if window.split is not None:
-            answers = self._answers(window.split, [row.inputs for row in window.good])
+            scored = yield from self._scored(window.split, len(window.rows), behind=behind)
+            answers = self._answers(window.split, scored, [row.inputs for row in window.good])
             predicted = answered((row.fields for row in window.good), answers, reserved=self.reserved)
-        for row in window.rows:
-            if row.failure is None:
-                yield next(predicted)
-            else:
-                yield {**kept(row.fields, reserved=self.reserved), **row.failure}
+        return [
+            next(predicted) if row.failure is None else {**kept(row.fields, reserved=self.reserved), **row.failure}
+            for row in window.rows
+        ]
 
-    def _answers(self, split: TokenizedSplit, inputs: list[Fields]) -> Iterator[Fields]:
+    def _scored(self, split: TokenizedSplit, num_rows: int, *, behind: int) -> Working[Scores]:
+        """Score a window, and report how far that brings the whole."""
+        work = self.predictor.score(split, interrupt=self.interrupt)
+        while True:
+            try:
+                activity = next(work)
+            except StopIteration as stop:
+                return stop.value
+            if activity.total and activity.done < activity.total:
+                yield Activity("predict", behind + num_rows * activity.done // activity.total)
+
+    def _answers(self, split: TokenizedSplit, scored: Scores, inputs: list[Fields]) -> Iterator[Fields]:
         predictor = self.predictor
-        scored = finish(predictor.score(split, interrupt=self.interrupt))
         answers = predictor.task.answers(scored.found, split, inputs)
         if not self.asked.fields:
             return answers

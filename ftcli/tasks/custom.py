@@ -30,7 +30,7 @@ class Metric(Protocol):
 
         Args:
             found: What the task concludes: log-probabilities [rows, labels] (classification), probabilities
-                [rows, labels] (multi-label), numbers [rows] (regression), tags and probabilities [words, 2] (tagging).
+                [rows, labels] (multi-label), numbers [rows] (regression), tags [words] (tagging).
             gold: The labels' numbers [rows] or [words], [rows, labels] where rows have any number of them.
         """
         ...

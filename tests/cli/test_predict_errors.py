@@ -183,6 +183,67 @@ def test_an_output_that_ends_in_gz_is_compressed(rows: Path, tmp_path: Path, ftc
     assert sorted(tmp_path.iterdir()) == sorted([rows, plain, packed])
 
 
+def test_an_input_that_ends_in_gz_is_unpacked(rows: Path, tmp_path: Path, ftcli: Ftcli) -> None:
+    expected = ftcli(*PREDICT, "--input", rows).out
+    for name in ("x.jsonl.gz", "X.JSONL.GZ"):
+        (tmp_path / name).write_bytes(gzip.compress(rows.read_bytes()))
+        assert ftcli(*PREDICT, "--input", tmp_path / name).out == expected
+
+
+def test_an_empty_output_can_be_unpacked(rows: Path, tmp_path: Path, ftcli: Ftcli) -> None:
+    rows.write_text("")
+    assert ftcli(*PREDICT, "--input", rows, "--output", tmp_path / "x.jsonl.gz").code == 0
+    assert (tmp_path / "x.jsonl.gz").stat().st_size > 0
+    assert gzip.decompress((tmp_path / "x.jsonl.gz").read_bytes()) == b""
+
+
+def test_a_table_may_be_parted_by_anything(rows: Path, tmp_path: Path, ftcli: Ftcli) -> None:
+    texts = {"a": 'open; "my"', "b": "card\tnow"}
+    rows.write_text(json.dumps(texts) + "\n")
+    for delimiter, options in (("\t", ()), ("\t", ("--output-delimiter", "\\t")), ("|", ("--output-delimiter", "|"))):
+        output = tmp_path / "out.tsv"
+        assert ftcli(*PREDICT, "--input", rows, "--output", output, *options).code == 0
+        with output.open(newline="") as file:
+            (row,) = csv.DictReader(file, delimiter=delimiter)
+        assert {name: row[name] for name in texts} == texts
+    read = ("--format", "csv", "--delimiter", "|")
+    again = ftcli(*PREDICT, "--input", tmp_path / "out.tsv", *read)
+    assert {name: json.loads(again.out)[name] for name in texts} == texts
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (
+            ("--output-delimiter", ";"),
+            "--output-delimiter is for tables, and the output's format is jsonl\n"
+            "help: --output-format csv, or no --output-delimiter\n",
+        ),
+        (
+            ("--output-format", "csv", "--output-delimiter", '"'),
+            '--output-delimiter ": a delimiter is one character, and no quote or line end\n'
+            "help: --output-delimiter ';', or --output-delimiter '\\t' for a tab\n",
+        ),
+        (
+            ("--delimiter", ";"),
+            "--delimiter is for tables and columns of words, and FILE is read as jsonl\n"
+            "help: --format csv, or no --delimiter\n",
+        ),
+    ],
+)
+def test_a_delimiter_that_parts_nothing_is_refused(
+    rows: Path, ftcli: Ftcli, options: Sequence[str], error: str
+) -> None:
+    assert refused(ftcli(*PREDICT, "--input", rows, *options), 2) == f"error[usage]: {error.replace('FILE', str(rows))}"
+
+
+def test_an_output_may_be_a_pipe_that_has_a_name(rows: Path, tmp_path: Path, ftcli: Ftcli) -> None:
+    subprocess.run(["mkfifo", tmp_path / "out.jsonl"], check=True)
+    with subprocess.Popen(["cat", tmp_path / "out.jsonl"], stdout=subprocess.PIPE, text=True) as reader:
+        assert ftcli(*PREDICT, "--input", rows, "--output", tmp_path / "out.jsonl").code == 0
+        assert reader.communicate()[0] == ftcli(*PREDICT, "--input", rows).out
+
+
 def test_a_compressed_output_that_fails_leaves_nothing(rows: Path, tmp_path: Path, ftcli: Ftcli) -> None:
     add(rows, "{\n")
     refused(ftcli(*PREDICT, "--input", rows, "--output", tmp_path / "x.jsonl.gz"), 3)
@@ -190,6 +251,13 @@ def test_a_compressed_output_that_fails_leaves_nothing(rows: Path, tmp_path: Pat
 
 
 # Pipes
+
+
+def test_standard_input_that_is_closed_is_no_input(rows: Path) -> None:
+    command = f"{sys.executable} -m ftcli {' '.join(PREDICT)} --input - <&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "error[data]: standard input is closed\nhelp: name a file: --input FILE\n"
 
 
 def left_early(*arguments: object, lines: int) -> tuple[int, str]:

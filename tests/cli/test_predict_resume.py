@@ -109,7 +109,7 @@ def test_errors_of_rows_are_counted_on(tmp_path: Path, ftcli: Ftcli) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_message_says_how_to_go_on(tmp_path: Path, ftcli: Ftcli, number: int, code: int) -> None:
-    rows = write_rows(tmp_path / "rows.jsonl", make_rows(20000, seed=5))
+    rows = write_rows(tmp_path / "rows.jsonl", make_rows(12000, seed=5))
     output, part = tmp_path / "out.jsonl", tmp_path / "out.jsonl.part"
     arguments = [sys.executable, "-m", "ftcli", *command(output, rows=rows)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
@@ -119,13 +119,13 @@ def test_the_message_says_how_to_go_on(tmp_path: Path, ftcli: Ftcli, number: int
         said = process.communicate()[1]
     assert process.returncode == code, said
     count = len(part.read_text().splitlines())
-    assert 0 < count < 20000
+    assert 0 < count < 12000
     assert said.splitlines()[-1] == (
         f"stopped by a signal: {count:,} rows in {part}; the same command goes on from there"
     )
     assert ftcli(*command(output, rows=rows)).code == 0
     assert [json.loads(line)["a"] for line in output.read_text().splitlines()] == [
-        row["a"] for row in make_rows(20000, seed=5)
+        row["a"] for row in make_rows(12000, seed=5)
     ]
 
 

@@ -218,6 +218,24 @@ def test_true_tags_in_a_scheme_of_their_own_are_named(ftcli: Ftcli, tmp_path: Pa
     assert [row[1] for row in columns_of(result.out)] == ["B-PER", "I-PER"]
 
 
+def test_a_word_that_can_not_stand_in_a_column_is_named(ftcli: Ftcli, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"tokens": ["how\tdo", "i"]}) + "\n")
+    command = ("predict", "--ckpt", "bmes/run/best", "--input", tmp_path / "rows.jsonl", "--output-format", "conll")
+    assert refused(ftcli(*command), 3) == (
+        'error[data]: the word "how\\tdo" has a tab or a line end, and can\'t stand in a column\n'
+        "help: write JSON lines: --output-format jsonl\n"
+    )
+
+
+def test_words_with_spaces_in_columns_are_read_back(ftcli: Ftcli, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"tokens": ["how do", "i"], "tags": ["O", "O"]}) + "\n")
+    output = tmp_path / "out.conll"
+    assert ftcli("predict", "--ckpt", "bmes/run/best", "--input", rows, "--output", output).code == 0
+    done = ftcli("eval", "--ckpt", "bmes/run/best", "--input", rows, "--compare", output, "--json")
+    assert done.code == 0, done.err
+
+
 def test_an_unknown_type_is_at_its_own_line(ftcli: Ftcli, tmp_path: Path) -> None:
     (tmp_path / "words.conll").write_text("0 how NN O\n1 do NN S-GPE\n")
     error = refused(ftcli("eval", "--ckpt", "bmes/run/best", "--input", tmp_path / "words.conll"), 3)
