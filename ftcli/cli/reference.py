@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ftcli.cli.foreign import correspondences, meant_by
 from ftcli.cli.options import Debug
 from ftcli.cli.table import labelled, trimmed
 from ftcli.errors import UsageError
-from ftcli.spec.reference import Entry, entry_of, sections
+from ftcli.spec.foreign.names import TOOLS, Tool, meanings_of
+from ftcli.spec.reference import Entry, entry_of, every_key, sections
 from ftcli.spec.schema import recipe_schema
 
 
@@ -23,15 +25,19 @@ def explain(
     key: Annotated[
         str | None, typer.Argument(metavar="KEY", help="A key or a table, such as freeze.cache or optimizer.")
     ] = None,
+    other: Annotated[
+        str | None, typer.Option("--from", metavar="|".join(TOOLS), help="List another tool's names for it.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Say what a key of the recipe means: what it takes, its default, an example.
 
-    Of a table its keys; without KEY the tables of a recipe.
+    Of a table its keys; without KEY the tables of a recipe. KEY may also be another tool's name for something, such as
+    learning_rate or train.max_epochs.
     """
-    console = Console()
-    parts = _overview() if key is None else _about(entry_of(key))
-    for part in parts:
+    console, tool = Console(), _tool_of(other)
+    listed = _overview() if tool is None else correspondences(tool)
+    for part in listed if key is None else _answer(key, tool):
         console.print(trimmed(console, part), highlight=False, soft_wrap=True)
 
 
@@ -54,10 +60,34 @@ def schema(
     Console().print(f"schema: {output}", highlight=False, soft_wrap=True)
 
 
+def _tool_of(word: str | None) -> Tool | None:
+    """The tool that `--from` names.
+
+    Raises:
+        UsageError: it is not known.
+    """
+    if word is not None and word not in TOOLS:
+        raise UsageError(f"--from {word}: its names are not known here", hint=f"known: {', '.join(TOOLS)}")
+    return None if word is None else TOOLS[word]
+
+
+def _answer(key: str, tool: Tool | None) -> Iterator[Table | Text]:
+    """All there is to say of a key, or of another tool's name; a recipe's own comes first, unless the tool is named."""
+    meanings = meanings_of(key, TOOLS.values() if tool is None else [tool])
+    if not meanings or (tool is None and any(entry.key == key for entry in every_key())):
+        yield from _about(entry_of(key))
+        return
+    yield meant_by(meanings)
+    for here in dict.fromkeys(here for each in meanings for here in each.argument.keys):
+        yield Text()
+        yield from _about(entry_of(here))
+
+
 def _overview() -> Iterator[Table | Text]:
     """Every table of a recipe in a sentence."""
     yield _columns(None, [(_title(entry), entry.description) for entry in sections()])
     yield Text("\nftcli explain TABLE lists a table's keys, ftcli explain TABLE.KEY says all of one.")
+    yield Text(f"ftcli explain --from {'|'.join(TOOLS)} tells what their names are here.")
 
 
 def _about(entry: Entry) -> Iterator[Table | Text]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from ftcli.errors import Location, Problem, RecipeError
 from ftcli.spec.document import Key, contains, read_document
+from ftcli.spec.suggestion import meant
 
 S = TypeVar("S", bound=BaseModel)
 Locate = Callable[[Key, bool], Location | None]
@@ -161,32 +161,3 @@ def dot(key: Key) -> str:
 
 def _within(key: Key) -> str:
     return f" in [{dot(key[:-1])}]" if len(key) > 1 else ""
-
-
-def meant(key: Key, model: type[BaseModel]) -> str | None:
-    """What was probably meant: the table in which a key of this name stands, or the nearest key of the same table."""
-    name = str(key[-1])
-    siblings = [field for field in _fields_at(model, key[:-1]) if field != name]  # of another kind of the same table
-    homes = [section for section in model.model_fields if name in _fields_at(model, (section,))]
-    if homes and homes == list(map(str, key[:-1])):
-        return f"`{name}` goes with another `kind`; leave it out"
-    if homes:
-        return f"`{name}` belongs in [{homes[0]}]"
-    if close := difflib.get_close_matches(name, siblings, 1, cutoff=0.6):
-        return f"did you mean `{close[0]}`?"
-    return f"keys here: {', '.join(siblings)}" if siblings else None
-
-
-def _fields_at(model: type[BaseModel], key: Key) -> list[str]:
-    models = [model]
-    for part in key:
-        if isinstance(part, str):
-            annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-            models = [found for annotation in annotations for found in _models_in(annotation)]
-    return list(dict.fromkeys(name for m in models for name in m.model_fields))
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in typing.get_args(annotation) for found in _models_in(part)]

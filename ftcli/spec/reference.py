@@ -10,10 +10,10 @@ from typing import Any
 
 from ftcli.errors import UsageError
 from ftcli.spec.dump import toml_table, toml_value
-from ftcli.spec.problems import meant
 from ftcli.spec.relations import relations_of
 from ftcli.spec.run import RunSpec
 from ftcli.spec.schema import Schema, kinds_of, recipe_schema
+from ftcli.spec.suggestion import meant
 
 Trail = tuple[tuple[str, Schema], ...]
 """The keys on the way to one, each with its schema."""
@@ -53,6 +53,17 @@ class Entry:
 def sections() -> tuple[Entry, ...]:
     """`extends` and the tables that a recipe is made of, in their order."""
     return tuple(_entry(((name, schema),)) for name, schema in recipe_schema()["properties"].items())
+
+
+def every_key() -> Iterator[Entry]:
+    """The tables of a recipe and all keys in them, in their order."""
+
+    def within(entries: tuple[Entry, ...]) -> Iterator[Entry]:
+        for entry in entries:
+            yield entry
+            yield from within(entry.keys)
+
+    return within(sections())
 
 
 def entry_of(key: str) -> Entry:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from ftcli.errors import UsageError
-from ftcli.spec.reference import Entry, entry_of, sections
+from ftcli.spec.reference import Entry, entry_of, every_key, sections
 from ftcli.spec.relations import RELATIONS
 from ftcli.spec.run import RunSpec
 from ftcli.spec.schema import recipe_schema
 from tests.spec import test_contradictions
 
-
-def entries(found: tuple[Entry, ...]) -> Iterator[Entry]:
-    for entry in found:
-        yield entry
-        yield from entries(entry.keys)
-
-
-ENTRIES = list(entries(sections()))
+ENTRIES = list(every_key())
 NAMES = {entry.key for entry in ENTRIES}
 VALIDATOR = Draft202012Validator(recipe_schema())
 

@@ -1,0 +1,18 @@
+"""PaddleNLP's Trainer: what it has beside the names that it shares with transformers."""
+
+from __future__ import annotations
+
+from ftcli.spec.foreign.argument import by_command, in_recipe, not_yet
+from ftcli.spec.foreign.trainer import TRAINER
+
+PADDLENLP = (
+    *TRAINER,
+    in_recipe("device", "run.device", '"cpu", or "cuda" for `gpu`; xpu and npu have no place here.'),
+    by_command(
+        "do_export", "ftcli export --ckpt RUN/best --format onnx", "With the answers compared to the checkpoint's."
+    ),
+    not_yet("minimum_eval_times", "evaluations at least"),
+    not_yet("recompute", "activation checkpointing"),
+    not_yet("scale_loss", "initial loss scale"),
+    not_yet("sharding sharding_degree", "sharding"),
+)

@@ -1,0 +1,91 @@
+"""transformers' Trainer and TrainingArguments: what they have beside the names that PaddleNLP shares."""
+
+from __future__ import annotations
+
+from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place, not_yet
+from ftcli.spec.foreign.trainer import TRAINER
+
+TRANSFORMERS = (
+    *TRAINER,
+    in_recipe("use_cpu", "run.device", '`device = "cpu"`.'),
+    in_recipe("processing_class", "model.tokenizer", "Only where it is not the model's own."),
+    in_recipe("compute_loss_func", "task.loss", "One loss for each item: the step divides once, by all items."),
+    in_recipe("label_smoothing_factor", "task.label_smoothing"),
+    in_recipe("optim_args", "optimizer.options", 'Of `kind = "custom"`; what AdamW and SGD take has keys of its own.'),
+    in_recipe("lr_scheduler_kwargs", "schedule.power schedule.end"),
+    in_recipe("auto_find_batch_size", "batch.micro_size", '"auto", the default: halved at need, the step stays whole.'),
+    in_recipe(
+        "train_sampling_strategy group_by_length",
+        "batch.window",
+        "A step's rows are sorted by length anyway; `window` sorts over several steps. Rows always come shuffled.",
+    ),
+    in_recipe("full_determinism", "train.deterministic"),
+    in_recipe("torch_compile", "train.compile", "Only where a trial shows that it pays."),
+    in_recipe("eval_strategy", "evaluate.every", 'Steps, `{ epochs = 1 }` (the default) or "never".'),
+    in_recipe("eval_on_start", "evaluate.at_start"),
+    in_recipe("ddp_backend", "distributed.backend"),
+    in_recipe("ddp_timeout", "distributed.timeout_seconds", "It is silence that counts, not one exchange."),
+    by_command(
+        "push_to_hub hub_model_id",
+        "ftcli export --ckpt RUN/best --push USER/NAME",
+        "Once, when you say so. A new repository is private.",
+    ),
+    always("average_tokens_across_devices", "The loss is divided once, by the items of the step over all processes."),
+    always("enable_jit_checkpoint", "SIGTERM, SIGUSR1 and Ctrl-C save before the run stops."),
+    always("logging_nan_inf_filter", "A loss that is no number is hidden nowhere: it stops the run, and is explained."),
+    always("skip_memory_metrics", "The peak of memory is told when the run ends."),
+    always("ddp_find_unused_parameters ddp_static_graph", "DDP is set up anew for what each stage trains."),
+    always("ddp_broadcast_buffers", "Buffers are not sent: every process has the same."),
+    not_yet(
+        "activation_checkpointing activation_checkpointing_kwargs gradient_checkpointing gradient_checkpointing_kwargs",
+        "activation checkpointing",
+    ),
+    not_yet("data_seed", "seed of the data"),
+    not_yet("eval_delay", "delayed evaluation"),
+    not_yet("fsdp fsdp_config deepspeed", "sharding"),
+    no_place(
+        "model_init", "Every run starts from the file's weights and `run.seed`; there is no search that re-makes it."
+    ),
+    no_place("preprocess_logits_for_metrics", "Metrics get what the task concludes, which is already small."),
+    no_place(
+        "bf16_full_eval fp16_full_eval",
+        "Scores are computed in fp32, so that training, `eval`, `predict` and transformers agree.",
+    ),
+    no_place("tf32", "GPUs that have TF32 have bf16, which is faster; fp32 is the real one here."),
+    no_place("torch_compile_backend torch_compile_mode", "`train.compile` takes torch's defaults."),
+    no_place("use_liger_kernel liger_kernel_config", "These kernels are for language models that generate."),
+    no_place("use_cache", "Encoders generate nothing, so there are no keys and values to keep."),
+    no_place("neftune_noise_alpha", "Noise on embeddings is for tuning by instructions; see `task.r_drop`."),
+    no_place("optim_target_modules", "GaLore and APOLLO are for models far larger than encoders."),
+    no_place("torch_empty_cache_steps", "Memory is kept for reuse; what runs out of it is taken in smaller pieces."),
+    no_place(
+        "eval_accumulation_steps eval_do_concat_batches batch_eval_metrics", "Scores go to the CPU batch by batch."
+    ),
+    no_place("eval_use_gather_object", "Processes exchange numbers only."),
+    no_place("include_for_metrics", "A metric is given what was found and what is true, of the whole split."),
+    no_place("include_num_input_tokens_seen", "Steps tell tokens per second and the share of padding."),
+    no_place("log_level log_level_replica", "There is one level of words; `--debug` adds tracebacks to errors."),
+    no_place(
+        "project trackio_space_id trackio_bucket_id trackio_static_space_id",
+        "Trackers are yours: in Python, `scalars_of(event)` gives their numbers.",
+    ),
+    no_place("save_only_model", "Every checkpoint can be resumed; `ftcli export` writes the weights alone."),
+    no_place("restore_callback_states_from_checkpoint", "There are no callbacks that a checkpoint would hold."),
+    no_place("hub_token", "`hf auth login` keeps it, outside of recipes and runs."),
+    no_place(
+        "hub_strategy hub_always_push hub_private_repo hub_revision",
+        "Nothing is uploaded while a run goes on, and new repositories are private.",
+    ),
+    no_place(
+        "accelerator_config", "Accelerate is not used: what its questions settle is in the recipe, or torchrun's."
+    ),
+    no_place("parallelism_config", "Encoders fit on one device: no layer or row is split over several."),
+    no_place("length_column_name", "Lengths are counted when rows are tokenised."),
+    no_place(
+        "dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor "
+        "dataloader_multiprocessing_context dataloader_in_order",
+        "Rows are tokenised once, before the run, and read from a memory-mapped file: there is no loader to tune.",
+    ),
+    no_place("ddp_bucket_cap_mb", "torch's own size is taken."),
+    no_place("debug", "A loss that overflows is stopped and explained by rows and layers; TPUs are not known here."),
+)
