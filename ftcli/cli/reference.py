@@ -26,7 +26,7 @@ def explain(
         str | None, typer.Argument(metavar="KEY", help="A key or a table, such as freeze.cache or optimizer.")
     ] = None,
     other: Annotated[
-        str | None, typer.Option("--from", metavar="|".join(TOOLS), help="List another tool's names for it.")
+        str | None, typer.Option("--from", metavar="TOOL", help=f"List the names of another tool: {', '.join(TOOLS)}.")
     ] = None,
     debug: Debug = False,
 ) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ftcli.spec.foreign.names import TOOLS
+from ftcli.spec.foreign.names import TOOLS, meanings_of
 from tests.cli.errors import line_of, recipe, refused
 from tests.conftest import Ftcli
+from tests.readme import section
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +146,19 @@ def test_another_tools_name_in_a_recipe_is_shown_with_the_key_it_has_here(
         f"   | {'^' * len(key)}\n"
         f"help: {hint}\n"
     )
+
+
+def test_the_readme_says_the_same() -> None:
+    rows = [
+        line.strip("|").split("|")
+        for line in section("Coming from another tool").splitlines()
+        if line.startswith("| `")
+    ]
+    assert [len(row) for row in rows] == [3] * 15
+    for *theirs, ours in rows:
+        place = re.findall("`([^`]+)`", ours)[0]
+        for name in re.findall("`([^`]+)`", " ".join(theirs)):
+            assert place in {here for each in meanings_of(name) for here in each.argument.here}, name
 
 
 def test_none_of_it_loads_torch() -> None:
