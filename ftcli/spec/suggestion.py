@@ -29,8 +29,8 @@ def meant(key: Key, model: type[BaseModel]) -> str | None:
     is_recipe = model is RunSpec
     if is_recipe and (hint := _of_another_tool(key)):
         return hint
-    known = [*siblings, *(foreign_names() if is_recipe else ())]
-    close = difflib.get_close_matches(name, known, 1, cutoff=0.6)
+    theirs = difflib.get_close_matches(name, foreign_names(), 1, cutoff=0.8) if is_recipe else []
+    close = difflib.get_close_matches(name, [*siblings, *theirs], 1, cutoff=0.6)
     if close and close[0] not in siblings:
         return hint_for(meanings_of(close[0]))
     if close:

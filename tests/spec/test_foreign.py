@@ -129,6 +129,7 @@ def test_the_end_of_a_path_will_do_where_nobody_has_just_that_name() -> None:
         (("schedule", "type"), "did you mean `schedule.kind`? AdaSeq calls it `train.lr_scheduler.type`."),
         (("optimizer", "type"), "did you mean `optimizer.kind`? "),
         (("model", "embedder"), "did you mean `model.path`? "),
+        (("training_args",), "keys here: run, data, "),
         (("experiment",), "`experiment` is a table of AdaSeq: ftcli explain --from adaseq tells"),
         (
             ("checkpoint", "resume_from_checkpoint"),

@@ -41,8 +41,8 @@ ADASEQ = (
     in_recipe(
         "model.embedder model.embedder.model_name_or_path",
         "model.path",
-        "A hub id, a folder, or a checkpoint of ftcli, of which the encoder is taken. Of ModelScope's ids download "
-        "the folder.",
+        "A hub id, a folder, or a checkpoint of ftcli, of which the encoder is taken. What ModelScope "
+        "has is downloaded first.",
     ),
     in_recipe("model.encoder model.encoder.type", "model.head_factory", "A BiLSTM is in `recipes/custom/bilstm.py`."),
     in_recipe("model.dropout", "model.head_dropout", "`model.dropout` here is all rates inside the encoder, too."),
