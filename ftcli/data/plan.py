@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.seeding import permutation, seed_for
+from ftcli.spec.sections import BatchSection
 from ftcli.spec.wording import counted
 
 SAMPLED_GROUPS = 256
@@ -57,9 +58,14 @@ class Cut:
         return f"micro-batches of at most {counted(self.rows or 0, 'sequence')}"
 
 
-def num_groups(num_rows: int, size: int) -> int:
-    """The steps of one epoch; the last group may be short, and no row is ever dropped."""
-    return -(-num_rows // size)
+def num_groups(num_rows: int, size: int, *, drops_last: bool = False) -> int:
+    """The steps of one epoch; the last group may be short, and no row is dropped where that one is not to be."""
+    return num_rows // size if drops_last else -(-num_rows // size)
+
+
+def steps_per_epoch(num_rows: int, batch: BatchSection) -> int:
+    """The same for a recipe's [batch]."""
+    return num_groups(num_rows, batch.size, drops_last=batch.drop_last)
 
 
 @dataclass(frozen=True)
@@ -75,15 +81,23 @@ class EpochPlan:
     window: int
     seed: int
     epoch: int
+    drops_last: bool = False
+
+    @classmethod
+    def of(cls, lengths: Tensor, batch: BatchSection, *, seed: int, epoch: int) -> EpochPlan:
+        """The plan of a recipe's [batch] for rows of these lengths; `seed` is the run's."""
+        own = seed if batch.seed == "run" else batch.seed
+        return cls(lengths, batch.size, batch.window, own, epoch, batch.drop_last)
 
     def __len__(self) -> int:
         """The number of groups."""
-        return num_groups(len(self.lengths), self.size)
+        return num_groups(len(self.lengths), self.size, drops_last=self.drops_last)
 
     @cached_property
     def order(self) -> Tensor:
-        """The epoch's permutation of all rows, int64."""
-        return permutation(len(self.lengths), seed_for(self.seed, "epoch", self.epoch))
+        """The epoch's rows in their order, int64: a permutation of all, or as many of it as make full groups."""
+        order = permutation(len(self.lengths), seed_for(self.seed, "epoch", self.epoch))
+        return order[: len(self) * self.size]
 
     def rows(self, group: int) -> Tensor:
         """The row numbers of one group, int64."""

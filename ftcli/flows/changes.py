@@ -47,6 +47,8 @@ _RULES = (
     Rule(("schedule",), "re-derives", "the new schedule, at the step the run has reached"),
     Rule(("batch", "size"), None, "every step would have other rows, and progress counts steps"),
     Rule(("batch", "window"), None, "every step would have other rows"),
+    Rule(("batch", "seed"), None, "every later step would have other rows"),
+    Rule(("batch", "drop_last"), None, "every later step would have other rows"),
     Rule(("batch",), "layout", "the same rows a step, cut in another way"),
     Rule(("precision",), "layout", "the same steps in another arithmetic"),
     Rule(("train", "compile"), "layout", "the same steps by other kernels"),

@@ -47,11 +47,11 @@ def check_same_data(card: ModelCard, prepared: Prepared, checkpoint: Path) -> No
 
 def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence[str]) -> RunFinished | None:
     """What to say of a run that has nothing left to do, or None if it has; changes may give it more."""
-    if newest is None or any(change.startswith("train.") for change in changes):
+    if newest is None or any(change.startswith(("train.", "evaluate.")) for change in changes):
         return None
     facts = newest.manifest
     has_predictions = not facts["has_test"] or (run_dir.predictions / "test.jsonl").exists()
-    if newest.step < facts["total_steps"] or facts.get("owes_evaluation") or not has_predictions:
+    if not facts["is_over"] or facts.get("owes_evaluation") or not has_predictions:
         return None
     return RunFinished(
         step=newest.step,

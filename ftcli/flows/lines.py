@@ -154,6 +154,8 @@ def ending(event: RunFinished) -> str:
             return "finished"
         case "already_finished":
             return "already finished"
+        case "patience":
+            return "finished early, for lack of a new best"
         case "stop_after":
             return "stopped as asked"
         case "signal":

@@ -115,7 +115,7 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
     spec, world, prepared = parts.spec, parts.world, parts.prepared
     split, limits = store.splits["train"], parts.limits
     cut = choose_cut(spec.batch, world, skips_padding=skips_padding(parts.loaded.model))
-    epoch = EpochPlan(split.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
+    epoch = EpochPlan.of(split.row_lengths, spec.batch, seed=spec.run.seed, epoch=0)
     state_bytes, checkpoint_bytes = _bytes(parts)
     return Plan(
         data=prepared.facts.name,

@@ -137,7 +137,7 @@ def _recipe_findings(profile: Profile, store: TokenStore, spec: RunSpec) -> Iter
     yield from find_unknown(profile.splits)
     world, train = World(), splits["train"]
     cut = choose_cut(spec.batch, world)
-    epoch = EpochPlan(train.row_lengths, spec.batch.size, spec.batch.window, spec.run.seed, 0)
+    epoch = EpochPlan.of(train.row_lengths, spec.batch, seed=spec.run.seed, epoch=0)
     padding, unsorted = (
         padding_share(epoch, train, how, world.size, groups=SAMPLED_GROUPS) for how in (cut, Cut(rows=spec.batch.size))
     )

@@ -34,8 +34,9 @@ def run_to_end(run: Run, parts: Parts, recorder: Recorder) -> Generator[Event]:
 def _end(run: Run, parts: Parts, recorder: Recorder, end: RunFinished) -> Generator[Event]:
     """Predict the test split, if there is one, and make the page. A signal leaves the first for the resumed run."""
     try:
-        for event in predict_test(run, parts) if end.reason == "finished" and "test" in run.splits else ():
-            yield from recorder.passing(event)
+        if end.reason in {"finished", "patience"} and "test" in run.splits:
+            for event in predict_test(run, parts):
+                yield from recorder.passing(event)
     except StopAsked as stop:
         end = stopped(run, end, stop.number)
     if run.world.is_main and parts.spec.log.report:

@@ -167,8 +167,22 @@ class CustomOptimizer(OptimizerBase):
     """What `factory` is called with besides."""
 
 
+class TorchOptimizer(OptimizerBase):
+    """Any optimizer of torch.optim by its name, if it takes its step from gradients alone."""
+
+    kind: Literal["torch"] = "torch"
+    """How a step is made of gradients."""
+    name: Annotated[str, Field(examples=["Adagrad"])]
+    """Its name in torch.optim."""
+    options: Annotated[dict[str, Any], Field(default_factory=dict, examples=[{"lr_decay": 0.1}])]
+    """What it is called with besides `lr` and `weight_decay`."""
+
+
 OptimizerChoice = Annotated[
-    Annotated[AdamW, Tag("adamw")] | Annotated[SGD, Tag("sgd")] | Annotated[CustomOptimizer, Tag("custom")],
+    Annotated[AdamW, Tag("adamw")]
+    | Annotated[SGD, Tag("sgd")]
+    | Annotated[TorchOptimizer, Tag("torch")]
+    | Annotated[CustomOptimizer, Tag("custom")],
     _kind_or("adamw"),
 ]
 
@@ -212,10 +226,22 @@ class Constant(ScheduleBase):
     """How the learning rate falls after the warm-up."""
 
 
+class TorchSchedule(ScheduleBase):
+    """Any scheduler of torch.optim.lr_scheduler by its name, if the rate follows from the step alone."""
+
+    kind: Literal["torch"] = "torch"
+    """How the learning rate falls after the warm-up."""
+    name: Annotated[str, Field(examples=["CosineAnnealingWarmRestarts"])]
+    """Its name in torch.optim.lr_scheduler."""
+    options: Annotated[dict[str, Any], Field(default_factory=dict, examples=[{"T_0": 500}])]
+    """What it is called with. It counts steps from the end of the warm-up; rates are fractions of the peak."""
+
+
 ScheduleChoice = Annotated[
     Annotated[Linear, Tag("linear")]
     | Annotated[Cosine, Tag("cosine")]
     | Annotated[Polynomial, Tag("polynomial")]
-    | Annotated[Constant, Tag("constant")],
+    | Annotated[Constant, Tag("constant")]
+    | Annotated[TorchSchedule, Tag("torch")],
     _kind_or("linear"),
 ]

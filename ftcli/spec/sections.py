@@ -157,6 +157,10 @@ class BatchSection(Section):
     """The micro-batches that each process cuts its part of a step into."""
     window: Positive = 1
     """Over how many steps rows are sorted by length; more than 1 pads less and is slightly biased."""
+    seed: Annotated[Annotated[int, Field(ge=0, lt=2**31)] | Literal["run"], Field(examples=[7])] = "run"
+    """What the order of rows is drawn from; "run" is `run.seed`, from which dropout and new weights always are."""
+    drop_last: bool = False
+    """Whether the rows that an epoch's full steps leave over are left out of it; otherwise they make a shorter step."""
 
 
 class PrecisionSection(Section):
@@ -165,6 +169,8 @@ class PrecisionSection(Section):
     kind: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """The arithmetic: "bf16" and "fp16" are faster where the hardware has them, and rounder. "auto" is bf16 on GPUs and
     CPUs that compute it fast, else fp16 on a GPU and fp32 on a CPU."""
+    loss_scale: Annotated[float, Field(gt=0)] = 65536.0
+    """What the loss is multiplied by under fp16 at first, so that small gradients don't vanish; it adapts itself."""
 
 
 class TrainSection(Section):
@@ -181,6 +187,9 @@ class TrainSection(Section):
     """Gradients whose norm over all parameters is larger are scaled down to it."""
     deterministic: bool = False
     """Whether to allow only kernels that give the same bits each time, as a CPU's do anyway."""
+    recompute: bool = False
+    """Whether the backward pass computes each layer's inner values again instead of keeping them: the same gradients,
+    less memory, about a third more time."""
     compile: bool = False
     """Whether to compile the model (torch.compile), in each stage where a trial shows that it pays."""
 
@@ -202,6 +211,10 @@ class EvaluateSection(Section):
     """The rows scored at once; "auto" cuts where the padding saved is worth more than a call."""
     at_start: bool = False
     """Whether to evaluate before the first step, too."""
+    at_least: Annotated[Positive | Literal["off"], Field(examples=[5])] = "off"
+    """How often the run evaluates at least: more often than `every` says, where that would be fewer."""
+    patience: Annotated[Positive | Literal["off"], Field(examples=[3])] = "off"
+    """After how many evaluations in a row without a new best the run ends."""
     train_metrics: bool = False
     """Whether to score the training rows, too."""
 

@@ -19,6 +19,7 @@ from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
 from ftcli.modeling.backbone import Loaded
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
 from ftcli.modeling.packing import skips_padding
+from ftcli.modeling.recompute import recompute_layers
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
@@ -105,6 +106,8 @@ def load_parts(
     freezing = _freezing(spec, loaded.model, limits)
     precision, warning = choose_precision(spec.precision, world.device)
     bring_to(world, loaded.model)
+    if spec.train.recompute:
+        recompute_layers(loaded.model)
     return Parts(
         spec=spec,
         world=world,
@@ -184,7 +187,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         frozen_modules=[],
         task=parts.task,
         optimizer=parts.optimizer,
-        precision=Precision(parts.precision, world.device),
+        precision=Precision(parts.precision, world.device, loss_scale=spec.precision.loss_scale),
         progress=progress,
         feed=Feed(
             store.splits["train"],

@@ -14,11 +14,12 @@ from ftcli.train.run import Run
 def finished(run: Run, signal: int = 0) -> RunFinished:
     """Why and where the run ends, and how to go on."""
     progress, limits = run.progress, run.limits
-    is_done = progress.step >= limits.total_steps and not progress.owes_evaluation
+    is_done = run.is_over and not progress.owes_evaluation
+    early = is_done and progress.step < limits.total_steps
     event = RunFinished(
         step=progress.step,
         total_steps=limits.total_steps,
-        reason="finished" if is_done else "stop_after",
+        reason="patience" if early else "finished" if is_done else "stop_after",
         seconds=progress.seconds,
         best_metric=run.evaluation.best,
         best=progress.best,

@@ -165,7 +165,7 @@ class RunFinished:
 
     step: int
     total_steps: int
-    reason: Literal["finished", "stop_after", "signal", "already_finished"]
+    reason: Literal["finished", "patience", "stop_after", "signal", "already_finished"]
     seconds: float
     best_metric: str
     best: float | None

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ftcli.data.plan import Cut, EpochPlan, Shares, deal, num_groups, slots_in, slots_of
+from ftcli.data.plan import Cut, EpochPlan, Shares, deal, slots_in, slots_of, steps_per_epoch
 from ftcli.data.states import States
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.runtime.background import Background
@@ -89,11 +89,11 @@ class Feed:
         self._pad_id = pad_id
         self.states: States | None = None
         self._ahead: Background[tuple[_Asked, Group]] = Background()
-        self.steps_per_epoch = num_groups(split.num_rows, batch.size)
+        self.steps_per_epoch = steps_per_epoch(split.num_rows, batch)
         self.plan = lru_cache(maxsize=1)(self._plan)
 
     def _plan(self, epoch: int) -> EpochPlan:
-        return EpochPlan(self._split.row_lengths, self._batch.size, self._batch.window, self._seed, epoch)
+        return EpochPlan.of(self._split.row_lengths, self._batch, seed=self._seed, epoch=epoch)
 
     def rows(self, step: int) -> Tensor:
         """The row numbers of a step's group."""

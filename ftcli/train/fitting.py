@@ -7,14 +7,14 @@ from typing import Any, cast
 from torch import nn
 
 from ftcli.data.dataset import Prepared
-from ftcli.data.plan import num_groups
+from ftcli.data.plan import steps_per_epoch
 from ftcli.errors import RecipeError
 from ftcli.modeling.backbone import longest_row
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.spec.run import RunSpec
 from ftcli.spec.wording import counted
 from ftcli.train.progress import Limits, due_every
-from ftcli.train.schedules import warmup_steps
+from ftcli.train.schedules import multiplier
 
 
 def check_fit(spec: RunSpec, model: nn.Module, tokenizer: Tokenizer, prepared: Prepared) -> None:
@@ -55,20 +55,23 @@ def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
     Raises:
         RecipeError: it would end before that, or its warm-up is longer than the run.
     """
-    per_epoch = num_groups(num_rows, spec.batch.size)
+    per_epoch = steps_per_epoch(num_rows, spec.batch)
+    if per_epoch == 0:
+        what = f"`batch.drop_last` leaves nothing of {counted(num_rows)} in steps of {spec.batch.size}"
+        raise RecipeError(what, hint="leave it out, or use a smaller batch.size", key=("batch", "drop_last"))
     total = spec.train.steps if spec.train.steps != "off" else max(1, round(spec.train.epochs * per_epoch))
     if total < start_step:
         done = counted(start_step, "step")
         what = f"the run has done {done} already, and would end after {total}"
         key = ("train", "steps" if spec.train.steps != "off" else "epochs")
         raise RecipeError(what, hint=f"at least {done} ({start_step / per_epoch:.2f} epochs)", key=key)
-    warmup_steps(spec.schedule, total)
+    multiplier(spec.schedule, total - 1, total)
     stop = total if spec.train.stop_after == "never" else min(total, start_step + spec.train.stop_after)
     return Limits(
         total_steps=total,
         steps_per_epoch=per_epoch,
         stop_step=stop,
         log=due_every(spec.log.every, per_epoch),
-        evaluate=due_every(spec.evaluate.every, per_epoch),
+        evaluate=due_every(spec.evaluate.every, per_epoch).at_least(spec.evaluate.at_least, of=total),
         save=due_every(spec.checkpoint.every, per_epoch),
     )

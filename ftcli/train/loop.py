@@ -41,7 +41,7 @@ def fit(run: Run) -> Events:
     run.meter.start()
     with run.saver:
         signal = yield from _begin(run)
-        while not signal and progress.step < limits.stop_step:
+        while not signal and progress.step < limits.stop_step and not run.is_out_of_patience:
             signal = yield from _enter_stage(run)
             if signal:
                 break
@@ -132,7 +132,7 @@ def _evaluate_and_save(run: Run, signal: int = 0) -> Generator[Event, None, int]
                 progress.owes_evaluation = True
                 yield from _save_before(run, error)
                 raise
-        stops = bool(signal) or progress.step == limits.stop_step
+        stops = bool(signal) or progress.step == limits.stop_step or run.is_out_of_patience
         if stops or owed or improved or limits.save.after(progress.step):
             yield from _save(run, is_best=improved or progress.best is None)
         yield from run.saver.report()
@@ -208,6 +208,7 @@ def _manifest_facts(run: Run) -> dict[str, Any]:
     """What a manifest says beside its files: enough to tell a finished run without loading it."""
     return {
         "total_steps": run.limits.total_steps,
+        "is_over": run.is_over,
         "best_metric": run.evaluation.best,
         "best": run.progress.best,
         "best_step": run.progress.best_step,

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.freezing import check_pattern
 from ftcli.runtime.calling import call
-from ftcli.spec.choices import SGD, AdamW, CustomOptimizer, OptimizerChoice
+from ftcli.runtime.code import Key
+from ftcli.spec.choices import SGD, AdamW, CustomOptimizer, OptimizerChoice, TorchOptimizer
+from ftcli.train.by_name import check_takes_steps
 from ftcli.train.trial import try_optimizer
 
 _LAYER = re.compile(r"\.(?:layer|layers|h)\.(\d+)\.")
@@ -184,12 +186,19 @@ def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim
         case SGD():
             # Fused, it can't take parameters whose momentum begins later than that of others: those of a later stage.
             return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=choice.momentum == 0)
+        case TorchOptimizer():
+            check_takes_steps(choice)
+            return _tried(groups, choice, f"torch.optim:{choice.name}", key=("optimizer", "name"))
         case CustomOptimizer():
-            sample = [{**groups[0], "params": [nn.Parameter(torch.zeros(2, 2, device=groups[0]["params"][0].device))]}]
-            try_optimizer(_of_ones_own(choice, sample), choice.factory)
-            return _of_ones_own(choice, groups)
+            return _tried(groups, choice, choice.factory, key=("optimizer", "factory"))
 
 
-def _of_ones_own(choice: CustomOptimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    key, options_key = ("optimizer", "factory"), ("optimizer", "options")
-    return call(choice.factory, groups, lr=choice.lr, key=key, options_key=options_key, options=choice.options)
+def _tried(
+    groups: list[dict[str, Any]], choice: TorchOptimizer | CustomOptimizer, address: str, *, key: Key
+) -> torch.optim.Optimizer:
+    """What some code makes of the groups, once it has done well on a parameter that stands for all."""
+    lr, options, options_key = choice.lr, choice.options, ("optimizer", "options")
+    sample = [{**groups[0], "params": [nn.Parameter(torch.zeros(2, 2, device=groups[0]["params"][0].device))]}]
+    tried = call(address, sample, lr=lr, key=key, options_key=options_key, options=options)
+    try_optimizer(tried, address, key=key)
+    return call(address, groups, lr=lr, key=key, options_key=options_key, options=options)

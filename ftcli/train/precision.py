@@ -41,10 +41,10 @@ def _cpu_has_fast_bf16() -> bool:
 class Precision:
     """Runs forward, backward and the optimizer's step in the chosen arithmetic."""
 
-    def __init__(self, kind: Kind, device: torch.device) -> None:
+    def __init__(self, kind: Kind, device: torch.device, *, loss_scale: float = 65536.0) -> None:
         self.kind: Kind = kind
         self._device = device
-        self._scaler = torch.amp.GradScaler(device.type, enabled=kind == "fp16")
+        self._scaler = torch.amp.GradScaler(device.type, init_scale=loss_scale, enabled=kind == "fp16")
         self._scaler.scale(torch.zeros((), device=device))  # it makes its scale only when it is first used
 
     def autocast(self) -> AbstractContextManager[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ftcli.spec.sections import Cadence, EpochCadence
 
@@ -14,11 +14,12 @@ class Progress:
     """What has happened. The position in the data is `step` too: divmod(step, steps_per_epoch).
 
     `epoch_loss`, `epoch_items` and `epoch_seconds` sum up the current epoch: the loss over the items trained on, and
-    time. `best` is the value of the recipe's `evaluate.best` at `best_step`; `metrics` are those of the latest
-    evaluation of the validation split. `owes_evaluation` tells that a signal cut short the one due after `step`, which
-    the resumed run makes up for. `micro_tokens` is what running out of memory has brought the tokens of a micro-batch
-    down to; a resumed run makes the same cuts. `cached` are the splits whose frozen states are stored in this stage,
-    and `compiled` is whether its steps are compiled; both are None before that is decided.
+    time. `best` is the value of the recipe's `evaluate.best` at `best_step`, `num_worse` counts the evaluations since;
+    `metrics` are those of the latest evaluation of the validation split. `owes_evaluation` tells that a signal cut
+    short the one due after `step`, which the resumed run makes up for. `micro_tokens` is what running out of memory has
+    brought the tokens of a micro-batch down to; a resumed run makes the same cuts. `cached` are the splits whose frozen
+    states are stored in this stage, and `compiled` is whether its steps are compiled; both are None before that is
+    decided.
     """
 
     step: int = 0
@@ -28,6 +29,7 @@ class Progress:
     epoch_items: float = 0.0
     best: float | None = None
     best_step: int | None = None
+    num_worse: int = 0
     metrics: dict[str, float] = field(default_factory=dict[str, float])
     owes_evaluation: bool = False
     num_overflows: int = 0
@@ -44,8 +46,9 @@ class Progress:
     def record_score(self, value: float, *, higher_is_better: bool) -> bool:
         """Take note of an evaluation; True if it is the best so far. The earlier of two equals stays the best."""
         if self.best is not None and (value <= self.best if higher_is_better else value >= self.best):
+            self.num_worse += 1
             return False
-        self.best, self.best_step = value, self.step
+        self.best, self.best_step, self.num_worse = value, self.step, 0
         return True
 
 
@@ -64,6 +67,11 @@ class Due:
     def times_between(self, start: int, stop: int) -> int:
         """How often it is due after the steps behind `start` up to `stop`."""
         return 0 if self.period is None else int(stop / self.period + 1e-9) - int(start / self.period + 1e-9)
+
+    def at_least(self, times: int | Literal["off"], *, of: int) -> Due:
+        """The same, or often enough to be due so many times in a run `of` so many steps."""
+        most = None if times == "off" else max(1.0, of / times)
+        return Due(most if self.period is None or (most is not None and most < self.period) else self.period)
 
     def falls_within(self, steps: int) -> bool:
         """Whether it is due at all in so many steps."""

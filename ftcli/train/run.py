@@ -62,3 +62,14 @@ class Run:
     compiled: CompiledForward | None = None
     cache: PrefixCache = field(default_factory=PrefixCache)
     best_found: Tensor | None = None
+
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether so many evaluations in a row were no new best that the run is to end."""
+        patience = self.evaluation.patience
+        return patience != "off" and self.progress.num_worse >= patience
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that the recipe asks for is done."""
+        return self.progress.step >= self.limits.total_steps or self.is_out_of_patience

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 
 from ftcli.errors import RecipeError
-from ftcli.spec.choices import Constant, Cosine, Linear, Polynomial, ScheduleChoice
+from ftcli.spec.choices import Constant, Cosine, Linear, Polynomial, ScheduleChoice, TorchSchedule
 from ftcli.spec.wording import counted
+from ftcli.train.by_name import factors
 
 
 def warmup_steps(schedule: ScheduleChoice, total_steps: int) -> int:
@@ -42,3 +43,5 @@ def multiplier(schedule: ScheduleChoice, step: int, total_steps: int) -> float:
             return 0.5 * (1 - math.cos(math.pi * left))
         case Polynomial():
             return schedule.end + (1 - schedule.end) * left**schedule.power
+        case TorchSchedule():
+            return factors(schedule, total_steps - warmup)[step - warmup]

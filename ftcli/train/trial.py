@@ -18,7 +18,7 @@ from ftcli.errors import FtcliError, RecipeError
 from ftcli.modeling.heads import CustomHeadModel
 from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.calling import FailingCodeError, failing_as
-from ftcli.runtime.code import place_in
+from ftcli.runtime.code import Key, place_in
 from ftcli.runtime.encoding import Encoded
 from ftcli.spec.metrics import METRICS
 from ftcli.spec.sections import EvaluateSection
@@ -27,7 +27,6 @@ from ftcli.tasks.base import Task, collate
 _MOST_ROWS = 64
 _TOKEN = 2
 """Of every vocabulary, however small."""
-_OPTIMIZER = ("optimizer", "factory")
 
 
 def try_task(model: nn.Module, task: Task, facts: LabelFacts, evaluate: EvaluateSection) -> None:
@@ -122,30 +121,30 @@ def _targets(facts: LabelFacts, num_items: int) -> Tensor:
             return numbers % num_labels
 
 
-def try_optimizer(optimizer: object, address: str) -> None:
-    """Take a step with an optimizer of the user's own, made for one parameter that stands for all.
+def try_optimizer(optimizer: object, address: str, *, key: Key) -> None:
+    """Take a step with an optimizer that the recipe names, made for one parameter that stands for all.
 
     Raises:
         RecipeError: it is none, it fails, or it keeps what no checkpoint could hold.
     """
     if not isinstance(optimizer, torch.optim.Optimizer):
-        raise RecipeError(f"`{address}` makes {type(optimizer).__name__}, which is no torch optimizer", key=_OPTIMIZER)
+        raise RecipeError(f"`{address}` makes {type(optimizer).__name__}, which is no torch optimizer", key=key)
     before = _settings(optimizer)
     for group in optimizer.param_groups:
         for parameter in cast("list[Tensor]", group["params"]):
             parameter.grad = torch.ones_like(parameter)
-    with failing_as(address, key=_OPTIMIZER):
+    with failing_as(address, key=key):
         optimizer.step()
     hint = "keep it as a tensor in the parameter's state: a checkpoint holds nothing else"
     for values in cast("Any", optimizer.state).values():
         for name, value in values.items():
             if value is not None and not isinstance(value, Tensor):
                 what = f"`{address}` keeps `{name}`, which is {type(value).__name__} and no tensor"
-                raise RecipeError(what, hint=hint, key=_OPTIMIZER)
+                raise RecipeError(what, hint=hint, key=key)
     after = _settings(optimizer)
     if changed := sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)):
         what = f"`{address}` changes `{changed[0]}` of a group of parameters in a step"
-        raise RecipeError(what, hint=hint, key=_OPTIMIZER)
+        raise RecipeError(what, hint=hint, key=key)
 
 
 def _settings(optimizer: torch.optim.Optimizer) -> dict[str, str]:

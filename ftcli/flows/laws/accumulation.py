@@ -84,7 +84,7 @@ def train_all(parts: Parts) -> None:
 def compared_steps(parts: Parts) -> Working[dict[str, int]]:
     """The first full group of the first epoch and its short one, in words, each with its step."""
     split, batch = (yield from tokens_of(parts)).splits["train"], parts.spec.batch
-    plan = EpochPlan(split.row_lengths, batch.size, batch.window, parts.spec.run.seed, 0)
+    plan = EpochPlan.of(split.row_lengths, batch, seed=parts.spec.run.seed, epoch=0)
     sizes = [min(batch.size, split.num_rows - group * batch.size) for group in range(len(plan))]
     steps: dict[str, int] = {}
     if sizes[0] == batch.size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftcli.data.plan import num_groups
+from ftcli.data.plan import steps_per_epoch
 from ftcli.modeling.freezing import stage_start
 from ftcli.spec.choices import SGD, Constant
 from ftcli.spec.run import RunSpec
@@ -65,7 +65,7 @@ def shortened(spec: RunSpec, *, num_rows: int, start: int = 0) -> tuple[RunSpec,
 
 def _reached_stages(spec: RunSpec, num_rows: int) -> list[tuple[int, FreezeStage]]:
     """The stages that the whole run comes to, in order, each with the step it begins at."""
-    per_epoch = num_groups(num_rows, spec.batch.size)
+    per_epoch = steps_per_epoch(num_rows, spec.batch)
     total = spec.train.steps if spec.train.steps != "off" else max(1, round(spec.train.epochs * per_epoch))
     starts = [stage_start(stage.at, total_steps=total, steps_per_epoch=per_epoch) for stage in spec.freeze.stages]
     ordered = sorted(zip(starts, spec.freeze.stages, strict=True), key=lambda pair: pair[0])

@@ -1,0 +1,27 @@
+"""Activation checkpointing (Chen et al., 2016): a layer's inner values are computed again when its gradient is due."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from ftcli.errors import RecipeError
+
+
+def recompute_layers(model: nn.Module) -> None:
+    """Let each layer of a model's encoder keep its input alone in training; gradients are the same.
+
+    Raises:
+        RecipeError: the architecture has no layers that can do so.
+    """
+    layers = [each for each in model.modules() if isinstance(each, GradientCheckpointingLayer)]
+    if not layers:
+        what = f"the layers of {type(model).__name__} can't be computed again"
+        raise RecipeError(what, hint="leave train.recompute out", key=("train", "recompute"))
+    for layer in layers:
+        layer.gradient_checkpointing = True
+        # The other way, which torch calls reentrant, gives no gradient where the layers below are frozen.
+        layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)

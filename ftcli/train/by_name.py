@@ -1,0 +1,96 @@
+"""Optimizers and schedulers of torch that a recipe calls by name: those that fit the loop, and why others don't."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import torch
+from torch import nn
+from torch.optim import Optimizer, lr_scheduler
+
+from ftcli.errors import RecipeError
+from ftcli.runtime.calling import call
+from ftcli.spec.choices import TorchOptimizer, TorchSchedule
+
+_OPTIMIZER, _SCHEDULE = ("optimizer", "name"), ("schedule", "name")
+_NO_OPTIMIZERS = {
+    "LBFGS": "it computes the loss several times in a step",
+    "SparseAdam": "it is for sparse gradients, and encoders have dense ones",
+}
+_OF_FUNCTIONS = "it is made of functions, which a recipe can't hold"
+_OF_SCHEDULERS = "it is made of other schedulers, which a recipe can't hold"
+_NO_SCHEDULES = {
+    "_LRScheduler": "it is what others are made of",
+    "ReduceLROnPlateau": "its rate follows from scores, so it is no function of the step",
+    "LambdaLR": _OF_FUNCTIONS,
+    "MultiplicativeLR": _OF_FUNCTIONS,
+    "SequentialLR": _OF_SCHEDULERS,
+    "ChainedScheduler": _OF_SCHEDULERS,
+}
+
+
+def check_takes_steps(choice: TorchOptimizer) -> None:
+    """Make sure that an optimizer takes its step from gradients alone, and decays weights where it is to.
+
+    Raises:
+        RecipeError: there is none of that name, or it does not.
+    """
+    found = _named(torch.optim, Optimizer, choice.name, _NO_OPTIMIZERS, key=_OPTIMIZER)
+    if "weight_decay" not in inspect.signature(found).parameters and choice.weight_decay > 0:
+        what = f"torch.optim.{choice.name} has no weight decay, and `optimizer.weight_decay` is {choice.weight_decay:g}"
+        raise RecipeError(what, hint="optimizer.weight_decay = 0", key=("optimizer", "weight_decay"))
+
+
+def _named(module: object, kind: type, name: str, refused: dict[str, str], *, key: tuple[str, ...]) -> Any:
+    members = vars(module)
+    classes = [each for each, value in members.items() if isinstance(value, type) and issubclass(value, kind)]
+    known = sorted(each for each in classes if members[each] is not kind and each not in refused)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+    if name in refused:
+        raise RecipeError(f"`{name}` can't be used here: {refused[name]}", hint=hint, key=key)
+    if name not in known:
+        raise RecipeError(f"torch has no `{name}`", hint=hint, key=key)
+    return members[name]
+
+
+def factors(schedule: TorchSchedule, steps: int) -> tuple[float, ...]:
+    """What a scheduler multiplies a rate by in each of so many steps.
+
+    It is run over a parameter whose rate is 1, so rates among its options are fractions of the peak.
+
+    Raises:
+        RecipeError: there is none of that name, its options are wrong, or it does more than set the rate by the step.
+    """
+    return _factors(schedule.name, orjson.dumps(schedule.options), steps)
+
+
+@lru_cache(maxsize=4)
+def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
+    _named(lr_scheduler, lr_scheduler.LRScheduler, name, _NO_SCHEDULES, key=_SCHEDULE)
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
+    named, options_key = f"torch.optim.lr_scheduler:{name}", ("schedule", "options")
+    scheduler = call(named, optimizer, key=_SCHEDULE, options_key=options_key, options=orjson.loads(options))
+    group, found = optimizer.param_groups[0], list[float]()
+    others = _others(group)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its optimizer takes no step
+        for _ in range(steps):
+            found.append(float(group["lr"]))
+            scheduler.step()
+    if _others(group) != others:
+        what = f"`{name}` changes more than the learning rate"
+        raise RecipeError(what, hint="schedule.options = { cycle_momentum = false }", key=options_key)
+    if any(not math.isfinite(each) or each < 0 for each in found):
+        raise RecipeError(f"`{name}` gives rates below zero, or none, within {steps} steps", key=options_key)
+    return tuple(found)
+
+
+def _others(group: dict[str, Any]) -> str:
+    return repr({key: value for key, value in group.items() if key not in {"params", "lr", "initial_lr"}})

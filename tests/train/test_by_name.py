@@ -1,0 +1,66 @@
+"""Optimizers and schedulers of torch by name: what fits the loop does as torch does, and the rest is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ftcli.errors import RecipeError
+from ftcli.flows.train import resume, train
+from ftcli.spec.choices import TorchSchedule
+from ftcli.train.by_name import factors
+from tests.laws.rig import spec_of, weights
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("StepLR", {"step_size": 2}),
+        ("CosineAnnealingWarmRestarts", {"T_0": 3}),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 8, "cycle_momentum": False}),
+    ],
+)
+def test_rates_are_those_that_torch_sets(name: str, options: dict[str, object]) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+    expected: list[float] = []
+    for _ in range(7):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert factors(TorchSchedule(name=name, options=options), 7) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["ReduceLROnPlateau", "LambdaLR", "SequentialLR", "_LRScheduler"])
+def test_what_is_no_function_of_the_step_is_refused(name: str) -> None:
+    with pytest.raises(RecipeError, match="can't be used here"):
+        factors(TorchSchedule(name=name), 5)
+
+
+def test_one_that_changes_more_than_the_rate_is_refused_with_the_way_out() -> None:
+    with pytest.raises(RecipeError, match="changes more than the learning rate") as raised:
+        factors(TorchSchedule(name="OneCycleLR", options={"max_lr": 1.0, "total_steps": 5}), 5)
+    assert raised.value.problems[0].hint == "schedule.options = { cycle_momentum = false }"
+
+
+def test_rates_below_zero_are_refused() -> None:
+    options = {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 2}
+    assert factors(TorchSchedule(name="LinearLR", options=options), 4) == (1.0, 0.5, 0.0, 0.0)
+    with pytest.raises(RecipeError, match="below zero"):
+        factors(TorchSchedule(name="CosineAnnealingLR", options={"T_max": 2, "eta_min": -1.0}), 4)
+
+
+def test_a_run_by_names_goes_on_as_if_it_had_never_stopped(project: Path) -> None:
+    settings = (
+        "optimizer={kind='torch', name='Adagrad', lr=1e-2, options={lr_decay=0.1}}",
+        "schedule={kind='torch', name='StepLR', warmup=2, options={step_size=3}}",
+        "train.steps=8",
+    )
+    list(train(spec_of(project / "tiny.toml", *settings), run_dir="whole"))
+    list(train(spec_of(project / "tiny.toml", *settings, "train.stop_after=5"), run_dir="cut"))
+    list(resume(project / "cut"))
+    whole, cut = weights(project / "whole/last"), weights(project / "cut/last")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
