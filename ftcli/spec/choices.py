@@ -164,7 +164,7 @@ class CustomOptimizer(OptimizerBase):
     factory: Annotated[str, Field(examples=["parts:Lion"])]
     """Your own code ("module:name") that makes the optimizer; see `ftcli.train.optim.OptimizerFactory`."""
     options: Annotated[dict[str, Any], Field(default_factory=dict, examples=[{"beta1": 0.95}])]
-    """What `factory` is called with besides."""
+    """What makes the optimizer is called with these besides."""
 
 
 class TorchOptimizer(OptimizerBase):
@@ -175,7 +175,7 @@ class TorchOptimizer(OptimizerBase):
     name: Annotated[str, Field(examples=["Adagrad"])]
     """Its name in torch.optim."""
     options: Annotated[dict[str, Any], Field(default_factory=dict, examples=[{"lr_decay": 0.1}])]
-    """What it is called with besides `lr` and `weight_decay`."""
+    """What makes the optimizer is called with these besides."""
 
 
 OptimizerChoice = Annotated[

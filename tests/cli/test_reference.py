@@ -43,22 +43,30 @@ def test_a_table_is_explained_with_its_kinds_and_keys(ftcli: Ftcli) -> None:
     assert result.out == (
         "[schedule]\n"
         "\n"
-        "How the learning rate goes over the run: a warm-up to its peak, and what comes\nafter.\n"
+        "How the learning rate goes over the run: a warm-up to its peak, and what comes\n"
+        "after.\n"
         "\n"
         "kind        what it is\n"
         "linear      Down to zero in a straight line.\n"
         "cosine      Down to zero along half a cosine.\n"
         "polynomial  Down to `end` as a power of the time left.\n"
         "constant    The same rate to the end.\n"
+        "torch       Any scheduler of torch.optim.lr_scheduler by its name, if the rate\n"
+        "            follows from the step alone.\n"
         "\n"
-        "key     default   what it is\n"
-        'kind    "linear"  How the learning rate falls after the warm-up.\n'
-        "warmup  0.0       How long the learning rate rises from 0 to its peak: below 1 a\n"
-        "                  fraction of all steps, otherwise steps.\n"
-        "power   2.0       The power: 1 is a straight line, 2 falls fast first. Only with\n"
-        '                  kind = "polynomial".\n'
-        "end     0.0       The last learning rate, as a fraction of the peak. Only with\n"
-        '                  kind = "polynomial".\n'
+        "key      default   what it is\n"
+        'kind     "linear"  How the learning rate falls after the warm-up.\n'
+        "warmup   0.0       How long the learning rate rises from 0 to its peak: below 1\n"
+        "                   a fraction of all steps, otherwise steps.\n"
+        "power    2.0       The power: 1 is a straight line, 2 falls fast first. Only\n"
+        '                   with kind = "polynomial".\n'
+        "end      0.0       The last learning rate, as a fraction of the peak. Only with\n"
+        '                   kind = "polynomial".\n'
+        "name               Its name in torch.optim.lr_scheduler. Only with kind =\n"
+        '                   "torch".\n'
+        "options  {}        What it is called with. It counts steps from the end of the\n"
+        "                   warm-up; rates are fractions of the peak. Only with kind =\n"
+        '                   "torch".\n'
         "\n"
         "ftcli explain schedule.KEY says all of a key.\n"
     )

@@ -91,7 +91,7 @@ def test_a_later_way_to_cut_a_step_replaces_an_earlier_one(folder: Path, lower: 
     numbers = {"micro_size": 4, "max_tokens": 256, "accumulation": 2}
     off = {"micro_size": "auto", "max_tokens": "off", "accumulation": "off"}
     base = f"{SOUND}[batch]\nwindow = 3\n{lower} = {numbers[lower]}\n"
-    expected = {**off, upper: numbers[upper], "size": 32, "window": 3}
+    expected = {**off, upper: numbers[upper], "size": 32, "window": 3, "seed": "run", "drop_last": False}
     assert load(f"[batch]\n{upper} = {numbers[upper]}\n", base=base).spec.batch.model_dump() == expected
     assert load(base, f"batch.{upper}={numbers[upper]}").spec.batch.model_dump() == expected
 

@@ -64,7 +64,7 @@ def test_a_key_is_told_as_a_recipe_writes_it(key: str, takes: str, default: str 
 
 def test_a_table_in_kinds_tells_what_each_is_and_which_key_is_whose() -> None:
     entry = entry_of("optimizer")
-    assert [name for name, _ in entry.choices] == ["adamw", "sgd", "custom"]
+    assert [name for name, _ in entry.choices] == ["adamw", "sgd", "torch", "custom"]
     kinds = {each.key: each.kinds for each in entry.keys}
     assert kinds["optimizer.lr"] == ()
     assert kinds["optimizer.momentum"] == ("sgd",)

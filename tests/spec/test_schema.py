@@ -58,7 +58,15 @@ def test_every_key_is_described_and_has_its_default() -> None:
     without = {path for path, schema in found.items() if "default" not in schema and "properties" not in schema}
     assert without == {
         *("extends", "data.name", "data.train", "data.columns.text", "data.columns.pair", "data.columns.label"),
-        *("data.format.delimiter", "task.factory", "optimizer.factory", "model.path", "optimizer.groups.match"),
+        *(
+            "data.format.delimiter",
+            "task.factory",
+            "optimizer.factory",
+            "optimizer.name",
+            "schedule.name",
+            "model.path",
+            "optimizer.groups.match",
+        ),
         *("freeze.stages.at.epoch", "freeze.stages.at.step", "freeze.stages.at.fraction"),
         *("evaluate.every.epochs", "checkpoint.every.epochs", "log.every.epochs"),
     }
