@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from torch import nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ftcli.errors import RecipeError
@@ -24,4 +24,4 @@ def recompute_layers(model: nn.Module) -> None:
     for layer in layers:
         layer.gradient_checkpointing = True
         # The other way, which torch calls reentrant, gives no gradient where the layers below are frozen.
-        layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+        vars(layer)["_gradient_checkpointing_func"] = partial(checkpoint, use_reentrant=False)

@@ -47,7 +47,7 @@ ADASEQ = (
     in_recipe("model.encoder model.encoder.type", "model.head_factory", "A BiLSTM is in `recipes/custom/bilstm.py`."),
     in_recipe("model.dropout", "model.head_dropout", "`model.dropout` here is all rates inside the encoder, too."),
     in_recipe("model.use_crf", "model.head", '`head = "crf"`.'),
-    in_recipe("train.optimizer.type", "optimizer.kind"),
+    in_recipe("train.optimizer.type", "optimizer.kind optimizer.name", '"torch" takes any of torch by its name.'),
     in_recipe("train.optimizer.lr", "optimizer.lr"),
     in_recipe(
         "train.optimizer.param_groups train.optimizer.param_group",
@@ -68,7 +68,9 @@ ADASEQ = (
         "By default 1; AdaSeq clips only if asked to.",
     ),
     in_recipe(
-        "train.lr_scheduler.type", "schedule.kind", 'LinearLR from 1 to 0 is "linear"; no schedule is "constant".'
+        "train.lr_scheduler.type",
+        "schedule.kind schedule.name",
+        'LinearLR from 1 to 0 is "linear"; no schedule is "constant".',
     ),
     in_recipe("train.lr_scheduler.options", "schedule.power schedule.end", 'Of `kind = "polynomial"`.'),
     in_recipe("train.lr_scheduler.end_factor", "schedule.end", 'Of `kind = "polynomial"`; LinearLR has `power = 1`.'),
@@ -122,8 +124,6 @@ ADASEQ = (
         "parallel parallel.type parallel.find_unused_parameters", "Under torchrun a run is DDP, anew in each stage."
     ),
     not_yet("dataset.data_type", "other forms of tags"),
-    not_yet("train.optimizer.type", "torch optimizers"),
-    not_yet("train.lr_scheduler.type", "torch schedules"),
     not_yet("model.word_dropout", "word dropout"),
     not_yet("tune", "grid search"),
     no_place("force", "No run destroys another: name a new folder with `--run-dir`, or delete the old one."),

@@ -11,8 +11,8 @@ PADDLENLP = (
     by_command(
         "do_export", "ftcli export --ckpt RUN/best --format onnx", "With the answers compared to the checkpoint's."
     ),
-    not_yet("minimum_eval_times", "evaluations at least"),
-    not_yet("recompute", "activation checkpointing"),
-    not_yet("scale_loss", "initial loss scale"),
+    in_recipe("minimum_eval_times", "evaluate.at_least"),
+    in_recipe("recompute", "train.recompute"),
+    in_recipe("scale_loss", "precision.loss_scale", "By default 65,536, not 32,768; it adapts itself."),
     not_yet("sharding sharding_degree", "sharding"),
 )

@@ -26,13 +26,19 @@ TRAINER = (
     ),
     in_recipe("tokenizer", "model.tokenizer", "Only where it is not the model's own."),
     in_recipe("optimizers", "optimizer.kind schedule.kind"),
-    in_recipe("optim", "optimizer.kind", 'By default "adamw", in its fused form.'),
+    in_recipe(
+        "optim", "optimizer.kind optimizer.name", 'By default "adamw", fused; "torch" takes any of torch by its name.'
+    ),
     in_recipe("learning_rate", "optimizer.lr", "By default 2e-5, not 5e-5."),
     in_recipe("weight_decay", "optimizer.weight_decay", "By default 0.01, not 0. Biases and normalisation are spared."),
     in_recipe("adam_beta1", "optimizer.beta1"),
     in_recipe("adam_beta2", "optimizer.beta2"),
     in_recipe("adam_epsilon", "optimizer.epsilon"),
-    in_recipe("lr_scheduler_type", "schedule.kind", "`constant_with_warmup` is `constant` with `schedule.warmup`."),
+    in_recipe(
+        "lr_scheduler_type",
+        "schedule.kind schedule.name",
+        "`constant_with_warmup` is `constant` with `schedule.warmup`; `torch` takes any of torch by its name.",
+    ),
     in_recipe("warmup_ratio", "schedule.warmup", "Below 1 it is a fraction of all steps."),
     in_recipe("warmup_steps", "schedule.warmup", "From 1 on it counts steps."),
     in_recipe(
@@ -96,10 +102,9 @@ TRAINER = (
     always("logging_dir", "Curves lie in the run folder: `RUN/report.html`, `RUN/tensorboard`."),
     always("disable_tqdm", "A screen is drawn on a terminal; elsewhere there is a plain line for each event."),
     not_yet("eval_dataset", "several validation sets"),
-    not_yet("optim", "torch optimizers"),
-    not_yet("lr_scheduler_type", "torch schedules"),
-    not_yet("dataloader_drop_last", "dropped rows"),
-    not_yet("EarlyStoppingCallback early_stopping_patience early_stopping_threshold", "early stopping"),
+    in_recipe("dataloader_drop_last", "batch.drop_last"),
+    in_recipe("EarlyStoppingCallback early_stopping_patience", "evaluate.patience", "It counts evaluations."),
+    no_place("early_stopping_threshold", "Any gain over the best is one, however small."),
     not_yet("log_on_each_node save_on_each_node", "several machines"),
     no_place(
         "overwrite_output_dir", "No run destroys another: name a new folder with `--run-dir`, or delete the old one."

@@ -36,11 +36,12 @@ TRANSFORMERS = (
     always("skip_memory_metrics", "The peak of memory is told when the run ends."),
     always("ddp_find_unused_parameters ddp_static_graph", "DDP is set up anew for what each stage trains."),
     always("ddp_broadcast_buffers", "Buffers are not sent: every process has the same."),
-    not_yet(
-        "activation_checkpointing activation_checkpointing_kwargs gradient_checkpointing gradient_checkpointing_kwargs",
-        "activation checkpointing",
+    in_recipe("activation_checkpointing gradient_checkpointing", "train.recompute"),
+    no_place(
+        "activation_checkpointing_kwargs gradient_checkpointing_kwargs",
+        "Layers are computed again in the one way that goes with frozen ones.",
     ),
-    not_yet("data_seed", "seed of the data"),
+    in_recipe("data_seed", "batch.seed", "It draws the order of rows; dropout and new weights stay with `run.seed`."),
     not_yet("eval_delay", "delayed evaluation"),
     not_yet("fsdp fsdp_config deepspeed", "sharding"),
     no_place(
