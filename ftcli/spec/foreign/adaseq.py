@@ -47,7 +47,7 @@ ADASEQ = (
     in_recipe("model.encoder model.encoder.type", "model.head_factory", "A BiLSTM is in `recipes/custom/bilstm.py`."),
     in_recipe("model.dropout", "model.head_dropout", "`model.dropout` here is all rates inside the encoder, too."),
     in_recipe("model.use_crf", "model.head", '`head = "crf"`.'),
-    in_recipe("train.optimizer.type", "optimizer.kind optimizer.name", '"torch" takes any of torch by its name.'),
+    in_recipe("train.optimizer.type", "optimizer.kind", '"torch" takes any of torch by its name.'),
     in_recipe("train.optimizer.lr", "optimizer.lr"),
     in_recipe(
         "train.optimizer.param_groups train.optimizer.param_group",
@@ -69,7 +69,7 @@ ADASEQ = (
     ),
     in_recipe(
         "train.lr_scheduler.type",
-        "schedule.kind schedule.name",
+        "schedule.kind",
         'LinearLR from 1 to 0 is "linear"; no schedule is "constant".',
     ),
     in_recipe("train.lr_scheduler.options", "schedule.power schedule.end", 'Of `kind = "polynomial"`.'),

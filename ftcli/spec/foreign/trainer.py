@@ -26,9 +26,7 @@ TRAINER = (
     ),
     in_recipe("tokenizer", "model.tokenizer", "Only where it is not the model's own."),
     in_recipe("optimizers", "optimizer.kind schedule.kind"),
-    in_recipe(
-        "optim", "optimizer.kind optimizer.name", 'By default "adamw", fused; "torch" takes any of torch by its name.'
-    ),
+    in_recipe("optim", "optimizer.kind", 'By default "adamw", fused; "torch" takes any of torch by its name.'),
     in_recipe("learning_rate", "optimizer.lr", "By default 2e-5, not 5e-5."),
     in_recipe("weight_decay", "optimizer.weight_decay", "By default 0.01, not 0. Biases and normalisation are spared."),
     in_recipe("adam_beta1", "optimizer.beta1"),
@@ -36,7 +34,7 @@ TRAINER = (
     in_recipe("adam_epsilon", "optimizer.epsilon"),
     in_recipe(
         "lr_scheduler_type",
-        "schedule.kind schedule.name",
+        "schedule.kind",
         "`constant_with_warmup` is `constant` with `schedule.warmup`; `torch` takes any of torch by its name.",
     ),
     in_recipe("warmup_ratio", "schedule.warmup", "Below 1 it is a fraction of all steps."),
