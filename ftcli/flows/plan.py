@@ -186,7 +186,8 @@ def _bytes(parts: Parts) -> tuple[int, int]:
         p.numel() * p.element_size() for name, p in parameters.items() if parts.freezing.first_step(name) is not None
     )
     moments = _num_moments(parts.spec.optimizer)
-    return weights + trained * (1 + moments), weights + trained * moments
+    mean = 0 if parts.spec.train.average == "off" else weights
+    return weights + mean + trained * (1 + moments), weights + mean + trained * moments
 
 
 def _cache(parts: Parts, store: TokenStore, number: int) -> Decision:

@@ -181,15 +181,15 @@ class TrainSection(Section):
     steps: Annotated[Positive | Literal["off"], Field(examples=[1000])] = "off"
     """How many steps to train; a number wins over `epochs`."""
     stop_after: Annotated[Positive | Literal["never"], Field(examples=[100])] = "never"
-    """Save and stop after so many steps of this invocation, while the schedule still spans the whole run; never saved
-    with the run."""
+    """Save and stop after so many steps of this invocation; the schedule still spans the whole run."""
     max_grad_norm: Annotated[float, Field(gt=0)] | Literal["off"] = 1.0
     """Gradients whose norm over all parameters is larger are scaled down to it."""
     deterministic: bool = False
     """Whether to allow only kernels that give the same bits each time, as a CPU's do anyway."""
+    average: Annotated[Annotated[float, Field(gt=0, lt=1)] | Literal["off"], Field(examples=[0.999])] = "off"
+    """The share that each step keeps of a running mean of the weights (EMA), which is evaluated, saved and exported."""
     recompute: bool = False
-    """Whether the backward pass computes each layer's inner values again instead of keeping them: the same gradients,
-    less memory, about a third more time."""
+    """Whether the backward pass computes layers again instead of keeping their values: less memory, more time."""
     compile: bool = False
     """Whether to compile the model (torch.compile), in each stage where a trial shows that it pays."""
 

@@ -19,7 +19,6 @@ from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
 from ftcli.modeling.backbone import Loaded
 from ftcli.modeling.freezing import FreezePlan, plan_freezing
 from ftcli.modeling.packing import skips_padding
-from ftcli.modeling.recompute import recompute_layers
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.activity import Working
 from ftcli.runtime.checkpoint import CheckpointStore
@@ -37,6 +36,7 @@ from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
 from ftcli.tasks.build import build_task as any_task
 from ftcli.tasks.build import settled
+from ftcli.train.average import Average
 from ftcli.train.card import ModelCard
 from ftcli.train.encoding import RowEncoder, row_encoder
 from ftcli.train.feed import Feed, choose_cut
@@ -105,9 +105,7 @@ def load_parts(
     rules = rules_for(spec.optimizer, loaded.model)
     freezing = _freezing(spec, loaded.model, limits)
     precision, warning = choose_precision(spec.precision, world.device)
-    bring_to(world, loaded.model)
-    if spec.train.recompute:
-        recompute_layers(loaded.model)
+    bring_to(world, loaded.model, recomputes=spec.train.recompute)
     return Parts(
         spec=spec,
         world=world,
@@ -214,6 +212,7 @@ def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Wor
         freeze=spec.freeze,
         tokens=store.folder,
         compiles=spec.train.compile,
+        average=Average(parts.loaded.model, spec.train.average) if spec.train.average != "off" else None,
     )
     if start is not None:
         load_state(run, start)

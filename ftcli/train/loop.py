@@ -150,17 +150,18 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     if name not in run.splits:
         return False
     started, split, metric = time.perf_counter(), run.splits[name], run.evaluation.best
-    scored = yield from score_split(
-        run.model,
-        split,
-        name=name,
-        task=run.task,
-        world=run.world,
-        pad_id=run.pad_id,
-        batch_size=run.evaluation.batch_size,
-        cache=run.cache,
-        interrupt=run.interrupt,
-    )
+    with run.averaged():
+        scored = yield from score_split(
+            run.model,
+            split,
+            name=name,
+            task=run.task,
+            world=run.world,
+            pad_id=run.pad_id,
+            batch_size=run.evaluation.batch_size,
+            cache=run.cache,
+            interrupt=run.interrupt,
+        )
     if scored.loss is not None and not math.isfinite(scored.loss):
         raise NonFiniteError(f"the {name} loss is {scored.loss} after step {run.progress.step}", hint=NONFINITE_HINT)
     metrics = run.task.measure(scored.found, split)

@@ -11,6 +11,7 @@ from ftcli.modeling.backbone import Loaded, load_model, restore_model
 from ftcli.modeling.cpu_dropout import use_cpu_dropout
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.packing import skip_padding
+from ftcli.modeling.recompute import recompute_layers
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer, tokenizer_path
 from ftcli.runtime.allocator import keep_freed_memory
 from ftcli.runtime.seeding import seed_for
@@ -64,8 +65,14 @@ def starting_model(
     return loaded, load_tokenizer(tokenizer_path(section))
 
 
-def bring_to(world: World, model: nn.Module) -> None:
-    """Move a model to its device, with what is fast there: on a CPU dropout of its own, and no padding."""
+def bring_to(world: World, model: nn.Module, *, recomputes: bool) -> None:
+    """Move a model to its device, with what is fast there: on a CPU dropout of its own, and no padding.
+
+    Raises:
+        RecipeError: its layers are to be computed again in the backward pass, and can't be.
+    """
+    if recomputes:
+        recompute_layers(model)
     if world.device.type == "cpu":
         keep_freed_memory()
         use_cpu_dropout(model)

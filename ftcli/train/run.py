@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World
 from ftcli.spec.sections import EvaluateSection, FreezeSection
 from ftcli.tasks.base import Task
+from ftcli.train.average import Average
 from ftcli.train.cache import PrefixCache
 from ftcli.train.feed import Feed
 from ftcli.train.meter import Meter
@@ -62,6 +64,11 @@ class Run:
     compiled: CompiledForward | None = None
     cache: PrefixCache = field(default_factory=PrefixCache)
     best_found: Tensor | None = None
+    average: Average | None = None
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within the block, the model has the weights that it is to be judged by."""
+        return nullcontext() if self.average is None else self.average.standing_in()
 
     @property
     def is_out_of_patience(self) -> bool:

@@ -20,10 +20,14 @@ _OTHER_FILES_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of a run after a step, copied to the host's memory: it can be written while training goes on."""
+    """The state of a run after a step, copied to the host's memory: it can be written while training goes on.
+
+    Where `weights` are a mean, `trained` are those that training goes on from.
+    """
 
     step: int
     weights: dict[str, Tensor]
+    trained: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     scaler: dict[str, Any]
     progress: dict[str, Any]
@@ -31,7 +35,7 @@ class Snapshot:
     @property
     def num_bytes(self) -> int:
         """What it will take on disk: tensors, and a little for the rest."""
-        tensors = (*self.weights.values(), *self.optimizer.values())
+        tensors = (*self.weights.values(), *self.trained.values(), *self.optimizer.values())
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors) + _OTHER_FILES_BYTES
 
 

@@ -4,6 +4,7 @@ config.json model.safetensors tokenizer files    plain transformers
 ftcli.json                                       what predicting needs: task, labels, columns, max_length, head
 recipe.toml                                      the resolved recipe
 state/optimizer.safetensors                      keyed by parameter name
+state/trained.safetensors                        where the model's weights are a mean: those that training goes on from
 state/progress.json state/scaler.json            what has happened
 """
 
@@ -22,12 +23,14 @@ from torch import Tensor, nn
 from ftcli.modeling.backbone import save_model
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.files import write_json
+from ftcli.train.average import load_trained
 from ftcli.train.card import CARD, ModelCard
 from ftcli.train.progress import Progress
 from ftcli.train.run import Run
 from ftcli.train.saving import Snapshot
 
 OPTIMIZER = "state/optimizer.safetensors"
+TRAINED = "state/trained.safetensors"
 PROGRESS = "state/progress.json"
 SCALER = "state/scaler.json"
 RECIPE = "recipe.toml"
@@ -35,9 +38,12 @@ RECIPE = "recipe.toml"
 
 def take_snapshot(run: Run) -> Snapshot:
     """Copy what a checkpoint holds; the time of these copies is all that saving costs the loop."""
+    with run.averaged():
+        weights = _copied(run.model.state_dict())
     return Snapshot(
         step=run.progress.step,
-        weights=_copied(run.model.state_dict()),
+        weights=weights,
+        trained={} if run.average is None else _copied(run.average.trained()),
         optimizer=_copied(run.optimizer.state()),
         scaler=run.precision.state(),
         progress=run.progress.as_dict(),
@@ -82,12 +88,16 @@ class Writer:
         (folder / RECIPE).write_text(self.recipe, encoding="utf-8")
         (folder / "state").mkdir()
         save_file(snapshot.optimizer, folder / OPTIMIZER)
+        if snapshot.trained:
+            save_file(snapshot.trained, folder / TRAINED)
         write_json(folder / PROGRESS, snapshot.progress)
         write_json(folder / SCALER, snapshot.scaler)
 
 
 def load_state(run: Run, folder: Path) -> None:
-    """Bring optimizer and scaler of a run to where a checkpoint left them."""
+    """Bring the weights, optimizer and scaler of a run to where a checkpoint left them."""
+    if (folder / TRAINED).exists():
+        load_trained(run.model, load_file(folder / TRAINED))
     run.optimizer.load_state(load_file(folder / OPTIMIZER))
     run.precision.load_state(_read(folder / SCALER))
 

@@ -41,6 +41,8 @@ def train_step(run: Run, group: Group) -> Outcome:
         run.precision.clip(run.model, norm, run.max_grad_norm)
         run.optimizer.set_rates(run.schedule(run.progress.step))
         stepped = run.precision.step(run.optimizer.inner)
+    if stepped and run.average is not None:
+        run.average.update(run.progress.step + 1)
     run.optimizer.inner.zero_grad(set_to_none=True)
     return Outcome(losses.sum(), norm, not stepped, signal)
 

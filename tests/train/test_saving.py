@@ -18,7 +18,7 @@ from ftcli.train.saving import Saver, Snapshot
 
 
 def snapshot(step: int) -> Snapshot:
-    return Snapshot(step, {"w": torch.full((4,), float(step))}, {}, {}, {"step": step})
+    return Snapshot(step, {"w": torch.full((4,), float(step))}, {}, {}, {}, {"step": step})
 
 
 def begin(saver: Saver, step: int) -> Iterator[Event]:
