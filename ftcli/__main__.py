@@ -14,7 +14,9 @@ def main() -> NoReturn:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ftcli.cli.main import run
     from ftcli.runtime.launch import leave
+    from ftcli.runtime.tether import heed_tether
 
+    heed_tether()
     leave(run(sys.argv[1:]))
 
 

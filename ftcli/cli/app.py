@@ -28,6 +28,7 @@ from ftcli.cli.predicting import predict
 from ftcli.cli.reference import explain, schema
 from ftcli.cli.reports import report
 from ftcli.cli.starting import print_plan, recipe_for, with_code
+from ftcli.cli.sweeping import sweep
 from ftcli.spec.recipe import load_recipe
 
 app = typer.Typer(
@@ -123,6 +124,7 @@ def prove(
         raise typer.Exit(1)
 
 
+app.command(cls=Command)(sweep)
 app.command(name="eval", cls=Command)(evaluate)
 app.command(cls=Command)(predict)
 app.command(cls=Command)(export)

@@ -121,15 +121,18 @@ def _renamed(sample: Sample, ours: Predictor, theirs: Predictor) -> list[Fields]
     return [{names.get(name) or name: value for name, value in row.items()} for row in sample.rows]
 
 
-def verdict(other: str, metric: str, found: Difference) -> str:
-    """What it comes to, in a sentence; figures that are shares are given in points of a hundred."""
+def verdict(other: str, metric: str, found: Difference, *, without: str = "for all resamples give the same") -> str:
+    """What it comes to, in a sentence; figures that are shares are given in points of a hundred.
+
+    Where there is no interval, `without` says why.
+    """
     gain = -found.difference if metric in LOWER_IS_BETTER else found.difference
     unit, scale = (f"points of {metric}", 100.0) if metric in SHARES else (f"of {metric}", 1.0)
     word = "better" if gain > 0 else "worse"
     amount = f"{abs(gain) * scale:.1f}" if scale > 1 else figure(abs(gain))
     lead = f"{other} is {word} by {amount} {unit}" if gain else f"{other} has the same {metric}"
     if found.interval is None:
-        return f"{lead}; there is no interval, for all resamples give the same"
+        return f"{lead}; there is no interval, {without}"
     sign = (1 if found.difference > 0 else -1) * scale if found.difference else scale
     low, high = sorted((found.interval.low * sign, found.interval.high * sign))
     digits = 1 if scale > 1 else 4

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Ftcli
 
-COMMANDS = ("prepare", "train", "resume", "prove", "eval", "predict", "export", "report", "explain", "schema")
+COMMANDS = ("prepare", "train", "resume", "prove", "sweep", "eval", "predict", "export", "report", "explain", "schema")
 
 
 @pytest.fixture(autouse=True)

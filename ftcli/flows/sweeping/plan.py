@@ -1,0 +1,175 @@
+"""Which runs a sweep has, how long each is, and whether they can be compared; nothing is run yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftcli.data.dataset import Prepared
+from ftcli.errors import UsageError
+from ftcli.flows.changes import differences
+from ftcli.flows.continuation import read_run
+from ftcli.flows.data import place_for, prepared_for
+from ftcli.flows.sweeping.grid import Setting, open_recipes
+from ftcli.runtime.activity import Working
+from ftcli.runtime.rundir import RunDir
+from ftcli.spec.choices import card_task
+from ftcli.spec.metrics import best_metric
+from ftcli.spec.problems import dot
+from ftcli.spec.recipe import anchored
+from ftcli.spec.run import RunSpec
+from ftcli.spec.wording import counted
+from ftcli.train.fitting import limits_of
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run of a sweep: its setting, seed and folder, the `--set` options that make it, and its steps."""
+
+    setting: Setting
+    seed: int
+    folder: RunDir
+    options: tuple[str, ...]
+    total_steps: int
+
+    @property
+    def name(self) -> str:
+        """What it is called, and its folder."""
+        return self.folder.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """All runs of a sweep in their order: every setting with the first seed, then every one with the next.
+
+    `metric` is what the validation split decides by; `notes` are what the user should know beforehand.
+    """
+
+    folder: Path
+    recipe: Path
+    settings: tuple[Setting, ...]
+    seeds: tuple[int, ...]
+    runs: tuple[PlannedRun, ...]
+    metric: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total_steps(self) -> int:
+        """The steps of all runs together."""
+        return sum(run.total_steps for run in self.runs)
+
+    @property
+    def size(self) -> str:
+        """How much is to be run, in words."""
+        of = f"{counted(len(self.settings), 'setting')} x {counted(len(self.seeds), 'seed')}"
+        return f"{counted(len(self.runs), 'run')} ({of}), {counted(self.total_steps, 'step')} in all"
+
+
+def plan_sweep(
+    recipe: Path, *, options: Sequence[str], settings: Sequence[Setting], num_seeds: int, folder: Path
+) -> Working[SweepPlan]:
+    """Work out the runs of a sweep. Prepares the data if need be: that is done once for all of them.
+
+    Args:
+        recipe: The recipe.
+        options: What is changed in all runs, as after `--set`.
+        settings: The settings.
+        num_seeds: With how many seeds each is run; the first is the recipe's own.
+        folder: The sweep's folder.
+
+    Raises:
+        RecipeError: a setting makes no recipe that can be used.
+        UsageError: runs could not be compared, or the folder has others.
+        DataError: the data can't be had.
+    """
+    specs = [each.spec for each in open_recipes(recipe, options, settings)]
+    prepared = yield from _prepared(specs)
+    metric = _metric(specs)
+    runs, notes = list[PlannedRun](), dict[str, None]()
+    for number in range(num_seeds):
+        for setting, spec in zip(settings, specs, strict=True):
+            seed = spec.run.seed + number
+            total, more = _length(spec, prepared, notes)
+            chosen = (*options, *setting.options, f"run.seed={seed}", *more)
+            runs.append(PlannedRun(setting, seed, _folder(folder, setting, seed), chosen, total))
+    found = SweepPlan(
+        folder=folder,
+        recipe=recipe,
+        settings=tuple(settings),
+        seeds=tuple(specs[0].run.seed + number for number in range(num_seeds)),
+        runs=tuple(runs),
+        metric=metric,
+        notes=tuple(notes),
+    )
+    check_folder(found)
+    return found
+
+
+def _folder(folder: Path, setting: Setting, seed: int) -> RunDir:
+    return RunDir(folder / "runs" / f"{setting.name},seed={seed}")
+
+
+def _prepared(specs: Sequence[RunSpec]) -> Working[Prepared]:
+    places = {place.folder: place for place in map(place_for, specs)}
+    if len(places) > 1:
+        names = ", ".join(sorted(place.card.name for place in places.values()))
+        hint = "sweep over each data set by itself, with its own --sweep-dir"
+        raise UsageError(f"settings are compared on the same rows, and these have several: {names}", hint=hint)
+    prepared = yield from prepared_for(next(iter(places.values())))
+    if "validation" not in prepared.facts.splits:
+        what = "settings are compared by the validation split, and there is none"
+        raise UsageError(what, hint="name one: data.validation, or hold rows out of train: data.holdout = 0.1")
+    return prepared
+
+
+def _metric(specs: Sequence[RunSpec]) -> str:
+    names = {best_metric(spec.evaluate.best, card_task(spec.task)) for spec in specs}
+    if len(names) > 1:
+        what = f"settings are compared by one metric, and these have several: {', '.join(sorted(names))}"
+        raise UsageError(what, hint="name one for all: --set evaluate.best=NAME")
+    return names.pop()
+
+
+def _length(spec: RunSpec, prepared: Prepared, notes: dict[str, None]) -> tuple[int, list[str]]:
+    """A run's steps, and what is to be set besides so that it is evaluated at all."""
+    if spec.train.stop_after != "never":
+        raise UsageError("a sweep's runs go to their end", hint="leave train.stop_after out; shorter: train.steps")
+    limits = limits_of(spec, prepared.facts.splits["train"].rows, 0)
+    total = limits.total_steps
+    if limits.evaluate.period is None:
+        what = 'settings are compared by the validation split, and `evaluate.every` is "never"'
+        raise UsageError(what, hint="evaluate at the end of each run at least: --set evaluate.every=N")
+    if limits.evaluate.falls_within(total):
+        return total, []
+    notes[f"runs of {counted(total, 'step')} end before `evaluate.every`: they are evaluated at their end"] = None
+    return total, [f"evaluate.every={total}"]
+
+
+def check_folder(plan: SweepPlan) -> None:
+    """Make sure that the sweep's folder has no runs but these, and none of these with other values.
+
+    Raises:
+        UsageError: it has.
+    """
+    if plan.folder.exists() and not plan.folder.is_dir():
+        raise UsageError(f"{plan.folder} is a file, not a sweep's folder", hint="name another: --sweep-dir DIR")
+    ours = {run.name for run in plan.runs}
+    there = sorted(path.name for path in (plan.folder / "runs").glob("*"))
+    if others := [name for name in there if name not in ours]:
+        more = f" and {counted(len(others) - 1, 'more run')}" if len(others) > 1 else ""
+        what = f"{plan.folder} is of another sweep: it has {others[0]}{more}"
+        hint = (
+            "ask for those, too (settings and seeds can be added to a sweep), or name another folder: --sweep-dir DIR"
+        )
+        raise UsageError(what, hint=hint)
+    for run in plan.runs:
+        if run.folder.recipe.is_file() and (changed := list(_changed(run, plan))):
+            what = f"{run.folder.path} was run with other values of {', '.join(changed)}"
+            raise UsageError(what, hint="ask for what it was run with, or name another folder: --sweep-dir DIR")
+
+
+def _changed(run: PlannedRun, plan: SweepPlan) -> Iterator[str]:
+    [wanted] = open_recipes(plan.recipe, run.options, [Setting("", ())])
+    for key in differences(read_run(run.folder).spec, anchored(wanted.spec)):
+        yield f"`{dot(key)}`"
