@@ -37,6 +37,7 @@ NOT_RUN = {
     "pip install -c .ci/constraints.txt -e '.[demo]'": "would change the environment that tests run in",
     "pip install -c .ci/constraints.txt -e '.[dev]'": "likewise",
     "pytest": "is what runs this",
+    "ftcli sweep recipes/quickstart.toml --grid 'optimizer.lr=[1e-4, 3e-4, 1e-3]' --seeds 5": "15 runs: test_sweep.py",
     "torchrun --nproc-per-node 2 -m ftcli train recipes/afqmc_freeze.toml": "needs a download; tests/laws run torchrun",
     "cli -> flows -> train -> tasks -> modeling | data -> runtime -> spec -> errors": "is a picture; see below",
     'words = "Where is the parcel from Ada Lovelace ?".split()': "replaces lines of another; see test_readme_onnx.py",

@@ -89,17 +89,11 @@ def test_a_wrong_grid_is_refused_without_importing_torch(project: Path) -> None:
     assert {"torch", "transformers"}.isdisjoint(modules)
 
 
-CAN_NOT_COMPARE = "settings are compared by the validation split, and "
 NOT_COMPARABLE = {
     "no validation split": (
         ["--set", "data.validation=off"],
-        f"{CAN_NOT_COMPARE}there is none",
+        "settings are compared by the validation split, and there is none",
         "name one: data.validation, or hold rows out of train: data.holdout = 0.1",
-    ),
-    "nothing evaluated": (
-        ["--set", "evaluate.every=never"],
-        f'{CAN_NOT_COMPARE}`evaluate.every` is "never"',
-        "evaluate at the end of each run at least: --set evaluate.every=N",
     ),
     "runs that stop": (
         ["--set", "train.stop_after=2"],
@@ -184,7 +178,7 @@ def test_a_dry_run_lists_the_runs_and_their_steps(project: Path, ftcli: Ftcli) -
     assert lines[8:] == [
         "steps=30,kind=cosine,seed=43     30",
         "8 runs (4 settings x 2 seeds), 132 steps in all, in sweep",
-        "runs of 3 steps end before `evaluate.every`: they are evaluated at their end",
+        "runs of 3 steps would end before they are evaluated: they are at their end (evaluate.at_least=1)",
     ]
     assert not Path("sweep").exists()
 

@@ -137,13 +137,11 @@ def _length(spec: RunSpec, prepared: Prepared, notes: dict[str, None]) -> tuple[
         raise UsageError("a sweep's runs go to their end", hint="leave train.stop_after out; shorter: train.steps")
     limits = limits_of(spec, prepared.facts.splits["train"].rows, 0)
     total = limits.total_steps
-    if limits.evaluate.period is None:
-        what = 'settings are compared by the validation split, and `evaluate.every` is "never"'
-        raise UsageError(what, hint="evaluate at the end of each run at least: --set evaluate.every=N")
     if limits.evaluate.falls_within(total):
         return total, []
-    notes[f"runs of {counted(total, 'step')} end before `evaluate.every`: they are evaluated at their end"] = None
-    return total, [f"evaluate.every={total}"]
+    what = f"runs of {counted(total, 'step')} would end before they are evaluated"
+    notes[f"{what}: they are at their end (evaluate.at_least=1)"] = None
+    return total, ["evaluate.at_least=1"]
 
 
 def check_folder(plan: SweepPlan) -> None:
