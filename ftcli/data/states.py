@@ -93,6 +93,15 @@ class StatesFile:
     def _marks(self) -> Path:
         return self._path.with_suffix(".done")
 
+    def marks(self) -> IO[bytes]:
+        """The file of the marks, opened, for whoever wants to lock it while it fills the other.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return _opened(self._marks)
+
     def missing(self) -> list[int]:
         """The numbers of the chunks that have not reached the disk."""
         marks = self._marks.read_bytes() if self._marks.exists() and self._path.exists() else b""

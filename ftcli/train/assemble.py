@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from torch import nn
 
-from ftcli.data.dataset import Prepared
+from ftcli.data.dataset import DATASET_FILE, Prepared
 from ftcli.data.targets import LabelFacts
 from ftcli.data.tokenstore import TokenStore, label_facts, tokenize
 from ftcli.modeling.backbone import Loaded
@@ -25,6 +24,7 @@ from ftcli.runtime.checkpoint import CheckpointStore
 from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import describe_code
 from ftcli.runtime.interrupt import Interrupt
+from ftcli.runtime.locks import taking_turns
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World
 from ftcli.spec.choices import TaskChoice, card_task
@@ -165,13 +165,13 @@ def encoder_of(parts: Parts) -> RowEncoder:
 
 
 def tokens_of(parts: Parts) -> Working[TokenStore]:
-    """The data as the model reads it; rank 0 makes it where it does not exist yet."""
-    encoder = encoder_of(parts)
-    make = partial(tokenize, parts.prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
+    """The data as the model reads it; rank 0 of one run makes it where it does not exist yet."""
+    prepared, encoder = parts.prepared, encoder_of(parts)
     with parts.world.leading() as leads:
         if leads:
-            yield from make()
-    return (yield from make())
+            work = tokenize(prepared, encode=encoder.encode, fingerprint=encoder.fingerprint)
+            yield from taking_turns(prepared.folder / DATASET_FILE, work)
+    return (yield from tokenize(prepared, encode=encoder.encode, fingerprint=encoder.fingerprint))
 
 
 def assemble(parts: Parts, *, run_dir: RunDir, start: Path | None = None) -> Working[Run]:

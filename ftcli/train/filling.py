@@ -15,6 +15,7 @@ from ftcli.errors import DataError
 from ftcli.modeling.prefix import Prefix
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import Interrupt, StopAsked
+from ftcli.runtime.locks import POLL_SECONDS, WAITING, try_lock
 from ftcli.runtime.world import World
 from ftcli.train.cache import Store
 from ftcli.train.memory import out_of_memory_at
@@ -45,10 +46,23 @@ class Filler:
             return (yield from self.in_memory(split, layout, name=name, dtype=store.dtype))
         try:
             file = store.file(name, layout, self.prefix)
-            yield from self._fill_file(split, layout, file, name=name)
+            if self.world.largest(len(file.missing())):
+                yield from self._fill_in_turn(split, layout, file, name=name)
             return States(file.values(), layout.starts, self.prefix.dtype)
         except OSError as error:
             raise DataError(f"can't write {store.path(name)}: {error}", hint=_CACHE_HINT) from error
+
+    def _fill_in_turn(
+        self, split: TokenizedSplit, layout: Layout, file: StatesFile, *, name: str
+    ) -> Generator[Activity]:
+        """Fill a file once no other run does; what that one has computed is not computed again."""
+        with file.marks() as marks:
+            while not self.world.largest(self.world.is_main and try_lock(marks)):
+                if signal := self.world.largest(self.interrupt.requested):
+                    raise StopAsked(signal)
+                yield WAITING
+                time.sleep(POLL_SECONDS)
+            yield from self._fill_file(split, layout, file, name=name)
 
     def _fill_file(self, split: TokenizedSplit, layout: Layout, file: StatesFile, *, name: str) -> Generator[Activity]:
         """Each rank its share of what is missing, then whatever it can't see that others have done."""

@@ -17,6 +17,8 @@ import pytest
 from ftcli.cli.main import run
 from tests.conftest import make_project
 
+pytestmark = pytest.mark.slow
+
 FROZEN = r"['^bert\.embeddings', '^bert\.encoder\.layer\.[01]\.']"
 SETTINGS = ("--set", f"freeze.patterns={FROZEN}", "--set", "freeze.cache=disk", "--set", "train.epochs=8")
 GRID, WIDER = "optimizer.lr=[1e-3, 1e-2]", "optimizer.lr=[1e-3, 1e-2, 1e30]"
@@ -65,13 +67,14 @@ class Seen:
     stored: list[dict[str, int]]
     finished: list[dict[str, int]]
     results: list[dict[str, Any]]
+    said: list[str]
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterator[Seen]:
     """Two runs at a time, stopped by Ctrl-C; one at a time, killed; to the end; and with a setting that explodes."""
     folder = make_project(tmp_path_factory.mktemp("sweep"), model_folder)
-    seen = Seen([], [], [], [], [])
+    seen = Seen([], [], [], [], [], [])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for step in range(4):
@@ -85,6 +88,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterat
             seen.lines.append(lines)
             seen.stored.append({name: time for pattern in STORED for name, time in times(pattern).items()})
             seen.finished.append(times("sweep/runs/*/report.html") | times("sweep/runs/*/run.json"))
+            if step == 0:
+                seen.said.extend(path.read_text() for path in Path("sweep/logs").iterdir())
             if step != 1:
                 seen.results.append(json.loads(Path("sweep/results.json").read_text()))
         yield seen
@@ -115,6 +120,9 @@ def test_what_a_killed_sweep_has_left_is_gone_on_with(seen: Seen) -> None:
 
 def test_tokens_and_frozen_layers_are_computed_once(seen: Seen) -> None:
     assert len(seen.stored[0]) == 3, "one token store; states of train and validation"
+    assert len(seen.said) == 2
+    for activity in ("tokenize train: ", "compute the frozen layers: train: "):
+        assert sum(text.count(f"\n{activity}") for text in seen.said) == 1, "by one of the two that began together"
     assert seen.stored[0] == seen.stored[1] == seen.stored[2] == seen.stored[3]
 
 

@@ -13,6 +13,7 @@ import torch
 from ftcli.flows.laws.cache import check
 from ftcli.flows.train import resume, train
 from ftcli.runtime.activity import Activity, finish
+from ftcli.runtime.locks import WAITING
 from ftcli.spec.run import RunSpec
 from ftcli.train.events import Evaluated, Event, Noted, RunFinished, StageEntered, StepDone
 from ftcli.train.loop import fit
@@ -115,6 +116,18 @@ def test_what_a_stopped_run_has_computed_is_not_computed_again(project: Path) ->
     later = list(resume(project / "run"))
     assert filled(later) == ["validation"]
     assert len([event for event in later if isinstance(event, StepDone)]) == 4
+
+
+def test_of_two_runs_at_a_time_one_computes_and_the_other_waits(project: Path) -> None:
+    spec = spec_of(project / "tiny.toml", *FROZEN, "freeze.cache=disk", "train.steps=4")
+    first, second = (train(spec, run_dir=name) for name in ("first", "second"))
+    next(event for event in first if isinstance(event, Activity) and event.name.endswith("frozen layers: train"))
+    assert any(event is WAITING for event in second), "it gets no further"
+    next(event for event in first if isinstance(event, StepDone))
+    later = list(second)
+    assert filled(later) == []
+    assert isinstance(later[-1], RunFinished)
+    assert isinstance(list(first)[-1], RunFinished)
 
 
 def test_the_check_compares_what_is_frozen_and_says_where_nothing_is(project: Path) -> None:

@@ -5,7 +5,6 @@ Whatever ends a sweep, the same command goes on with it: finished runs are kept,
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections import deque
 from collections.abc import Callable, Generator
@@ -22,9 +21,8 @@ from ftcli.flows.sweeping.results import Results, results_of
 from ftcli.flows.sweeping.wording import as_markdown
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import Interrupt, exit_code_for, listening
+from ftcli.runtime.locks import POLL_SECONDS, try_lock
 from ftcli.runtime.tether import open_tether
-
-_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +86,10 @@ def sweep(plan: SweepPlan, *, jobs: int = 1, answer: Callable[[], None] = lambda
     """
     interrupt = Interrupt()
     with _alone(plan.folder), _holding(plan.folder / ".runs.lock") as lock, listening(interrupt, answer):
-        if not _locked(lock):
+        if not try_lock(lock):
             yield WaitingForOthers(plan.folder)
-            while not interrupt.requested and not _locked(lock):
-                time.sleep(_POLL_SECONDS)
+            while not interrupt.requested and not try_lock(lock):
+                time.sleep(POLL_SECONDS)
         tether = open_tether()
         shop = Shop(plan.recipe, plan.folder / "logs", tether, lock.fileno(), jobs)
         states = {
@@ -129,19 +127,10 @@ def _holding(path: Path) -> Generator[IO[bytes]]:
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
     with _holding(folder / ".sweep.lock") as lock:
-        if not _locked(lock):
+        if not try_lock(lock):
             what = f"another sweep is at work in {folder}"
             raise UsageError(what, hint="wait for it, or name another folder: --sweep-dir DIR")
         yield
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file unless another process has; the lock ends with the last process that has the file open."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _run_all(work: _Work, interrupt: Interrupt) -> Generator[RunChanged]:
@@ -155,7 +144,7 @@ def _run_all(work: _Work, interrupt: Interrupt) -> Generator[RunChanged]:
             yield from _start(work)
         for slot in list(work.running):
             yield from _look(work, slot, is_asked=is_asked)
-        time.sleep(_POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _start(work: _Work) -> Generator[RunChanged]:
