@@ -12,6 +12,7 @@ from scipy import stats
 from ftcli.cli.sweepscreen import sweep_view
 from ftcli.flows.sweeping.grid import Setting
 from ftcli.flows.sweeping.plan import PlannedRun, SweepPlan
+from ftcli.flows.sweeping.process import gpu_of
 from ftcli.flows.sweeping.progress import LogFollower, RunState, first_state
 from ftcli.flows.sweeping.results import Results, results_of
 from ftcli.flows.sweeping.wording import cells_of, sentences_of
@@ -145,3 +146,11 @@ def test_the_table_fits_the_terminal_and_shows_what_runs_first(tmp_path: Path) -
     assert "failed" in text
     assert lines[-1].startswith("57 of 60 runs ")
     assert lines[-1].endswith(" 1 running  1 failed  eta 4:00")
+
+
+@pytest.mark.parametrize(("given", "expected"), [("3,5", ["3", "5", "3"]), ("3", [None] * 3), ("", [None] * 3)])
+def test_each_of_several_runs_gets_one_of_several_gpus(
+    monkeypatch: pytest.MonkeyPatch, given: str, expected: list[str | None]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert [gpu_of(slot).get("CUDA_VISIBLE_DEVICES") for slot in range(3)] == expected

@@ -61,10 +61,10 @@ class Shop:
     def _environment(self, slot: int) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
         threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.jobs))} if self.jobs > 1 else {}
-        return {**threads, **plain, "NO_COLOR": "1", **_gpu_of(slot), **self.tether.variables}
+        return {**threads, **plain, "NO_COLOR": "1", **gpu_of(slot), **self.tether.variables}
 
 
-def _gpu_of(slot: int) -> dict[str, str]:
+def gpu_of(slot: int) -> dict[str, str]:
     """One of several GPUs for each of the runs that run at a time."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = (
