@@ -35,7 +35,7 @@ def export(
         float | None,
         typer.Option(min=0, max=100, metavar="PERCENT", help="How many labels must stay the same; 100, of int8 99."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, metavar="N", help="Rows to compare the answers on.")] = 200,
+    rows: Annotated[int, typer.Option(min=200, metavar="N", help="Rows to compare the answers on.")] = 200,
     push: Annotated[
         str | None, typer.Option(metavar="REPO", help="Upload it to this repository of the Hugging Face hub.")
     ] = None,

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ftcli.data.archives import SPREADSHEETS, open_file
 from ftcli.data.conll import field_columns
 from ftcli.data.readers import TABLES, TEXT_COLUMN, BadRow, Kind, Row, ending_of, file_kind, read_rows
-from ftcli.data.tags import Scheme
+from ftcli.data.tags import Scheme, problems_of
 from ftcli.errors import DataError, Problem
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns, Format, Reading
@@ -94,6 +94,14 @@ class Form:
         label = self.columns.label if with_label else None
         return all(name in fields for name in (*self.columns.texts, *([label] if label else [])))
 
+    def reads_tags(self, fields: Fields) -> bool:
+        """Whether a row's tags, if it has any, are well-formed in the scheme."""
+        tags = fields.get(self.columns.label or "")
+        if self.scheme is None or not isinstance(tags, list):
+            return True
+        written = [str(tag) for tag in cast("list[object]", tags)]
+        return not problems_of(written, self.scheme)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -110,9 +118,9 @@ class Opened:
         return file_kind(self.format, name=self.file.kind_name) in TABLES
 
     def form_of(self, fields: Fields) -> Form:
-        """The form of a row; the first where none fits."""
-        fitting = (form for labelled in (True, False) for form in self.forms if form.fits(fields, with_label=labelled))
-        return next(fitting, self.forms[0])
+        """The form of a row: the first that has its columns, and reads its tags if any does; else the first of all."""
+        fitting = [form for labelled in (True, False) for form in self.forms if form.fits(fields, with_label=labelled)]
+        return next((form for form in fitting if form.reads_tags(fields)), next(iter(fitting), self.forms[0]))
 
     def rows(self) -> Generator[Row | BadRow]:
         """Stream the rows."""

@@ -53,6 +53,11 @@ class Tokenizer:
         return max(self.inner.get_vocab().values(), default=-1) + 1
 
     @property
+    def words(self) -> list[str]:
+        """What of its vocabulary is written like a word or a part of one, in order."""
+        return sorted({piece for token in self.inner.get_vocab() if (piece := token.lstrip("▁Ġ#")).isalnum()})
+
+    @property
     def pad_id(self) -> int:
         """The id that fills rows up to a common length."""
         return cast("int", self.inner.pad_token_id)

@@ -56,6 +56,12 @@ def as_bmes(words: list[str], number: int) -> str:
     )
 
 
+def as_bio(words: list[str], number: int) -> str:
+    kind = ("PER", "ORG")[number % 2]
+    tags = [f"B-{kind}", f"I-{kind}", *["O"] * len(words)][: len(words)]
+    return json.dumps({"tokens": words, "tags": tags}) + "\n"
+
+
 KINDS: dict[str, tuple[str, str, Callable[[list[str], int], str], str, str]] = {
     "labels": (
         "csv",
@@ -79,6 +85,7 @@ KINDS: dict[str, tuple[str, str, Callable[[list[str], int], str], str, str]] = {
         'columns = { text = "content", label = "marks" }\nlabel_map = { ORG = "FIRM" }',
         'kind = "tagging"',
     ),
+    "bio": ("jsonl", "", as_bio, 'columns = { text = "tokens", label = "tags" }', 'kind = "tagging"'),
     "bmes": ("conll", "", as_bmes, 'columns = { text = "1", label = "-1" }\ntags = { to = "bio" }', 'kind = "tagging"'),
 }
 
@@ -132,7 +139,7 @@ def test_a_raw_file_scores_as_the_split_that_was_prepared_of_it(ftcli: Ftcli, ki
     assert raw["loss"] > 0
 
 
-@pytest.mark.parametrize("kind", ["labels", "topics", "spans", "bmes"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_prepared_rows_score_the_same(ftcli: Ftcli, kind: str) -> None:
     (prepared,) = (path for path in Path("data").glob("*/test.jsonl") if is_of(path, kind))
     assert scores(ftcli, kind, "--input", prepared) == scores(ftcli, kind, "--split", "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,12 +21,15 @@ from ftcli.modeling.exporting.model import marked
 from ftcli.modeling.exporting.onnx_file import OnnxModel
 from ftcli.runtime.activity import finish
 from ftcli.runtime.encoding import Fields
+from ftcli.spec.metrics import SHARES
 from ftcli.spec.wording import counted
 from ftcli.tasks.base import Resampling, collate
 from ftcli.tasks.intervals import Interval, bootstrap
 
 LARGEST_DIFFERENCE = 1e-3
 """Of two fp32 logits; batches padded to other lengths account for some 1e-6."""
+_LARGEST_LOSS = 0.02
+"""Of a score that is a share: what an export may lose, and more where so few rows don't tell."""
 _SAME_NUMBER = 0.1
 """Numbers of a regression agree that are closer than this share of their standard deviation."""
 T = TypeVar("T")
@@ -135,8 +139,24 @@ def refuse(parity: Parity, *, min_agreement: float, largest_difference: float | 
         hint = f"--min-agreement PERCENT says how many must be the same; here it was {100 * min_agreement:g}"
         raise ParityError(f"{what} ({1 - parity.label_agreement:.2%})", hint=hint)
     apart = parity.largest_logit_difference
+    if not math.isfinite(apart):
+        raise ParityError("the exported model's logits are no numbers", hint="export in fp32: --format onnx")
     if largest_difference is not None and not apart <= largest_difference:
-        raise ParityError(f"the exported model's logits differ by up to {apart:.2g} from the checkpoint's")
+        what = f"the exported model's logits differ by up to {apart:.2g} from the checkpoint's"
+        raise ParityError(
+            what, hint="this is no rounding; of an hf export, config.json may have another dtype than the weights"
+        )
+    for name in SHARES & parity.score.keys():
+        _refuse_worse(name, parity.score[name])
+
+
+def _refuse_worse(name: str, score: Pair[Score]) -> None:
+    """Labels may be the same for the most part because they are nearly all one; then a score tells."""
+    before, after = score.checkpoint, score.export.value
+    least = before.value - _LARGEST_LOSS if before.interval is None else before.interval.low
+    if after < min(least, before.value - _LARGEST_LOSS):
+        what = f"the exported model's {name} is {after:.4f}, and the checkpoint's {before.value:.4f}"
+        raise ParityError(what, hint="export in fp32: --format onnx")
 
 
 def _answers(side: Side, rows: Sequence[Fields]) -> list[object]:

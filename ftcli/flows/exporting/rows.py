@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
+from random import Random
 
 from ftcli.data.dataset import open_prepared
 from ftcli.errors import DataError
@@ -22,27 +24,34 @@ class TrialRows:
     num_labelled: int
 
 
-def trial_rows(predictor: Predictor, count: int) -> TrialRows:
+def trial_rows(predictor: Predictor, num_rows: int) -> TrialRows:
     """So many rows, spread over the validation split; where it has fewer, or is gone, made-up ones come after them."""
-    rows = _validation_rows(Path(predictor.card.data_folder), count)
+    rows = _validation_rows(Path(predictor.card.data_folder), num_rows)
     by_word = predictor.task.outputs.per == "token"
     texts = predictor.card.columns.texts
-    made_up = [_made_up(number, texts, by_word=by_word) for number in range(count - len(rows))]
-    return TrialRows([*rows, *made_up], len(rows))
+    made_up = _made_up(predictor.tokenizer.words, predictor.card.max_length, texts, by_word=by_word)
+    return TrialRows([*rows, *islice(made_up, num_rows - len(rows))], len(rows))
 
 
-def _validation_rows(folder: Path, count: int) -> list[Fields]:
+def _validation_rows(folder: Path, most: int) -> list[Fields]:
     try:
         prepared = open_prepared(folder)
         rows = prepared.rows(_SPLIT)
     except DataError:
         return []
     total = {str(name): facts.rows for name, facts in prepared.facts.splits.items()}[_SPLIT]
-    chosen = {number * total // count for number in range(count)} if total > count else set(range(total))
+    chosen = {number * total // most for number in range(most)} if total > most else set(range(total))
     return [row for number, row in enumerate(rows) if number in chosen]
 
 
-def _made_up(number: int, columns: Sequence[str], *, by_word: bool) -> Fields:
-    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-    chosen = {column: words[: 1 + (number * 7 + place) % 10] for place, column in enumerate(columns)}
-    return {column: each if by_word else " ".join(each) for column, each in chosen.items()}
+def _made_up(words: Sequence[str], longest: int, columns: Sequence[str], *, by_word: bool) -> Iterator[Fields]:
+    """Rows of a vocabulary's words without end: of one word, of two, of as many as a row can have, and in between."""
+    draw = Random(0)
+    for number in count():
+        lengths = [_length(number + place, longest, draw) for place in range(len(columns))]
+        texts = {column: draw.choices(words, k=length) for column, length in zip(columns, lengths, strict=True)}
+        yield {column: each if by_word else " ".join(each) for column, each in texts.items()}
+
+
+def _length(turn: int, longest: int, draw: Random) -> int:
+    return [1, 2, longest, draw.randint(1, longest)][turn % 4]
