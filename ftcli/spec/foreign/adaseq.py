@@ -125,7 +125,7 @@ ADASEQ = (
     ),
     not_yet("dataset.data_type", "other forms of tags"),
     not_yet("model.word_dropout", "word dropout"),
-    not_yet("tune", "grid search"),
+    by_command("tune", "ftcli sweep RECIPE --grid KEY=VALUES --seeds N", "A grid over keys of the recipe, and seeds."),
     no_place("force", "No run destroys another: name a new folder with `--run-dir`, or delete the old one."),
     no_place("dataset.access_token", "Data comes from files and plain URLs; no secret belongs in a recipe."),
     no_place("preprocessor.is_word2vec", "The encoder is a transformer, which has embeddings of its own."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 NOT_YET = {
     "delayed evaluation": "Evaluations begin with the first that `evaluate.every` brings; none are left out before.",
-    "grid search": "A recipe is one run: a loop in the shell over `--set` and `--run-dir` makes several.",
     "other forms of tags": "Tags for the characters of a text, spans over lists of words, and the form of CLUENER need "
     "a reader of your own, `data.format.factory`.",
     "several machines": "The first process alone writes log and checkpoints: several machines need a run folder that "
