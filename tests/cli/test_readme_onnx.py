@@ -20,6 +20,7 @@ from tests.readme import blocks, section
 
 ALONE = "import sys\nsys.modules.update(dict.fromkeys(('ftcli', 'torch', 'transformers')))\n"
 """With this before it, a script that imports one of these fails."""
+_EXAMPLE = re.compile(r"^(?:rows|words) = .*$", re.MULTILINE)
 
 
 def scripts() -> list[str]:
@@ -33,11 +34,21 @@ def printed(script: str) -> list[list[str]]:
     return [line.split() for line in done.stdout.splitlines()]
 
 
+def assert_of_the_card(script: str) -> None:
+    """The README's lines are those of the export's model card, but for the folder and the rows or words."""
+    (own,) = [
+        block.text for block in blocks(Path("run/export/onnx/README.md").read_text()) if block.language == "python"
+    ]
+    own = own.replace("FOLDER", "run/export/onnx")
+    assert _EXAMPLE.sub("", own) == _EXAMPLE.sub("", script)
+
+
 def test_the_example_of_pairs_gives_the_checkpoints_labels(project: Path, ftcli: Ftcli) -> None:
     train(project, ftcli)
+    assert ftcli("eval", "--ckpt", "run/best", "--calibrate", "--tune-threshold", "f1").code == 0
     assert ftcli("export", "--ckpt", "run/best", "--format", "onnx").code == 0
     script, _ = scripts()
-    assert len(script.strip().splitlines()) <= 23
+    assert_of_the_card(script)
     rows = re.findall(r'\("([^"]+)", "([^"]+)"\)', script)
     assert len(rows) == 2
     Path("rows.jsonl").write_text("".join(json.dumps({"a": a, "b": b}) + "\n" for a, b in rows))
@@ -57,6 +68,7 @@ def test_the_example_of_words_gives_the_checkpoints_tags(project: Path, ftcli: F
     train(project, ftcli, *TASKS["tagging with a CRF"], "data.max_length=64", f"model.path={encoder}")
     assert ftcli("export", "--ckpt", "run/best", "--format", "onnx").code == 0
     pairs, tags = scripts()
+    assert_of_the_card(pairs[: pairs.index("rows = ")] + tags)
     tags = tags.replace("parcel from", "\N{ZERO WIDTH SPACE} parcel \x7f from").replace(".split()", ".split(' ')")
     found = printed(pairs[: pairs.index("rows = ")] + tags)
     Path("rows.jsonl").write_text(json.dumps({"words": [word for word, _ in found]}))

@@ -1,77 +1,154 @@
-"""A few lines of Python that use an exported folder without ftcli."""
+"""A few lines of Python that use an exported folder without ftcli, and answer as `ftcli predict` does."""
 
 from __future__ import annotations
 
 from ftcli.flows.exporting.formats import ExportFormat
-from ftcli.spec.choices import card_task
+from ftcli.spec.choices import ClassificationTask, CustomTask, card_task
 from ftcli.train.card import ModelCard
+
+_CARD = 'card = json.load(open("FOLDER/ftcli.json", encoding="utf-8"))'
+_FITTED = 'fitted = card["calibration"] or {"temperature": 1, "thresholds": {}}  # by ftcli eval --calibrate'
+_CUT_WORDS = """words = ["...", "..."]
+names = json.load(open("FOLDER/tokenizer_config.json", encoding="utf-8"))
+unknown = tokenizer.token_to_id(names.get("unk_token") or names["pad_token"])
+first, last = tokenizer.encode("").ids
+ids, positions = [first], []
+for word in words:
+    positions.append(len(ids))
+    found = tokenizer.encode(f" {word}", add_special_tokens=False)
+    ids += [number for number, token in zip(found.ids, found.tokens) if token.strip("▁Ġ")] or [unknown]
+ids.append(last)"""
+"""Each word is cut by itself, as in training; one that vanishes is unknown."""
+_SHOW_TAGS = """for word, tag in zip(words, tags):
+    print(word, card["labels"][tag])"""
 
 
 def usage(format: ExportFormat, card: ModelCard) -> str:
     """The example of a format, in a block of code."""
+    by_word = card_task(card.task) == "tagging"
     match format:
         case "hf":
-            lines = _by_transformers(card)
+            lines = _words_by_transformers(card) if by_word else _texts_by_transformers(card)
         case "pt2":
-            lines = _by_torch(card)
+            lines = _words_by_torch(card) if by_word else _texts_by_torch(card)
         case _:
-            lines = _by_onnxruntime(card)
+            lines = _by_onnxruntime(_of_words() if by_word else _of_texts(card))
     return f"```python\n{lines.strip()}\n```\n"
 
 
-def _texts(card: ModelCard) -> tuple[str, str]:
-    """Example texts, and how they are handed on."""
-    return ('first, second = "...", "..."', "first, second") if card.columns.pair else ('text = "..."', "text")
+def _rows(card: ModelCard) -> str:
+    """Rows to answer; the other order of symmetric pairs comes after them."""
+    rows = 'rows = [("...", "...")]' if card.columns.pair else 'rows = ["..."]'
+    return f"{rows}\nrows += [(second, first) for first, second in rows]" if _symmetric(card) else rows
 
 
-def _by_transformers(card: ModelCard) -> str:
-    by_word = card_task(card.task) == "tagging"
-    model_class = f"AutoModelFor{'Token' if by_word else 'Sequence'}Classification"
-    names, arguments = _texts(card)
+def _symmetric(card: ModelCard) -> bool:
+    return getattr(card.task, "symmetric", False)
+
+
+def _answers(card: ModelCard) -> str:
+    """The lines that turn `logits` into what `ftcli predict` tells; what a custom task makes of them is its own."""
+    if isinstance(card.task, CustomTask):
+        return 'print(card["labels"], logits)'
+    match card_task(card.task):
+        case "regression":
+            return f"for row in {_mean_of_orders('logits', card)}:\n    print(round(float(row[0]), 4))"
+        case "multilabel":
+            return _of_each_label(card)
+        case _:
+            return _likeliest_label(card)
+
+
+def _likeliest_label(card: ModelCard) -> str:
+    """Of two labels the last one, from its threshold on."""
+    threshold = 'fitted["thresholds"].get(card["labels"][1], 0.5)'
+    chosen = f"int(row[1] >= {threshold})" if len(card.labels) == 2 else "row.argmax()"
+    return f"""{_FITTED}
+scores = np.exp(logits.astype(float) / fitted["temperature"])
+for row in {_mean_of_orders("scores / scores.sum(1, keepdims=True)", card)}:
+    chosen = {chosen}
+    print(card["labels"][chosen], round(float(row[chosen]), 4))"""
+
+
+def _of_each_label(card: ModelCard) -> str:
+    by_label = isinstance(card.task, ClassificationTask) and isinstance(card.task.threshold, dict)
+    own = 'card["task"]["threshold"]' if by_label else 'dict.fromkeys(card["labels"], card["task"]["threshold"])'
+    found = _mean_of_orders('1 / (1 + np.exp(-logits.astype(float) / fitted["temperature"]))', card)
+    return f"""{_FITTED}
+thresholds = {own} | fitted["thresholds"]
+for row in {found}:
+    found = dict(zip(card["labels"], row.round(4).tolist()))
+    print([label for label, value in zip(card["labels"], row) if value >= thresholds.get(label, 0.5)], found)"""
+
+
+def _mean_of_orders(values: str, card: ModelCard) -> str:
+    return f"({values}).reshape(2, -1, {len(card.labels) or 1}).mean(0)" if _symmetric(card) else values
+
+
+def _texts_by_transformers(card: ModelCard) -> str:
+    model_class = "AutoModelForSequenceClassification"
+    imports = f"import numpy as np\nfrom transformers import {model_class}, AutoTokenizer"
+    return _texts(card, imports, f'{model_class}.from_pretrained("FOLDER")', "model(**inputs).logits")
+
+
+def _texts_by_torch(card: ModelCard) -> str:
+    imports = "import numpy as np\nimport torch\nfrom transformers import AutoTokenizer"
+    return _texts(card, imports, 'torch.export.load("FOLDER/model.pt2").module()', "model(**inputs)")
+
+
+def _texts(card: ModelCard, imports: str, model: str, logits: str) -> str:
+    """What torch runs, on what transformers' tokenizers make of texts."""
+    texts = "*map(list, zip(*rows))" if card.columns.pair else "rows"
     return f"""
-from transformers import {model_class}, AutoTokenizer
+import json
 
+{imports}
+
+{_CARD}
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
-model = {model_class}.from_pretrained("FOLDER")
-{names}
-inputs = tokenizer({arguments}, truncation=True, max_length={card.max_length}, return_tensors="pt")
-{_answer(card)}
+model = {model}
+{_rows(card)}
+how = {{"truncation": True, "max_length": card["max_length"], "padding": True, "return_tensors": "pt"}}
+inputs = tokenizer({texts}, **how)
+logits = {logits}.detach().float().numpy()
+{_answers(card)}
 """
 
 
-def _answer(card: ModelCard) -> str:
-    """The line of Python that shows what a model says."""
-    match card_task(card.task):
-        case "regression":
-            return "print(model(**inputs).logits.item())"
-        case "multilabel":
-            return "print(dict(zip(model.config.id2label.values(), model(**inputs).logits.sigmoid()[0].tolist())))"
-        case "tagging":
-            return "print([model.config.id2label[tag.item()] for tag in model(**inputs).logits[0].argmax(-1)])"
-        case _:
-            return "print(model.config.id2label[model(**inputs).logits.argmax(-1).item()])"
+def _words_by_transformers(card: ModelCard) -> str:
+    chain = "  # without the chain of tags of the CRF" if card.head == "crf" else ""
+    return f"""
+import json
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForTokenClassification
+
+{_CARD}
+tokenizer = Tokenizer.from_file("FOLDER/tokenizer.json")
+tokenizer.enable_truncation(card["max_length"])
+model = AutoModelForTokenClassification.from_pretrained("FOLDER")
+{_CUT_WORDS}
+tags = model(torch.tensor([ids])).logits[0, positions].argmax(-1){chain}
+{_SHOW_TAGS}
+"""
 
 
-def _by_torch(card: ModelCard) -> str:
-    names, arguments = _texts(card)
-    positions = (
-        '\ninputs["positions"] = torch.tensor([[1, 2]])  # where in the sequence each word has its first piece'
-        if card_task(card.task) == "tagging"
-        else ""
-    )
+def _words_by_torch(card: ModelCard) -> str:
     return f"""
 import torch
 from transformers import AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
 model = torch.export.load("FOLDER/model.pt2").module()
-{names}
-inputs = tokenizer({arguments}, truncation=True, max_length={card.max_length}, return_tensors="pt"){positions}
+text = "..."
+inputs = tokenizer(text, truncation=True, max_length={card.max_length}, return_tensors="pt")
+inputs["positions"] = torch.tensor([[1, 2]])  # where in the sequence each word has its first piece
 print(model(**inputs))  # logits
 """
 
 
-def _by_onnxruntime(card: ModelCard) -> str:
+def _by_onnxruntime(lines: str) -> str:
     return f"""
 import json
 
@@ -79,33 +156,26 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-card = json.load(open("FOLDER/ftcli.json", encoding="utf-8"))
+{_CARD}
 tokenizer = Tokenizer.from_file("FOLDER/tokenizer.json")
 tokenizer.enable_truncation(card["max_length"])
+tokenizer.enable_padding()
 model = onnxruntime.InferenceSession("FOLDER/model.onnx")
-{_of_words() if card_task(card.task) == "tagging" else _of_texts(card)}
+{lines}
 """
 
 
 def _of_texts(card: ModelCard) -> str:
-    names, arguments = _texts(card)
-    return f"""{names}
-found = tokenizer.encode({arguments})
-given = {{"input_ids": found.ids, "attention_mask": found.attention_mask, "token_type_ids": found.type_ids}}
-inputs = {{each.name: np.array([given[each.name]]) for each in model.get_inputs()}}
-print(card["labels"], model.run(["logits"], inputs)[0])"""
+    return f"""{_rows(card)}
+found = tokenizer.encode_batch(rows)
+fields = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
+given = {{each.name: [getattr(row, fields[each.name]) for row in found] for each in model.get_inputs()}}
+(logits,) = model.run(["logits"], {{name: np.array(values) for name, values in given.items()}})
+{_answers(card)}"""
 
 
 def _of_words() -> str:
-    """Each word is cut by itself, as in training."""
-    return """words = ["...", "..."]
-first, last = tokenizer.encode("").ids
-ids, positions = [first], []
-for word in words:
-    positions.append(len(ids))
-    found = tokenizer.encode(f" {word}", add_special_tokens=False)
-    ids += [number for number, token in zip(found.ids, found.tokens) if token.strip("▁Ġ")]
-ids.append(last)
-given = {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": [0] * len(ids), "positions": positions}
-inputs = {each.name: np.array([given[each.name]]) for each in model.get_inputs()}
-print([card["labels"][tag] for tag in model.run(["tags"], inputs)[0][0]])"""
+    return f"""{_CUT_WORDS}
+given = {{"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": [0] * len(ids), "positions": positions}}
+((tags,),) = model.run(["tags"], {{each.name: np.array([given[each.name]]) for each in model.get_inputs()}})
+{_SHOW_TAGS}"""
