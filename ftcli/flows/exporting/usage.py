@@ -6,10 +6,10 @@ from ftcli.flows.exporting.formats import ExportFormat
 from ftcli.spec.choices import ClassificationTask, CustomTask, card_task
 from ftcli.train.card import ModelCard
 
-_CARD = 'card = json.load(open("FOLDER/ftcli.json", encoding="utf-8"))'
+_CARD = 'card = json.loads(Path("FOLDER/ftcli.json").read_text(encoding="utf-8"))'
 _FITTED = 'fitted = card["calibration"] or {"temperature": 1, "thresholds": {}}  # by ftcli eval --calibrate'
 _CUT_WORDS = """words = ["...", "..."]
-names = json.load(open("FOLDER/tokenizer_config.json", encoding="utf-8"))
+names = json.loads(Path("FOLDER/tokenizer_config.json").read_text(encoding="utf-8"))
 unknown = tokenizer.token_to_id(names.get("unk_token") or names["pad_token"])
 first, last = tokenizer.encode("").ids
 ids, positions = [first], []
@@ -101,6 +101,7 @@ def _texts(card: ModelCard, imports: str, model: str, logits: str) -> str:
     texts = "*map(list, zip(*rows))" if card.columns.pair else "rows"
     return f"""
 import json
+from pathlib import Path
 
 {imports}
 
@@ -119,6 +120,7 @@ def _words_by_transformers(card: ModelCard) -> str:
     chain = "  # without the chain of tags of the CRF" if card.head == "crf" else ""
     return f"""
 import json
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
@@ -151,6 +153,7 @@ print(model(**inputs))  # logits
 def _by_onnxruntime(lines: str) -> str:
     return f"""
 import json
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
