@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from ftcli.runtime.activity import finish
@@ -28,10 +27,10 @@ def intervals(metrics: RowMetrics) -> dict[str, Interval]:
 
 
 def of_labels(gold: Tensor, predicted: Tensor, probability: Tensor, num_labels: int) -> RowMetrics:
-    """Scores of numbers of labels [rows]; of two labels, the predicted one's probability tells the other's."""
+    """Scores of numbers of labels [rows]; of two labels, `probability` is that of the last."""
     known = scores_of_labels(gold, predicted, num_labels)
     if num_labels == 2:
-        known["roc_auc"] = RocAuc(torch.where(predicted == 1, probability, 1 - probability), gold == 1)
+        known["roc_auc"] = RocAuc(probability, gold == 1)
     names = ("accuracy", "f1_macro", "mcc", *(("f1", "roc_auc") if num_labels == 2 else ()))
     return RowMetrics(len(gold), together(names, known))
 

@@ -139,7 +139,7 @@ def _cases(path: Path, card: ModelCard) -> Iterator[_Case]:
 
 
 def _classified(split: str, cases: Iterable[_Case], card: ModelCard) -> Outcome:
-    numbers = {label: number for number, label in enumerate(card.labels)}
+    numbers, last = {label: number for number, label in enumerate(card.labels)}, card.labels[-1]
     worst: Worst[Mistake] = Worst()
     pairs: list[tuple[int, int]] = []
     confidences: list[tuple[float, bool]] = []
@@ -147,7 +147,10 @@ def _classified(split: str, cases: Iterable[_Case], card: ModelCard) -> Outcome:
         gold, predicted = label_text(case.gold) or "", str(case.fields["label"])
         probability = cast("float", case.fields["probability"])
         pairs.append((numbers[gold], numbers[predicted]))
-        confidences.append((probability, gold == predicted))
+        if len(card.labels) == 2:  # as the task has it: of two labels, how sure it is of the last
+            confidences.append((probability if predicted == last else 1 - probability, gold == last))
+        else:
+            confidences.append((probability, gold == predicted))
         if gold != predicted:
             worst.add(probability, Mistake(case.row, case.texts, gold, predicted, probability))
     golds, predictions = torch.tensor(pairs, dtype=torch.int64).unbind(1)

@@ -65,13 +65,15 @@ def _calibration(outcome: Outcome, *, ids: str) -> Markup:
         [f"{each.low:.0%} to {each.high:.0%}", f"{each.count:,}", f"{each.probability:.1%}", f"{each.share:.1%}"]
         for each in found.bins
     ]
-    numbers = table(["probability", "answers", "mean probability", "right"], rows)
-    meaning = "Below the line, answers are right less often than they claim; above it, more often."
+    numbers = table(["probability", "answers", "mean probability", "share"], rows)
+    is_of_last = outcome.confusion is not None and len(outcome.labels) == 2
+    what, so = (f"probability of {outcome.labels[-1]}", "so") if is_of_last else ("probability", "right")
+    meaning = f"Below the line, answers are {so} less often than they claim; above it, more often."
     error = tag("p", f"Expected calibration error {figure(found.ece)}. {meaning}", class_="note")
     if not can_draw():
         return join((tag("h3", "Reliability"), error, numbers))
     lines = [Line("", [(each.probability, each.share) for each in found.bins], 0, "dots")]
-    chart = Chart("Reliability", lines, x="probability", y="share that is right", x_range=(0, 1), diagonal=True)
+    chart = Chart("Reliability", lines, x=what, y=f"share that is {so}", x_range=(0, 1), diagonal=True)
     return join((figure_of(chart, f"{ids}-reliability"), error, folded("in numbers", numbers)))
 
 
