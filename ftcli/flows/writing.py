@@ -21,13 +21,13 @@ ERRORS = ("line", "error")
 
 
 def kept(row: Fields, *, reserved: Sequence[str]) -> Fields:
-    """The input's fields; one that has a reserved name is kept under a free one: `input_...`, the first as `gold`.
+    """The input's fields; one that has a reserved name is kept as `input_NAME`, the first as `gold` if there is none.
 
     The first of the reserved names is that of the prediction itself.
     """
     result: Fields = {}
     for name, value in row.items():
-        free = "gold" if name == reserved[0] else name
+        free = "gold" if name == reserved[0] and "gold" not in row else name
         while free in reserved or free in result or (free != name and free in row):
             free = f"input_{free}"
         result[free] = value

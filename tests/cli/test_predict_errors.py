@@ -77,10 +77,10 @@ def test_no_field_is_lost_to_another_and_none_is_taken_for_an_error(rows: Path, 
     add(rows, {**row, "b": ""})
     plain = ftcli(*PREDICT, "--input", write_rows(rows.with_name("one.jsonl"), [row]))
     found = json.loads(plain.out)
-    assert (found["input_gold"], found["gold"], found["error"], found["line"]) == ("no", "G", "mine", 3)
+    assert (found["input_label"], found["gold"], found["error"], found["line"]) == ("no", "G", "mine", 3)
     result = ftcli(*PREDICT, "--input", rows, "--keep-going")
     good, bad = map(json.loads, result.out.splitlines())
-    own = {"a": "open", "b": "card", "input_gold": "no", "gold": "G", "input_error": "mine", "input_line": 3}
+    own = {"a": "open", "b": "card", "input_label": "no", "gold": "G", "input_error": "mine", "input_line": 3}
     assert {name: value for name, value in good.items() if name not in ("label", "probability")} == own
     assert bad == {**own, "b": "", "error": "column `b` is empty"}
 
