@@ -75,10 +75,8 @@ def _show(console: Console, done: Exported) -> None:
     """Print what an export came to, beside the checkpoint."""
     parity = done.parity
     same = f"{parity.same_labels:,} of {counted(parity.labels, 'label')} are the same"
-    made_up = parity.rows - parity.labelled_rows
-    rows = f"{counted(parity.labelled_rows, 'validation row')}{f' and {made_up:,} made-up ones' if made_up else ''}"
     apart = f"logits differ by at most {parity.largest_logit_difference:.1e}"
-    console.print(f"exported to {done.folder}: {same} on {rows}, {apart}", highlight=False, soft_wrap=True)
+    console.print(f"exported to {done.folder}: {same} on {parity.tried_on}, {apart}", highlight=False, soft_wrap=True)
     scores = [(name, figure(pair.checkpoint.value), figure(pair.export.value)) for name, pair in parity.score.items()]
     times = [
         (f"{counted(int(count))}, p50 ms", f"{pair.checkpoint.p50:.1f}", f"{pair.export.p50:.1f}")

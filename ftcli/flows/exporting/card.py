@@ -63,7 +63,7 @@ def _scores(parity: Parity, checkpoint: Path) -> Iterator[str]:
         saved = ", ".join(f"{name} {figure(value)}" for name, value in metrics.items())
         yield f"On the whole validation split, when it was trained: {saved}.\n"
     same = f"{parity.same_labels:,} of {counted(parity.labels, 'label')}"
-    yield f"Beside its checkpoint, on {counted(parity.rows)}: {same} are the same. `parity.json` has more.\n"
+    yield f"Beside its checkpoint, on {parity.tried_on}: {same} are the same. `parity.json` has more.\n"
     if parity.score:
         rows = f"{counted(parity.labelled_rows, 'validation row')} (95 % intervals)"
         yield f"| on {rows} | checkpoint | this folder |\n| --- | --- | --- |"

@@ -83,6 +83,13 @@ class Parity:
         """How many labels are the same."""
         return round(self.label_agreement * self.labels)
 
+    @property
+    def tried_on(self) -> str:
+        """The rows in words; made-up ones tell less."""
+        made_up = self.rows - self.labelled_rows
+        of_split = counted(self.labelled_rows, "validation row")
+        return f"{of_split} and {made_up:,} made-up ones" if made_up else of_split
+
     def as_dict(self) -> dict[str, Any]:
         """In plain values."""
         return asdict(self)
