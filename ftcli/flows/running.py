@@ -34,7 +34,7 @@ def run_to_end(run: Run, parts: Parts, recorder: Recorder) -> Generator[Event]:
 def _end(run: Run, parts: Parts, recorder: Recorder, end: RunFinished) -> Generator[Event]:
     """Predict the test split, if there is one, and make the page. A signal leaves the first for the resumed run."""
     try:
-        if end.reason in {"finished", "patience"} and "test" in run.splits:
+        if end.is_run_over and "test" in run.splits:
             for event in predict_test(run, parts):
                 yield from recorder.passing(event)
     except StopAsked as stop:

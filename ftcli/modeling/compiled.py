@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ftcli.errors import RecipeError
+from ftcli.modeling.origin import brief
 from ftcli.modeling.packing import padded
 from ftcli.modeling.replacing import replaced
 
@@ -45,9 +46,10 @@ class CompiledForward:
             with padded(self._model), replaced(self._model, self._forward):
                 yield
         except TorchDynamoException as error:
-            why = (str(error).strip() or type(error).__name__).splitlines()[0]
             hint = "take them as they are: train.compile = false"
-            raise RecipeError(f"steps can't be compiled: {why}", hint=hint, key=("train", "compile")) from error
+            raise RecipeError(
+                f"steps can't be compiled: {brief(error)}", hint=hint, key=("train", "compile")
+            ) from error
 
     @property
     def num_graphs(self) -> int:

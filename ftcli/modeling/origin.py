@@ -77,6 +77,6 @@ def read_config(path: str, outputs: Outputs, section: ModelSection) -> tuple[Pre
 
 
 def brief(error: Exception) -> str:
-    """An error of transformers in a line."""
+    """An error of a library in a line."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return " ".join(line.strip() for line in lines[: 2 if lines[0].endswith(":") else 1])

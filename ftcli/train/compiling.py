@@ -12,6 +12,7 @@ import torch
 
 from ftcli.errors import OutOfMemoryError, RecipeError
 from ftcli.modeling.compiled import CompiledForward
+from ftcli.modeling.origin import brief
 from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import StopAsked
@@ -81,7 +82,7 @@ def _try(run: Run, forward: CompiledForward, count: int, *, with_eager: bool) ->
         try:
             _add_pair(run, forward, start + number, trial, with_eager=with_eager)
         except (RuntimeError, RecipeError, OutOfMemoryError) as error:  # what is compiled may also fail when it runs
-            trial.failure = (str(error).strip() or type(error).__name__).splitlines()[0]
+            trial.failure = brief(error)
         verdict = run.world.largest(_FAILED if trial.failure else run.interrupt.requested)
         if verdict == _FAILED:
             trial.failure = run.world.share_text(trial.failure) or "another process could not"

@@ -176,6 +176,11 @@ class RunFinished:
     peak_bytes: int | None = None
     report: str | None = None
 
+    @property
+    def is_run_over(self) -> bool:
+        """Whether this launch has brought all that the recipe asks for to its end."""
+        return self.reason in {"finished", "patience"}
+
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:

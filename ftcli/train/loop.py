@@ -37,11 +37,10 @@ def fit(run: Run) -> Events:
         NonFiniteError: a loss is no longer a number. The state before its step is saved.
         CheckpointError: a checkpoint can't be written.
     """
-    progress, limits = run.progress, run.limits
     run.meter.start()
     with run.saver:
         signal = yield from _begin(run)
-        while not signal and progress.step < limits.stop_step and not run.is_out_of_patience:
+        while not signal and not run.stops_here:
             signal = yield from _enter_stage(run)
             if signal:
                 break
@@ -132,7 +131,7 @@ def _evaluate_and_save(run: Run, signal: int = 0) -> Generator[Event, None, int]
                 progress.owes_evaluation = True
                 yield from _save_before(run, error)
                 raise
-        stops = bool(signal) or progress.step == limits.stop_step or run.is_out_of_patience
+        stops = bool(signal) or run.stops_here
         if stops or owed or improved or limits.save.after(progress.step):
             yield from _save(run, is_best=improved or progress.best is None)
         yield from run.saver.report()

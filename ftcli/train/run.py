@@ -77,6 +77,11 @@ class Run:
         return patience != "off" and self.progress.num_worse >= patience
 
     @property
+    def stops_here(self) -> bool:
+        """Whether this launch takes no further step."""
+        return self.progress.step >= self.limits.stop_step or self.is_out_of_patience
+
+    @property
     def is_over(self) -> bool:
         """Whether all that the recipe asks for is done."""
         return self.progress.step >= self.limits.total_steps or self.is_out_of_patience

@@ -9,7 +9,22 @@ from pathlib import Path
 import pytest
 
 from ftcli.cli.main import run
-from tests.conftest import make_project
+from tests.conftest import make_project, make_rows, write_rows
+from tests.laws.rig import TASKS, spec_for
+
+
+def make_classifier_and_tagger(folder: Path, model_folder: Path, *, num_rows: int) -> Path:
+    """A project with a classifier of pairs in `run`, a tagger in `tagger`, and `rows.jsonl` for both."""
+    make_project(folder, model_folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run(["train", "tiny.toml", "--set", "train.steps=1"]) == 0
+        write_rows(folder / "rows.jsonl", make_rows(num_rows, seed=4))
+        settings = (*TASKS["tagging in windows"], "train.steps=1")
+        spec_for(folder, *settings)
+        options = [part for each in settings for part in ("--set", each)]
+        assert run(["train", "tiny.toml", "--run-dir", "tagger", *options]) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")

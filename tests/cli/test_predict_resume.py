@@ -20,9 +20,9 @@ from ftcli.flows.outputs import Output
 from ftcli.flows.predict import WINDOW_ROWS, Prediction, predict
 from ftcli.runtime.activity import Activity, finish
 from ftcli.spec.card import Format
+from tests.cli.conftest import make_classifier_and_tagger
 from tests.cli.errors import refused
-from tests.conftest import Ftcli, make_project, make_rows, write_rows
-from tests.laws.rig import TASKS, spec_for
+from tests.conftest import Ftcli, make_rows, write_rows
 
 ROWS = 2 * WINDOW_ROWS + 300
 
@@ -30,16 +30,7 @@ ROWS = 2 * WINDOW_ROWS + 300
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     """A classifier of pairs in `run`, a tagger in `tagger`, and `rows.jsonl` for both. Look, don't touch."""
-    folder = make_project(tmp_path_factory.mktemp("resumed"), model_folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert run(["train", "tiny.toml", "--set", "train.steps=1"]) == 0
-        write_rows(folder / "rows.jsonl", make_rows(ROWS, seed=4))
-        settings = (*TASKS["tagging in windows"], "train.steps=1")
-        spec_for(folder, *settings)
-        options = [part for each in settings for part in ("--set", each)]
-        assert run(["train", "tiny.toml", "--run-dir", "tagger", *options]) == 0
-    return folder
+    return make_classifier_and_tagger(tmp_path_factory.mktemp("resumed"), model_folder, num_rows=ROWS)
 
 
 @pytest.fixture(autouse=True)

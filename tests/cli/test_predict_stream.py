@@ -14,9 +14,8 @@ from typing import IO
 
 import pytest
 
-from ftcli.cli.main import run
-from tests.conftest import Ftcli, make_project, make_rows, write_rows
-from tests.laws.rig import TASKS, spec_for
+from tests.cli.conftest import make_classifier_and_tagger
+from tests.conftest import Ftcli, make_rows, write_rows
 
 SECONDS = 120
 
@@ -24,15 +23,7 @@ SECONDS = 120
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     """A classifier of pairs in `run`, a tagger in `tagger`. Look, don't touch."""
-    folder = make_project(tmp_path_factory.mktemp("streams"), model_folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert run(["train", "tiny.toml", "--set", "train.steps=1"]) == 0
-        settings = (*TASKS["tagging in windows"], "train.steps=1")
-        spec_for(folder, *settings)
-        options = [part for each in settings for part in ("--set", each)]
-        assert run(["train", "tiny.toml", "--run-dir", "tagger", *options]) == 0
-    return folder
+    return make_classifier_and_tagger(tmp_path_factory.mktemp("streams"), model_folder, num_rows=1)
 
 
 @pytest.fixture(autouse=True)

@@ -104,4 +104,4 @@ def is_finished(folder: RunDir) -> bool:
     except FileNotFoundError:
         return False
     event = event_of(_record(last))
-    return isinstance(event, RunFinished) and event.reason in {"finished", "patience"}
+    return isinstance(event, RunFinished) and event.is_run_over
