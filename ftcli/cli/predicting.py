@@ -112,7 +112,7 @@ def _tell(done: Prediction, source: Input, output: Output) -> None:
 def _how_to_go_on(rows: int, source: Input, output: Output) -> str:
     if not output.is_file:
         return "written"
-    if not rows:
+    if not part_of(output.path).exists():
         return "written; the same command begins anew"
     place = f"in {part_of(output.path)}"
     if not source.can_be_read_again:

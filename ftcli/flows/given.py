@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 from ftcli.data.checks import row_inputs
 from ftcli.data.labels import LabelNames
@@ -36,7 +37,7 @@ def read_given(source: Input, card: ModelCard, *, in_columns: bool, skip: int = 
 
     Raises:
         DataError: a row can't be used, and the input does not say to keep going; or true tags that are to stand in
-            columns are not well-formed.
+            columns are of another scheme.
     """
     opened = open_rows(source, card)
     for row in islice(opened.rows(), skip, None):
@@ -63,11 +64,16 @@ def _in_columns(row: Row, inputs: Fields, opened: Opened, card: ModelCard) -> Fi
 def _gold(row: Row, form: Form, opened: Opened, *, written: Scheme, card: ModelCard) -> list[str] | None:
     """A row's true tags in the scheme that is predicted; they may be of types that the model does not know.
 
+    A tagger may itself have written them, in a sequence that is not well-formed: of the same scheme they stay as they
+    are, of another they become the tags of what they spell.
+
     Raises:
-        DataError: they are not well-formed.
+        DataError: they are no tags of the scheme.
     """
-    reading = card.source
-    tags = Tags(to=written, invalid=reading.tags.invalid)
+    reading, is_known = card.source, form.knows_tags(row.fields)
+    if is_known and form.scheme == written and not form.reads_tags(row.fields):
+        return cast("list[str]", row.fields[form.columns.label or ""])
+    tags = Tags(to=written, invalid="repair" if is_known else reading.tags.invalid)
     names = LabelNames(None, reading.label_map, "entity type")
     found = read_tagged(row, columns=form.columns, tags=tags, scheme=form.scheme or written, names=names)
     if isinstance(found, BadRow):

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from ftcli.data.archives import SPREADSHEETS, open_file
 from ftcli.data.conll import field_columns
 from ftcli.data.readers import TABLES, TEXT_COLUMN, BadRow, Kind, Row, ending_of, file_kind, read_rows
-from ftcli.data.tags import Scheme, problems_of
+from ftcli.data.tags import Scheme, is_tag, problems_of
 from ftcli.errors import DataError, Problem
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns, Format, Reading
@@ -96,11 +96,16 @@ class Form:
 
     def reads_tags(self, fields: Fields) -> bool:
         """Whether a row's tags, if it has any, are well-formed in the scheme."""
+        return self.scheme is None or not problems_of(self._tags_in(fields), self.scheme)
+
+    def knows_tags(self, fields: Fields) -> bool:
+        """Whether a row's tags, if it has any, are of the scheme, in whatever order they stand."""
+        scheme = self.scheme
+        return scheme is None or all(is_tag(tag, scheme) for tag in self._tags_in(fields))
+
+    def _tags_in(self, fields: Fields) -> list[str]:
         tags = fields.get(self.columns.label or "")
-        if self.scheme is None or not isinstance(tags, list):
-            return True
-        written = [str(tag) for tag in cast("list[object]", tags)]
-        return not problems_of(written, self.scheme)
+        return [str(tag) for tag in cast("list[object]", tags)] if isinstance(tags, list) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +123,11 @@ class Opened:
         return file_kind(self.format, name=self.file.kind_name) in TABLES
 
     def form_of(self, fields: Fields) -> Form:
-        """The form of a row: the first that has its columns, and reads its tags if any does; else the first of all."""
+        """The form of a row: the first that has its columns, and reads its tags, or knows them, if any does."""
         fitting = [form for labelled in (True, False) for form in self.forms if form.fits(fields, with_label=labelled)]
-        return next((form for form in fitting if form.reads_tags(fields)), next(iter(fitting), self.forms[0]))
+        reading = [form for form in fitting if form.reads_tags(fields)]
+        knowing = [form for form in fitting if form.knows_tags(fields)]
+        return next(iter((*reading, *knowing, *fitting)), self.forms[0])
 
     def rows(self) -> Generator[Row | BadRow]:
         """Stream the rows."""

@@ -29,13 +29,14 @@ class Output:
     """What the user says of an output: a path, whose ending .gz compresses, or "-"; its form; and to begin anew.
 
     `format` goes by the ending if not given, `delimiter` by the format. `restart` throws away what an earlier command
-    that was stopped has left.
+    that was stopped has left. `keep_seconds` is about how much work a kill may cost.
     """
 
     path: str = STANDARD
     format: OutputFormat | None = None
     delimiter: str | None = None
     restart: bool = False
+    keep_seconds: float = 2.0
 
     @property
     def is_file(self) -> bool:

@@ -1,7 +1,8 @@
 """A file that grows window by window under another name, and takes its own only once it is whole.
 
-FILE.part holds what is written, FILE.part.json how much of it is safely on disk, and from what it was made. Whatever
-ends the process, at whatever instant, the same command goes on where it stopped, and the file is as it would have been.
+FILE.part holds what is written, FILE.part.json how much of it is safely on disk, and from what it was made;
+FILE.part.scores is for whoever makes the next window, and goes with them. Whatever ends the process, at whatever
+instant, the same command goes on where it stopped, and the file is as it would have been.
 The journal is there before the part and goes after it, so that a part without a journal is somebody else's file.
 """
 
@@ -19,7 +20,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from ftcli.errors import DataError, RecipeError, UsageError
-from ftcli.runtime.files import write_json
+from ftcli.runtime.files import remove, write_json
 from ftcli.spec.wording import counted
 
 Facts = dict[str, Any]
@@ -51,6 +52,8 @@ class PartFile:
         self._path = path
         self._part = part_of(path)
         self._journal = self._part.with_name(f"{self._part.name}.json")
+        self._scores = scores_of(path)
+        self._restarts = restart
         self._facts = facts
         self._is_compressed = path.name.lower().endswith(".gz")
         self._can_go_on = False
@@ -62,10 +65,12 @@ class PartFile:
             if not self._part.exists() and not self.written.is_whole:
                 self._note(Written())
             self._file = self._opened()
+            if self._restarts:
+                remove(self._scores)
             if not self.written.rows:
                 self._note(Written())
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self._part, error) from error
         return self
 
     def append(self, content: bytes, written: Written) -> None:
@@ -82,7 +87,7 @@ class PartFile:
             self._note(replace(written, bytes=self.written.bytes + len(packed)))
         except OSError as error:
             self._can_go_on = True
-            raise self._unwritable(error) from error
+            raise unwritable(self._part, error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -91,7 +96,8 @@ class PartFile:
         if self._is_finished:
             return
         would_come_again = isinstance(error, DataError | RecipeError) and not self._can_go_on
-        if would_come_again or not self.written.rows:
+        if would_come_again or not (self.written.rows or self._scores.exists()):
+            remove(self._scores)
             self._part.unlink(missing_ok=True)
             self._journal.unlink(missing_ok=True)
 
@@ -102,6 +108,7 @@ class PartFile:
         self._note(replace(self.written, is_whole=True))
         if self._part.exists():
             self._part.replace(self._path)
+        remove(self._scores)
         self._journal.unlink()
         self._is_finished = True
 
@@ -150,12 +157,20 @@ class PartFile:
         self.written = written
         write_json(self._journal, {"made_from": self._facts, "written": asdict(written)})
 
-    def _unwritable(self, error: OSError) -> UsageError:
-        hint = "make room, or make its folder writable; the same command goes on with what is there"
-        return UsageError(f"can't write {self._part}: {error.strerror}", hint=hint)
+
+def unwritable(path: Path, error: OSError) -> UsageError:
+    """What to say where a part, or what is kept beside it, can't be written."""
+    hint = "make room, or make its folder writable; the same command goes on with what is there"
+    return UsageError(f"can't write {path}: {error.strerror}", hint=hint)
 
 
 def part_of(path: Path | str) -> Path:
     """Where a file is while it is in the making."""
     path = Path(path)
     return path.with_name(f"{path.name}.part")
+
+
+def scores_of(path: Path | str) -> Path:
+    """Where scores of rows that are not yet in the part are kept."""
+    part = part_of(path)
+    return part.with_name(f"{part.name}.scores")

@@ -2,7 +2,8 @@
 
 Rows stream through in windows. Within one they are sorted by length, so that little is padded; the next ones are
 read and tokenised while the model computes. Memory does not grow with the input. A file is always cut into the same
-windows, so that one that is gone on with comes out as if it had never stopped; of a pipe, a window holds what is there.
+windows, so that one that is gone on with comes out as if it had never stopped, and the scores of a window under way are
+kept every few seconds; of a pipe, a window holds what is there.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from ftcli.flows.checks import check_predict
 from ftcli.flows.given import Given, read_given
 from ftcli.flows.inputs import Input
 from ftcli.flows.outputs import Destination, Output
-from ftcli.flows.partfile import Written
+from ftcli.flows.partfile import Facts, Written, scores_of
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.flows.provenance import facts_of
+from ftcli.flows.unwritten import Unwritten
 from ftcli.flows.writing import ERRORS, RowEncoder, answered, kept
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.ahead import ahead, in_lots
@@ -83,7 +85,7 @@ def predict(
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
     can_go_on = output.is_file and source.can_be_read_again
     facts = facts_of(checkpoint, predictor.card, source, output, asked) if can_go_on else None
-    labeller, signal = _Labeller(predictor, asked, source, Interrupt()), 0
+    labeller, signal = _Labeller(predictor, asked, source, Interrupt(), _unwritten(output, facts, predictor)), 0
     with output.open(facts) as destination, listening(labeller.interrupt):
         before = destination.written.rows
         yield Activity("predict", before)
@@ -96,6 +98,13 @@ def predict(
     if not signal:
         yield Activity("predict", written.rows, written.rows)
     return Prediction(written.rows - written.errors, written.errors, before, signal)
+
+
+def _unwritten(output: Output, facts: Facts | None, predictor: Predictor) -> Unwritten:
+    """What keeps scores; others than rows, they also depend on how a window is cut into batches."""
+    layout = {"batch_size": predictor.batch_size, "device": str(predictor.world.device), "window": WINDOW_ROWS}
+    path = scores_of(output.path) if facts is not None else None
+    return Unwritten(path, {"facts": facts, **layout}, every_seconds=output.keep_seconds)
 
 
 def _through(labeller: _Labeller, output: Output, destination: Destination) -> Working[None]:
@@ -148,6 +157,7 @@ class _Labeller:
     asked: Probabilities
     source: Input
     interrupt: Interrupt
+    unwritten: Unwritten
 
     @property
     def reserved(self) -> tuple[str, ...]:
@@ -182,12 +192,16 @@ class _Labeller:
 
     def _scored(self, split: TokenizedSplit, num_rows: int, *, behind: int) -> Working[Scores]:
         """Score a window, and report how far that brings the whole."""
-        work = self.predictor.score(split, interrupt=self.interrupt)
+        work = self.predictor.score(split, interrupt=self.interrupt, scored=self.unwritten.begin(behind=behind))
         while True:
             try:
                 activity = next(work)
             except StopIteration as stop:
                 return stop.value
+            except StopAsked:
+                self.unwritten.keep(at_once=True)
+                raise
+            self.unwritten.keep()
             if activity.total and activity.done < activity.total:
                 yield Activity("predict", behind + num_rows * activity.done // activity.total)
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from ftcli.data.targets import LabelFacts, targets_of
 from ftcli.data.tokens import TokenizedSplit
@@ -76,9 +76,14 @@ class Predictor:
         return TokenizedSplit.joined(parts)
 
     def score(
-        self, split: TokenizedSplit, *, name: str = "rows", interrupt: Interrupt | None = None
+        self,
+        split: TokenizedSplit,
+        *,
+        name: str = "rows",
+        interrupt: Interrupt | None = None,
+        scored: list[Tensor] | None = None,
     ) -> Working[Scores]:
-        """What the model says of a split.
+        """What the model says of a split; `scored` are the scores of batches so far, which is added to.
 
         Raises:
             StopAsked: between two batches, when the `interrupt` was asked to stop.
@@ -93,6 +98,7 @@ class Predictor:
                 pad_id=self.tokenizer.pad_id,
                 batch_size=self.batch_size,
                 interrupt=interrupt,
+                scored=scored,
             )
         )
 

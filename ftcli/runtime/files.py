@@ -17,12 +17,22 @@ LEFTOVER_SECONDS = 24 * 3600
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` with `content`: whole, or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial_of(path)
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that was written atomically, if it is there, and what a kill may have left of its next content."""
+    path.unlink(missing_ok=True)
+    _partial_of(path).unlink(missing_ok=True)
+
+
+def _partial_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
 
 
 def json_bytes(value: Any) -> bytes:
@@ -59,7 +69,7 @@ def sha256_of(path: Path) -> str:
 
 def link_atomically(link: Path, target: Path) -> None:
     """Make `link` a relative symbolic link to `target`, replacing whatever link was there in one move."""
-    partial = link.with_name(f".{link.name}.partial")
+    partial = _partial_of(link)
     partial.unlink(missing_ok=True)
     partial.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
     partial.replace(link)

@@ -51,10 +51,13 @@ def score_split(
     batch_size: int | Literal["auto"],
     interrupt: Interrupt | None = None,
     cache: PrefixCache | None = None,
+    scored: list[Tensor] | None = None,
 ) -> Working[Scores]:
     """Score every row of a split, in batches of similar length that are dealt to the ranks.
 
     The numbers of items travel with their scores, so nothing is padded or counted twice; every rank gets the whole.
+    Of rows without labels, `scored` are the scores of the first batches, if an earlier call has computed them; those of
+    the others are added to it as they come.
 
     Raises:
         StopAsked: on all ranks alike, when the `interrupt` of any was asked to stop.
@@ -66,23 +69,25 @@ def score_split(
     mine, num_shared = every[world.rank], min(map(len, every))
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
     items: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
-    scores: list[Tensor] = [torch.empty(0, task.outputs.size)]
+    scores: list[Tensor] = [] if scored is None else scored
+    num_known = len(scores)
     done, unit = 0, "rows" if split.row_offsets is None else "sequences"
     with torch.inference_mode():
         for number, part in enumerate(mine):
             if interrupt is not None and number < num_shared:
                 _heed(interrupt, world, number)
-            with out_of_memory_at(f"scoring {len(part)} sequences at once", SCORE_HINT):
-                batch = collate(split, part, pad_id=pad_id, states=cache.states.get(name)).to(world.device)
-                with cache.standing_in(batch):
-                    result = task.infer(model, batch, with_loss=split.is_labelled)
-            losses += result.loss if result.loss is not None else 0
+            if number >= num_known:
+                with out_of_memory_at(f"scoring {len(part)} sequences at once", SCORE_HINT):
+                    batch = collate(split, part, pad_id=pad_id, states=cache.states.get(name)).to(world.device)
+                    with cache.standing_in(batch):
+                        result = task.infer(model, batch, with_loss=split.is_labelled)
+                losses += result.loss if result.loss is not None else 0
+                scores.append(result.scores)
             items.append(split.items_of(part))
-            scores.append(result.scores)
             done += len(part) * world.size
             yield Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences, unit)
         loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
-        ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores)))
+        ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores, task)))
         return Scores(ordered, task.conclude(model, ordered, split), loss if split.is_labelled else None)
 
 
@@ -98,7 +103,9 @@ def _heed(interrupt: Interrupt, world: World, number: int) -> None:
             raise StopAsked(signal)
 
 
-def _joined(scores: list[Tensor]) -> Tensor:
+def _joined(scores: list[Tensor], task: Task) -> Tensor:
+    if not scores:
+        return torch.empty(0, task.outputs.size)
     wanted = scores[-1].dtype
     return torch.cat([part.to(device="cpu", dtype=wanted) for part in scores])
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
-from ftcli.cli.main import run
 from ftcli.flows.inputs import Input
 from ftcli.flows.outputs import Output
+from ftcli.flows.partfile import part_of, scores_of
 from ftcli.flows.predict import WINDOW_ROWS, Prediction, predict
-from ftcli.runtime.activity import Activity, finish
+from ftcli.runtime.activity import Activity, Working, finish
 from ftcli.spec.card import Format
 from tests.cli.conftest import make_classifier_and_tagger
 from tests.cli.errors import refused
@@ -273,35 +275,109 @@ def test_restart_goes_with_a_file(ftcli: Ftcli) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", ["csv.gz"])
-def test_killed_at_twenty_instants_it_comes_to_the_same_bytes(tmp_path: Path, ending: str) -> None:
-    """Each time it is killed when the part has grown to some size, or a little later."""
-    rows = write_rows(tmp_path / "rows.jsonl", make_rows(24 * WINDOW_ROWS + 77, seed=6))
-    whole, output, part = (tmp_path / f"{name}.{ending}" for name in ("whole", "out", "out"))
-    part = part.with_name(f"{part.name}.part")
+@pytest.mark.parametrize(
+    ("checkpoint", "source", "ending"),
+    [
+        ("run/best", "rows.jsonl", "csv.gz"),
+        ("run/best", "rows.jsonl", "jsonl"),
+        ("tagger/best", "rows.conll", "conll"),
+    ],
+)
+def test_killed_at_twenty_instants_it_comes_to_the_same_bytes(
+    tmp_path: Path, checkpoint: str, source: str, ending: str
+) -> None:
+    """Each time it is killed when so much more was kept, or a little later: rows in the part, or scores beside it."""
+    write_rows(tmp_path / "rows.jsonl", rows := make_rows(2 * WINDOW_ROWS + 77, seed=6))
+    sentences = ("".join(f"{word}\tI-X\n" for word in row["a"].split()) for row in rows)
+    (tmp_path / "rows.conll").write_text("\n".join(sentences))
     context = multiprocessing.get_context("forkserver")  # which has imported torch when it makes a process
-    context.set_forkserver_preload(["ftcli.cli.main", "ftcli.flows.predict"])
+    context.set_forkserver_preload(["ftcli.flows.predict"])
+    whole, output = (tmp_path / f"{name}.{ending}" for name in ("whole", "out"))
+    part, scores = part_of(output), scores_of(output)
 
     def begun(path: Path) -> multiprocessing.process.BaseProcess:
-        process = context.Process(target=run, args=(command(path, rows=rows),))
+        process = context.Process(target=keep_all, args=(checkpoint, str(tmp_path / source), str(path)))
         process.start()
         return process
 
-    uninterrupted = begun(whole)
-    uninterrupted.join()
-    size, rng, kills, sizes = whole.stat().st_size, random.Random(20), 0, set[int]()
+    def kept() -> list[int]:
+        return [size_of(path) for path in (part, scores)]
+
+    begun(whole).join()
+    rng, kills, seen = random.Random(20), 0, set[tuple[int, ...]]()
     while not output.exists() or part.exists():
-        process, done = begun(output), part.stat().st_size if part.exists() else 0
-        target = done + rng.choice((0, 1, rng.randint(1, size // 16)))
-        while process.is_alive() and not (part.exists() and part.stat().st_size >= target) and kills < 20:
+        process, before, more = begun(output), kept(), rng.randint(0, 3)
+        while process.is_alive() and kills < 20 and more:
             process.join(0.002)
-        process.join(rng.choice((0, 0.001, 0.01, 0.1, 0.4)) if kills < 20 else None)
+            more -= before != (before := kept())
+        process.join(rng.choice((0, 0.001, 0.01, 0.1)) if kills < 20 else None)
         if process.is_alive():
             process.kill()
             process.join()
             kills += 1
-            sizes.add(part.stat().st_size if part.exists() else 0)
+            seen.add(tuple(kept()))
     assert kills == 20
-    assert len(sizes) > 5
+    assert len(seen) > 5
     assert output.read_bytes() == whole.read_bytes()
+    assert beside(output) == [output.name]
+
+
+def size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # it may go at any moment
+        return 0
+
+
+def keep_all(checkpoint: str, rows: str, output: str) -> None:
+    """Predict in small batches, and keep the scores of each."""
+    work = predict(
+        Path(checkpoint),
+        source=Input(rows, Format()),
+        output=Output(output, keep_seconds=0),
+        device="cpu",
+        batch_size=32,
+    )
+    finish(work)
+
+
+def test_scores_of_a_window_that_was_not_written_are_used_again(tmp_path: Path, ftcli: Ftcli) -> None:
+    output, rows = tmp_path / "out.jsonl", write_rows(tmp_path / "rows.jsonl", make_rows(300, seed=7))
+    left = scores_of(output)
+
+    def begun() -> Working[Prediction]:
+        destination = Output(str(output), keep_seconds=0)
+        return predict(Path("run/best"), source=Input(str(rows), Format()), output=destination, device="cpu")
+
+    work = begun()
+    while not left.exists():
+        next(work)
+    signal.raise_signal(signal.SIGTERM)
+    assert finish(work) == Prediction(0, 0, signal=signal.SIGTERM)
+    kept = load_file(left)
+    assert kept
+    save_file({name: torch.zeros_like(scores) for name, scores in kept.items()}, left)
+    finish(begun())
+    halves = [row for row in rows_of(output) if row["probability"] == 0.5]
+    assert len(halves) == sum(map(len, kept.values()))
+    assert beside(output) == [output.name]
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_stop_within_the_first_window_can_be_gone_on_with(tmp_path: Path, ftcli: Ftcli) -> None:
+    output, rows = tmp_path / "out.jsonl", write_rows(tmp_path / "rows.jsonl", make_rows(300, seed=7))
+    work = predict(Path("run/best"), source=Input(str(rows), Format()), output=Output(str(output), keep_seconds=0))
+    while not scores_of(output).exists():
+        next(work)
+    signal.raise_signal(signal.SIGTERM)
+    finish(work)
+    assert beside(output) == ["out.jsonl.part", "out.jsonl.part.json", "out.jsonl.part.scores"]
+    scores_of(output).write_bytes(b"oops")
+    error = refused(ftcli(*command(output, rows=rows)), 2)
+    assert error.startswith(f"error[usage]: {scores_of(output)} can't be read: ")
+    assert error.endswith("help: --restart begins anew\n")
+    assert ftcli(*command(output, "--restart", rows=rows)).code == 0
     assert beside(output) == [output.name]

@@ -225,6 +225,24 @@ def test_true_tags_in_a_scheme_of_their_own_are_named(ftcli: Ftcli, tmp_path: Pa
     assert [row[1] for row in columns_of(result.out)] == ["B-PER", "I-PER"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "lines", "tags"),
+    [
+        ("spans", "how I-PER\ndo O\nclose E-FIRM\n", ["I-PER", "O", "E-FIRM"]),
+        ("bmes", "0 how NN M-PER\n1 do NN M-PER\n2 close NN O\n", ["B-PER", "I-PER", "O"]),
+    ],
+    ids=["in the same scheme", "in another"],
+)
+def test_true_tags_in_an_order_that_the_scheme_does_not_allow_are_no_hindrance(
+    ftcli: Ftcli, tmp_path: Path, kind: str, lines: str, tags: list[str]
+) -> None:
+    (tmp_path / "words.conll").write_text(lines)
+    command = ("predict", "--ckpt", f"{kind}/run/best", "--input", tmp_path / "words.conll", "--output-format", "conll")
+    result = ftcli(*command)
+    assert result.code == 0, result.err
+    assert [row[1] for row in columns_of(result.out)] == tags
+
+
 def test_a_word_that_can_not_stand_in_a_column_is_named(ftcli: Ftcli, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text(json.dumps({"tokens": ["how\tdo", "i"]}) + "\n")
     command = ("predict", "--ckpt", "bmes/run/best", "--input", tmp_path / "rows.jsonl", "--output-format", "conll")
