@@ -24,6 +24,7 @@ from ftcli.cli.options import (
     Rival,
     TagScheme,
     TuneThreshold,
+    Uncalibrate,
 )
 from ftcli.cli.starting import check_tuned_for, existing, fit_of, format_of, scheme_of
 from ftcli.flows.checks import check_eval
@@ -41,6 +42,7 @@ def evaluate(
     compare: Rival = None,
     calibrate: Calibrate = False,
     tune_threshold: TuneThreshold = None,
+    uncalibrate: Uncalibrate = False,
     resamples: Resamples = 2000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     device: Device = "auto",
@@ -56,18 +58,21 @@ def evaluate(
     chosen, tags, folder = format_of(format, delimiter), scheme_of(scheme), existing(code)
     file = RowFile(source, chosen, tags) if source is not None else None
     check_tuned_for(tune_threshold)
-    check_eval(ckpt, file, compare, device=device)
+    check_eval(ckpt, file, compare, device=device, forgets=uncalibrate)
     with loading():
         from ftcli.cli.results import print_json, show_report
         from ftcli.flows.evaluate import Questions
         from ftcli.flows.evaluate import evaluate as flow
 
-    asked = Questions(resamples, fit_of(tune_threshold, calibrate=calibrate), compare)
+    asked = Questions(resamples, fit_of(tune_threshold, calibrate=calibrate, forget=uncalibrate), compare)
     with open_screen(is_main=True) as screen:
         work = flow(
             ckpt, split=split, data=data, file=file, asked=asked, device=device, batch_size=batch_size, code=folder
         )
         report = follow(work, screen)
+    if uncalibrate and report.fitted is None:
+        what = f"what was fitted to {ckpt} is forgotten: the scores are those of the model as it was trained"
+        Console(stderr=True).print(what, highlight=False, soft_wrap=True)
     if as_json:
         print_json(report)
     else:

@@ -50,6 +50,9 @@ Rival = Annotated[
 Calibrate = Annotated[
     bool, typer.Option("--calibrate", help="First fit a temperature on the validation split, and keep it.")
 ]
+Uncalibrate = Annotated[
+    bool, typer.Option("--uncalibrate", help="First forget the temperature and the thresholds that were fitted before.")
+]
 TuneThreshold = Annotated[
     str | None, typer.Option(metavar="f1", help="First tune thresholds on the validation split, and keep them.")
 ]

@@ -72,11 +72,11 @@ def check_tuned_for(metric: str | None) -> None:
         raise UsageError(f"--tune-threshold {metric}: thresholds are tuned for f1", hint="--tune-threshold f1")
 
 
-def fit_of(tuned_for: str | None, *, calibrate: bool) -> Fit:
-    """What is to be fitted to a checkpoint, from the command line's words."""
+def fit_of(tuned_for: str | None, *, calibrate: bool, forget: bool) -> Fit:
+    """What is to be fitted to a checkpoint, or forgotten, from the command line's words."""
     from ftcli.flows.calibrate import Fit  # which loads torch
 
-    return Fit(temperature=calibrate, thresholds=tuned_for is not None)
+    return Fit(temperature=calibrate, thresholds=tuned_for is not None, forget=forget)
 
 
 def existing(code: Path | None) -> Path | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -16,10 +18,11 @@ from ftcli.data.archives import open_file
 from ftcli.data.checks import row_inputs
 from ftcli.data.conll import WORDS
 from ftcli.data.readers import TEXT_COLUMN, BadRow, ending_of, read_rows
+from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import DataError, Location, UsageError
-from ftcli.flows.outputs import FORMATS
+from ftcli.flows.labelled import LabelledRows
+from ftcli.flows.outputs import form_of_predictions
 from ftcli.flows.predictor import Predictor
-from ftcli.flows.sample import Sample
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import Columns, Format
 from ftcli.spec.choices import card_task
@@ -56,58 +59,70 @@ class Answer:
             raise DataError(what, where=self.where, hint=hint) from None
 
 
-def metrics_of_file(path: Path, sample: Sample, predictor: Predictor) -> RowMetrics:
-    """The metrics of predictions for the rows of a sample.
+Measured = Callable[[TokenizedSplit], RowMetrics]
+"""The metrics of predictions for a split."""
+
+
+def read_predictions(path: Path, rows: LabelledRows, predictor: Predictor) -> Measured:
+    """Predictions for these rows, all of which are read before anything is scored.
 
     Raises:
         DataError: the file's rows are others, or hold no such predictions.
         UsageError: the task is a custom one.
     """
-    answers = _matched(path, sample, predictor.card)
-    match inner_task(predictor.task):
-        case Classification() as task:
-            return _of_labels(task, answers, sample)
-        case MultiLabel() as task:
-            return _of_label_sets(task, answers, sample)
-        case Regression() as task:
-            return task.row_metrics(
-                torch.tensor([each.get("value", _number) for each in answers]).double(), sample.split
-            )
-        case Tagging() as task:
-            return _of_tags(task, answers, sample)
-        case _:
-            what = f"what a custom task answers can't be read back from {path}"
-            raise UsageError(what, hint="compare with the checkpoint that the predictions are from")
+    task = inner_task(predictor.task)
+    if not isinstance(task, Classification | MultiLabel | Regression | Tagging):
+        what = f"what a custom task answers can't be read back from {path}"
+        raise UsageError(what, hint="compare with the checkpoint that the predictions are from")
+    answers = _matched(path, rows, predictor)
+    match task:
+        case Classification():
+            return _of_labels(task, answers)
+        case MultiLabel():
+            return _of_label_sets(task, answers)
+        case Regression():
+            values = torch.tensor([each.get("value", _number) for each in answers]).double()
+            return lambda split: task.row_metrics(values, split)
+        case Tagging():
+            return _of_tags(task, answers, rows)
 
 
-def _matched(path: Path, sample: Sample, card: ModelCard) -> list[Answer]:
-    """The rows of a file, which are those of the sample."""
+def _matched(path: Path, rows: LabelledRows, predictor: Predictor) -> list[Answer]:
+    """The predicted rows of a file, which are those that are to be scored."""
     answers: list[Answer] = []
-    with open_file(path) as stream:
-        for row in read_rows(stream, _format_of(path), name=path.name, columns=Columns(text="0", label="-1")):
-            where = Location(str(path), row.line)
-            if isinstance(row, BadRow):
-                raise DataError(row.reason, where=where)
-            answers.append(Answer({name: _value(value) for name, value in row.fields.items()}, where))
-            if len(answers) <= len(sample.rows):
-                _check_same(answers[-1], sample.rows[len(answers) - 1], sample, card)
-    if len(answers) != len(sample.rows):
-        what = f"{path} has {counted(len(answers))}, and {sample.name} has {len(sample.rows):,}"
+    for expected, answer in zip_longest(rows.rows, _answers_in(path, predictor)):
+        if answer is not None:
+            answers.append(answer)
+        if answer is not None and expected is not None:
+            _check_same(answer, expected, rows.name, predictor.card)
+    if len(answers) != rows.total:
+        what = f"{path} has {counted(len(answers))}, and {rows.name} has {rows.total:,}"
         raise DataError(what, hint="compare with predictions for the very rows that are scored")
     return answers
 
 
-def _format_of(path: Path) -> Format:
-    """The format that predict writes under such a name.
+def _answers_in(path: Path, predictor: Predictor) -> Iterator[Answer]:
+    form = form_of_predictions(path)
+    delimiter = "\t" if form == "conll" else _delimiter_of(path, predictor.task.results[0])
+    format = Format(kind=form, quotes="standard", delimiter=delimiter)
+    with open_file(path) as stream:
+        for row in read_rows(stream, format, name=path.name, columns=Columns(text="0", label="-1")):
+            where = Location(str(path), row.line)
+            if isinstance(row, BadRow):
+                raise DataError(row.reason, where=where)
+            yield Answer({name: _value(value) for name, value in row.fields.items()}, where)
 
-    Raises:
-        UsageError: it writes none.
-    """
-    kind = FORMATS.get(ending_of(path.name))
-    if kind is None:
-        what = f"can't tell from its ending how the predictions in {path} are written"
-        raise UsageError(what, hint=f"endings that predict writes: {', '.join(FORMATS)}, each also with .gz")
-    return Format(kind=kind, quotes="standard", delimiter="\t" if kind == "conll" else None)
+
+def _delimiter_of(path: Path, result: str) -> str | None:
+    """What parts the cells of a table where it is not what its ending says: then the header has the result's name."""
+    usual = {".csv": ",", ".tsv": "\t"}.get(ending_of(path.name))
+    if usual is None:
+        return None
+    with open_file(path) as stream:
+        header = stream.readline().decode(errors="replace").rstrip("\r\n")
+    others = (each for each in dict.fromkeys(header) if each != '"')
+    fitting = (each for each in (usual, *others) if result in next(csv.reader([header], delimiter=each), list[str]()))
+    return next(fitting, None)
 
 
 def _value(cell: object) -> object:
@@ -118,12 +133,12 @@ def _value(cell: object) -> object:
     return cell
 
 
-def _check_same(answer: Answer, row: Fields, sample: Sample, card: ModelCard) -> None:
+def _check_same(answer: Answer, row: Fields, name: str, card: ModelCard) -> None:
     names = _text_names(answer.fields, card)
     texts = card.columns.texts
     given = row_inputs(answer.fields, names, columns=card.columns, task=card_task(card.task)) if names else {}
-    if isinstance(given, str) or [given.get(name) for name in texts] != [_plain(row[name]) for name in texts]:
-        what = f"this is not the row that stands in its place in {sample.name}"
+    if isinstance(given, str) or [given.get(text) for text in texts] != [_plain(row[text]) for text in texts]:
+        what = f"this is not the row that stands in its place in {name}"
         raise DataError(what, where=answer.where, hint="compare with predictions for the very rows that are scored")
 
 
@@ -153,9 +168,10 @@ def _place_in(labels: Sequence[str]) -> Callable[[object], int]:
     return place
 
 
-def _of_labels(task: Classification, answers: Sequence[Answer], sample: Sample) -> RowMetrics:
+def _of_labels(task: Classification, answers: Sequence[Answer]) -> Measured:
     predicted = torch.tensor([each.get("label", _place_in(task.labels)) for each in answers])
-    return task.metrics_of(predicted, _log_probabilities(task, answers, predicted), sample.split)
+    found = _log_probabilities(task, answers, predicted)
+    return lambda split: task.metrics_of(predicted, found, split)
 
 
 def _log_probabilities(task: Classification, answers: Sequence[Answer], predicted: Tensor) -> Tensor | None:
@@ -173,13 +189,13 @@ def _each_of(labels: Sequence[str]) -> Callable[[object], Tensor]:
     return lambda value: torch.tensor([_number(cast("Fields", value)[label]) for label in labels]).double()
 
 
-def _of_label_sets(task: MultiLabel, answers: Sequence[Answer], sample: Sample) -> RowMetrics:
+def _of_label_sets(task: MultiLabel, answers: Sequence[Answer]) -> Measured:
     found = torch.stack([each.get("probabilities", _each_of(task.labels)) for each in answers])
     decided = torch.zeros_like(found, dtype=torch.bool)
     place = _place_in(task.labels)
     for row, each in enumerate(answers):
         decided[row, each.get("labels", _places(place))] = True
-    return task.metrics_of(decided, found, sample.split)
+    return lambda split: task.metrics_of(decided, found, split)
 
 
 def _places(place: Callable[[object], int]) -> Callable[[object], list[int]]:
@@ -191,12 +207,12 @@ def _places(place: Callable[[object], int]) -> Callable[[object], list[int]]:
     return places
 
 
-def _of_tags(task: Tagging, answers: Iterable[Answer], sample: Sample) -> RowMetrics:
+def _of_tags(task: Tagging, answers: Iterable[Answer], rows: LabelledRows) -> Measured:
     place = _place_in(task.labels)
     numbers: list[int] = []
-    for each, count in zip(answers, cast("list[int]", sample.split.row_item_counts().tolist()), strict=True):
-        tags = each.get("tags", _places(place))
+    for each, row in zip(answers, rows.rows, strict=True):
+        tags, count = each.get("tags", _places(place)), len(cast("list[str]", row[task.words]))
         if len(tags) != count:
             raise DataError(f"{counted(len(tags), 'tag')} for {counted(count, 'word')}", where=each.where)
         numbers += tags
-    return task.row_metrics(torch.tensor(numbers), sample.split)
+    return lambda split: task.row_metrics(torch.tensor(numbers), split)

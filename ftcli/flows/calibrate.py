@@ -23,10 +23,11 @@ from ftcli.train.card import CARD
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What is to be fitted."""
+    """What is to be fitted, and whether what was fitted before is forgotten first."""
 
     temperature: bool = False
     thresholds: bool = False
+    forget: bool = False
 
     @property
     def is_asked(self) -> bool:
@@ -59,7 +60,7 @@ class Fitted:
 
 
 def check_fit(fit: Fit, checkpoint: Path, predictor: Predictor) -> None:
-    """Make sure that it can be fitted, and kept.
+    """Make sure that it can be fitted, and kept, or forgotten.
 
     Raises:
         UsageError: the task has no probabilities or no thresholds, or the folder is an export.
@@ -104,7 +105,16 @@ def fit_and_keep(fit: Fit, sample: Sample, predictor: Predictor, checkpoint: Pat
     return after, report
 
 
-def _keep(fitted: Calibration, predictor: Predictor, checkpoint: Path) -> None:
+def forget(predictor: Predictor, checkpoint: Path) -> None:
+    """Write into the checkpoint's ftcli.json that nothing was fitted.
+
+    Raises:
+        CheckpointError: the checkpoint can't be changed.
+    """
+    _keep(None, predictor, checkpoint)
+
+
+def _keep(fitted: Calibration | None, predictor: Predictor, checkpoint: Path) -> None:
     card = predictor.card.model_copy(update={"calibration": fitted})
     replace_file(read_manifest(checkpoint.resolve()), CARD, json_bytes(card.model_dump(mode="json")))
 

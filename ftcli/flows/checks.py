@@ -7,7 +7,7 @@ from pathlib import Path
 from ftcli.data.readers import TABLES, file_kind
 from ftcli.errors import UsageError
 from ftcli.flows.inputs import Input, Opened, RowFile, open_rows
-from ftcli.flows.outputs import Output
+from ftcli.flows.outputs import Output, form_of_predictions
 from ftcli.modeling.exporting.files import MODEL, PROGRAM, is_exported
 from ftcli.runtime.device_names import check_device
 from ftcli.spec.choices import card_task
@@ -31,20 +31,41 @@ def check_predict(checkpoint: Path, source: Input, output: Output, asked: Probab
         _check_columns(card, source, asked, checkpoint)
 
 
-def check_eval(checkpoint: Path, file: RowFile | None, other: Path | None, *, device: str) -> None:
+def check_eval(
+    checkpoint: Path, file: RowFile | None, other: Path | None, *, device: str, forgets: bool = False
+) -> None:
     """Make sure that a checkpoint can be scored so.
 
+    Args:
+        checkpoint: The checkpoint.
+        file: Labelled rows, if they are not a split's.
+        other: What it is to be compared with.
+        device: "auto", "cpu" or "cuda".
+        forgets: Whether what was fitted to it is to be forgotten.
+
     Raises:
-        CheckpointError: there is no such checkpoint.
+        CheckpointError: there is no such checkpoint, here or to compare with.
         DataError: there is no such file of rows, or nothing tells its format.
-        UsageError: there is nothing to compare with.
+        UsageError: there is nothing to compare with, or to forget.
     """
     if file is not None:
         file.check()
-    if other is not None and not other.exists():
+    if other is not None:
+        _check_rival(other)
+    card = _check_scored(checkpoint, file, device=device)
+    if forgets and card.calibration is None:
+        what = f"nothing that was fitted is kept in {checkpoint}"
+        raise UsageError(what, hint="leave out --uncalibrate; --calibrate and --tune-threshold f1 fit it")
+
+
+def _check_rival(other: Path) -> None:
+    if other.is_file():
+        form_of_predictions(other)
+    elif other.exists():
+        read_card(other)
+    else:
         hint = "a checkpoint, an exported folder, or a file that `ftcli predict` wrote"
         raise UsageError(f"there is nothing to compare with: {other}", hint=hint)
-    _check_scored(checkpoint, file, device=device)
 
 
 def check_export(checkpoint: Path, output: Path | None, *, format: str) -> None:

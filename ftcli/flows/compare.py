@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import CheckpointError, UsageError
-from ftcli.flows.answered import metrics_of_file
+from ftcli.flows.answered import read_predictions
 from ftcli.flows.figures import figure
 from ftcli.flows.labelled import LabelledRows
 from ftcli.flows.predictor import Predictor, open_predictor
-from ftcli.flows.sample import Sample, score_sample
+from ftcli.flows.sample import score_sample
 from ftcli.runtime.activity import Working
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.choices import card_task
 from ftcli.spec.metrics import LOWER_IS_BETTER, SHARES
+from ftcli.tasks.base import Resampling
 from ftcli.tasks.intervals import Interval, bootstrap, difference
 from ftcli.tasks.mcnemar import McNemar, mcnemar
 from ftcli.tasks.metrics import RowMetrics
@@ -40,25 +44,68 @@ class Comparison:
     verdict: str
 
 
-def compare(
-    other: Path, ours: RowMetrics, sample: Sample, predictor: Predictor, *, resamples: int, code: Path | None = None
-) -> Working[Comparison]:
-    """Hold another model, or its predictions, against ours.
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another model, or its predictions, for the rows that are scored, which it fits; `measure` gives its metrics."""
+
+    name: str
+    measure: Callable[[TokenizedSplit], Working[RowMetrics]]
+
+
+def open_rival(
+    other: Path, rows: LabelledRows, ours: Predictor, checkpoint: Path, *, code: Path | None = None
+) -> Rival:
+    """Make sure that another model, or its predictions, can be held against ours, before either scores anything.
 
     Args:
         other: A checkpoint, an exported folder, or a file of predictions.
-        ours: Our metrics.
-        sample: The rows, with their fields.
-        predictor: Our model.
-        resamples: How many resamples intervals are from.
+        rows: The rows, in memory.
+        ours: Our model.
+        checkpoint: Where it is from.
         code: Where code of the user's own is.
 
     Raises:
         CheckpointError: it can't be used, or knows other labels.
         DataError: it is predictions for other rows.
+        UsageError: a task does not tell its metrics row by row.
+    """
+    _check_resampling(ours, checkpoint)
+    if other.is_file():
+        measured = read_predictions(other, rows, ours)
+        return Rival(str(other), lambda split: _at_once(measured(split)))
+    theirs = open_predictor(other, device=str(ours.world.device), batch_size=_batch_size(ours), code=code)
+    _check_alike(theirs, ours, other)
+    _check_resampling(theirs, other)
+    named = LabelledRows(f"{rows.name} by {other}", _renamed(rows, ours, theirs), rows.total)
+    return Rival(str(other), lambda _: _scored_by(theirs, named))
+
+
+def _at_once(metrics: RowMetrics) -> Working[RowMetrics]:
+    yield from ()
+    return metrics
+
+
+def _scored_by(predictor: Predictor, rows: LabelledRows) -> Working[RowMetrics]:
+    sample = yield from score_sample(predictor, rows)
+    return cast("RowMetrics", sample.metrics_by(predictor))
+
+
+def compare(
+    rival: Rival, ours: RowMetrics, split: TokenizedSplit, *, leading: str, resamples: int
+) -> Working[Comparison]:
+    """Hold a rival against ours.
+
+    Args:
+        rival: The other model, or its predictions.
+        ours: Our metrics.
+        split: The rows.
+        leading: The metric that decides, if both have it.
+        resamples: How many resamples intervals are from.
+
+    Raises:
         UsageError: there is nothing to compare.
     """
-    theirs = yield from _metrics_of(other, sample, predictor, code)
+    theirs = yield from rival.measure(split)
     before, after = ours.values(), theirs.values()
     apart = difference(ours, theirs)
     intervals = yield from bootstrap(apart, resamples=resamples)
@@ -68,28 +115,20 @@ def compare(
         if name in after
     }
     if not metrics:
-        raise UsageError(f"there is no metric that both {other} and the checkpoint have")
-    best = predictor.card.best_metric
-    leading = best if best in metrics else next(iter(metrics))
+        raise UsageError(f"there is no metric that both {rival.name} and the checkpoint have")
+    leading = leading if leading in metrics else next(iter(metrics))
     return Comparison(
-        other=str(other),
+        other=rival.name,
         metrics=metrics,
         mcnemar=mcnemar(ours.right, theirs.right) if ours.right is not None and theirs.right is not None else None,
-        verdict=verdict(str(other), leading, metrics[leading]),
+        verdict=verdict(rival.name, leading, metrics[leading]),
     )
 
 
-def _metrics_of(other: Path, sample: Sample, ours: Predictor, code: Path | None) -> Working[RowMetrics]:
-    if other.is_file():
-        return metrics_of_file(other, sample, ours)
-    theirs = open_predictor(other, device=str(ours.world.device), batch_size=_batch_size(ours), code=code)
-    _check_alike(theirs, ours, other)
-    rows = LabelledRows(f"{sample.name} by {other}", _renamed(sample, ours, theirs), len(sample.rows))
-    scored = yield from score_sample(theirs, rows)
-    metrics = scored.metrics_by(theirs)
-    if metrics is None:
-        raise UsageError(f"the task of {other} does not tell its metrics row by row, so it can't be compared")
-    return metrics
+def _check_resampling(predictor: Predictor, checkpoint: Path) -> None:
+    if not isinstance(predictor.task, Resampling):
+        what = f"the task of {checkpoint} does not tell its metrics row by row, so it can't be compared"
+        raise UsageError(what, hint="give it `row_metrics`, as ftcli.tasks.base.Resampling says")
 
 
 def _batch_size(predictor: Predictor) -> int | None:
@@ -112,13 +151,13 @@ def _check_alike(theirs: Predictor, ours: Predictor, other: Path) -> None:
         raise CheckpointError(what, hint="`ftcli predict` with it, and compare with the predictions")
 
 
-def _renamed(sample: Sample, ours: Predictor, theirs: Predictor) -> list[Fields]:
+def _renamed(rows: LabelledRows, ours: Predictor, theirs: Predictor) -> Iterable[Fields]:
     """The rows under the names that the other model has for their columns."""
     mine, its = ours.card.columns, theirs.card.columns
     if mine == its:
-        return list(sample.rows)
+        return rows.rows
     names = dict(zip((*mine.texts, mine.label), (*its.texts, its.label), strict=True))
-    return [{names.get(name) or name: value for name, value in row.items()} for row in sample.rows]
+    return [{names.get(name) or name: value for name, value in row.items()} for row in rows.rows]
 
 
 def verdict(other: str, metric: str, found: Difference, *, without: str = "for all resamples give the same") -> str:

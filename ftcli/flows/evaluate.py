@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ftcli.errors import UsageError
-from ftcli.flows.calibrate import Fit, Fitted, check_fit, fit_and_keep
+from ftcli.flows.calibrate import Fit, Fitted, check_fit, fit_and_keep, forget
 from ftcli.flows.checks import check_eval
-from ftcli.flows.compare import Comparison, compare
+from ftcli.flows.compare import Comparison, Rival, compare, open_rival
 from ftcli.flows.inputs import RowFile
 from ftcli.flows.labelled import rows_of_file, rows_of_split
 from ftcli.flows.predictor import Predictor, open_predictor
@@ -85,21 +84,28 @@ def evaluate(
         DataError: the rows can't be used.
         UsageError: the task can't be calibrated, or what it is to be compared with isn't there.
     """
-    check_eval(checkpoint, file, asked.other, device=device)
-    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
-    if asked.fit.is_asked:
-        check_fit(asked.fit, checkpoint, predictor)
+    fit, other = asked.fit, asked.other
+    check_eval(checkpoint, file, other, device=device, forgets=fit.forget)
+    predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code, as_trained=fit.forget)
+    if fit.is_asked or fit.forget:
+        check_fit(fit, checkpoint, predictor)
     chosen = rows_of_split(data, split, predictor, checkpoint) if file is None else rows_of_file(file, predictor)
-    sample = yield from score_sample(predictor, chosen, keep_rows=asked.other is not None)
+    rival: Rival | None = None
+    if other is not None:
+        chosen = chosen.in_memory()
+        rival = open_rival(other, chosen, predictor, checkpoint, code=code)
+    sample = yield from score_sample(predictor, chosen)
     fitted: Fitted | None = None
-    if asked.fit.is_asked:
+    if fit.is_asked:
         if file is None and split == FITTED_ON:
             fitting = sample
         else:
             fitting = yield from score_sample(predictor, rows_of_split(data, FITTED_ON, predictor, checkpoint))
-        predictor, fitted = fit_and_keep(asked.fit, fitting, predictor, checkpoint)
+        predictor, fitted = fit_and_keep(fit, fitting, predictor, checkpoint)
         sample = sample.concluded_by(predictor)
-    return (yield from _report(checkpoint, sample, predictor, asked, fitted=fitted, code=code))
+    elif fit.forget:
+        forget(predictor, checkpoint)
+    return (yield from _report(checkpoint, sample, predictor, asked, fitted=fitted, rival=rival))
 
 
 def _report(
@@ -109,7 +115,7 @@ def _report(
     asked: Questions,
     *,
     fitted: Fitted | None,
-    code: Path | None,
+    rival: Rival | None,
 ) -> Working[Report]:
     task, found, split = predictor.task, sample.found, sample.split
     metrics, count = sample.metrics_by(predictor), asked.resamples
@@ -118,11 +124,9 @@ def _report(
     if metrics is not None:
         count = num_resamples(metrics, count)
         intervals = yield from bootstrap(metrics, resamples=count)
-    if asked.other is not None:
-        if metrics is None:
-            what = f"the task of {checkpoint} does not tell its metrics row by row, so it can't be compared"
-            raise UsageError(what, hint="give it `row_metrics`, as ftcli.tasks.base.Resampling says")
-        comparison = yield from compare(asked.other, metrics, sample, predictor, resamples=count, code=code)
+        if rival is not None:
+            leading = predictor.card.best_metric
+            comparison = yield from compare(rival, metrics, split, leading=leading, resamples=count)
     detail, answers = task.detail(found, split), answers_of(task, found, split)
     return Report(
         checkpoint=str(checkpoint),

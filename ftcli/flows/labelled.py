@@ -27,6 +27,15 @@ class LabelledRows:
     rows: Iterable[Fields]
     total: int | None = None
 
+    def in_memory(self) -> LabelledRows:
+        """The same rows, for more than one reader.
+
+        Raises:
+            DataError: they can't be used.
+        """
+        rows = list(self.rows)
+        return LabelledRows(self.name, rows, len(rows))
+
 
 def rows_of_file(file: RowFile, predictor: Predictor) -> LabelledRows:
     """The rows of a file, each of which has to have a label.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import BinaryIO, Protocol
 
+from ftcli.data.readers import ending_of
 from ftcli.errors import UsageError
 from ftcli.flows.inputs import STANDARD
 from ftcli.flows.partfile import Facts, PartFile, Written
@@ -22,6 +23,19 @@ FORMATS: dict[str, OutputFormat] = {
     ".tsv": "tsv",
     **dict.fromkeys((".conll", ".bio", ".bioes", ".txt"), "conll"),
 }
+
+
+def form_of_predictions(path: Path) -> OutputFormat:
+    """The form in which predict writes under such a name.
+
+    Raises:
+        UsageError: it writes none.
+    """
+    form = FORMATS.get(ending_of(path.name))
+    if form is None:
+        what = f"can't tell from its ending how the predictions in {path} are written"
+        raise UsageError(what, hint=f"endings that predict writes: {', '.join(FORMATS)}, each also with .gz")
+    return form
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,12 @@ def label_facts_of(card: ModelCard) -> LabelFacts:
 
 
 def open_predictor(
-    folder: Path, *, device: str = "auto", batch_size: int | None = None, code: Path | None = None
+    folder: Path,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    code: Path | None = None,
+    as_trained: bool = False,
 ) -> Predictor:
     """Load a checkpoint, or a folder that `ftcli export` wrote, for scoring rows.
 
@@ -118,6 +123,7 @@ def open_predictor(
         device: "auto", "cpu" or "cuda".
         batch_size: Sequences that are scored at once.
         code: Where code of the user's own is, if not where it was.
+        as_trained: Leave out what was fitted to it later.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -126,6 +132,8 @@ def open_predictor(
     if launched_size() > 1:
         raise UsageError("this command runs in one process; start it without torchrun")
     card = open_card(folder)
+    if as_trained:
+        card = card.model_copy(update={"calibration": None})
     _find_code(card, folder, code)
     is_graph = is_exported(folder)
     check_graph(folder, device=device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -11,7 +10,6 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.flows.labelled import LabelledRows
 from ftcli.flows.predictor import Predictor
 from ftcli.runtime.activity import Working
-from ftcli.runtime.encoding import Fields
 from ftcli.tasks.base import Resampling
 from ftcli.tasks.metrics import RowMetrics
 from ftcli.train.evaluate import Scores
@@ -19,12 +17,11 @@ from ftcli.train.evaluate import Scores
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows, by their fields where those are still needed, as the model reads them, and how it scores them."""
+    """Rows as a model reads them, and how it scores them."""
 
     name: str
     split: TokenizedSplit
     scores: Scores
-    rows: Sequence[Fields] = ()
 
     @property
     def found(self) -> Tensor:
@@ -42,13 +39,12 @@ class Sample:
         return task.row_metrics(self.found, self.split) if isinstance(task, Resampling) else None
 
 
-def score_sample(predictor: Predictor, labelled: LabelledRows, *, keep_rows: bool = False) -> Working[Sample]:
+def score_sample(predictor: Predictor, labelled: LabelledRows) -> Working[Sample]:
     """Read and score labelled rows.
 
     Raises:
         DataError: there are none, or they can't be used.
     """
-    rows = list(labelled.rows) if keep_rows else labelled.rows
-    split = yield from predictor.read(rows, total=labelled.total)
+    split = yield from predictor.read(labelled.rows, total=labelled.total)
     scores = yield from predictor.score(split, name=labelled.name)
-    return Sample(labelled.name, split, scores, list(rows) if keep_rows else ())
+    return Sample(labelled.name, split, scores)

@@ -148,6 +148,32 @@ def test_predictions_are_compared_as_the_checkpoint_that_made_them(
     assert "run/predictions/test.jsonl has the same accuracy; there is no interval" in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "delimiter"), [("p.csv", ";"), ("p.csv.gz", "|"), ("p.tsv", "~"), ("p.csv", "\\t"), ("p.csv", " ")]
+)
+def test_tables_with_a_delimiter_of_their_own_are_compared(
+    trained: Path, tmp_path: Path, rows: Path, ftcli: Ftcli, *, name: str, delimiter: str
+) -> None:
+    command = ("predict", "--ckpt", "short/last", "--input", rows, "--output")
+    assert ftcli(*command, tmp_path / "usual.jsonl").code == 0
+    assert ftcli(*command, tmp_path / name, "--output-delimiter", delimiter).code == 0
+    usual, own = (
+        scored(ftcli, "run/best", "--input", rows, "--compare", tmp_path / each)["comparison"]
+        for each in ("usual.jsonl", name)
+    )
+    assert own["metrics"] == usual["metrics"]
+
+
+def test_a_rival_is_refused_before_anything_is_scored(trained: Path, tmp_path: Path, rows: Path, ftcli: Ftcli) -> None:
+    (tmp_path / "p.csv").write_text("a;b;label;probability\nhow;do;yes;1.0\n")
+    (tmp_path / "p.json.gz").write_text("oops")
+    (tmp_path / "empty").mkdir()
+    for name, code in (("p.csv", 3), ("p.json.gz", 3), ("empty", 6)):
+        result = ftcli("eval", "--ckpt", "run/best", "--input", rows, "--compare", tmp_path / name)
+        assert "evaluate " not in result.err
+        refused(result, code)
+
+
 def test_predictions_for_other_rows_are_refused(trained: Path, tmp_path: Path, rows: Path, ftcli: Ftcli) -> None:
     file = tmp_path / "p.jsonl"
     assert ftcli("predict", "--ckpt", "run/best", "--input", rows, "--output", file).code == 0
@@ -245,6 +271,29 @@ def test_a_new_temperature_tunes_thresholds_anew(copied: Path, ftcli: Ftcli) -> 
     shown = ftcli("eval", "--ckpt", copied / "best", "--calibrate", "--tune-threshold", "f1").out
     assert f"threshold of yes {both['fitted']['thresholds']['yes']:.3f}: fitted on " in shown
     assert "the scores above are of the validation rows it was fitted on" in shown
+
+
+def test_what_was_fitted_can_be_forgotten(copied: Path, rows: Path, ftcli: Ftcli) -> None:
+    best = copied / "best"
+    before, card = scored(ftcli, best, "--input", rows), (best / "ftcli.json").read_bytes()
+    scored(ftcli, best, "--calibrate", "--tune-threshold", "f1")
+    result = ftcli("eval", "--ckpt", best, "--input", rows, "--json", "--uncalibrate")
+    assert json.loads(result.out) == before
+    assert result.err.splitlines()[-1] == (
+        f"what was fitted to {best} is forgotten: the scores are those of the model as it was trained"
+    )
+    assert (best / "ftcli.json").read_bytes() == card
+    verify(best)
+    assert refused(ftcli("eval", "--ckpt", best, "--uncalibrate"), 2) == (
+        f"error[usage]: nothing that was fitted is kept in {best}\n"
+        "help: leave out --uncalibrate; --calibrate and --tune-threshold f1 fit it\n"
+    )
+
+
+def test_a_fit_may_begin_with_forgetting_another(copied: Path, ftcli: Ftcli) -> None:
+    alone = scored(ftcli, copied / "best", "--tune-threshold", "f1")["fitted"]
+    scored(ftcli, copied / "best", "--calibrate")
+    assert scored(ftcli, copied / "best", "--uncalibrate", "--tune-threshold", "f1")["fitted"] == alone
 
 
 def test_what_can_not_be_fitted_says_why(trained: Path, copied: Path, ftcli: Ftcli) -> None:
