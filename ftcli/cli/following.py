@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from ftcli.cli.live import Screen, open_screen
-from ftcli.errors import DataError, RecipeError
+from ftcli.errors import DataError, DistributedError, FtcliError, OrphanedError, RecipeError
 from ftcli.runtime.activity import T, Working
 from ftcli.runtime.launch import under_torchrun
 from ftcli.spec.recipe import Recipe
@@ -25,6 +25,18 @@ def is_silent_rank() -> bool:
     from ftcli.runtime.world import launched_rank
 
     return launched_rank() > 0
+
+
+def speaks_of(error: FtcliError) -> bool:
+    """Whether this process shows an error: the first does, and whoever speaks in its place.
+
+    That processes have lost each other is told on every machine, for none may reach the first one's screen.
+    """
+    if not is_silent_rank() or isinstance(error, OrphanedError):
+        return True
+    from ftcli.runtime.world import is_first_here
+
+    return isinstance(error, DistributedError) and is_first_here()
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from ftcli.cli.app import app
 from ftcli.cli.diagnostics import show_bug, show_error
-from ftcli.cli.following import is_silent_rank
-from ftcli.errors import FtcliError, OrphanedError
+from ftcli.cli.following import is_silent_rank, speaks_of
+from ftcli.errors import FtcliError
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
         code = typer.main.get_command(app).main(list(arguments), prog_name="ftcli", standalone_mode=False)
         sys.stdout.flush()
     except FtcliError as error:
-        show_error(error, Console(stderr=True) if isinstance(error, OrphanedError) else console)
+        show_error(error, Console(stderr=True, quiet=not speaks_of(error)))
         if debug:
             console.print_exception()
         return error.exit_code

@@ -91,9 +91,10 @@ def _cause(error: Exception, world: World, folder: RunDir) -> Exception:
     _write_error(error, world, folder, kind=_LOST if lost else "error")
     if world.is_main:
         return _others_error(world, folder) or _plainly(error) if lost else error
-    heard = _wait_for(folder, ranks=[0])
-    if heard or not lost:
+    if not lost:
         return error
+    if _wait_for(folder, ranks=[0]):
+        return _plainly(error)
     return OrphanedError("rank 0 has fallen silent", hint=f"{folder.errors} has what every rank had to say")
 
 

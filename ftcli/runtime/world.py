@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
-import time
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,18 +19,17 @@ import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport] - imported later it would hold the group
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
 from torch.nn.parallel import DistributedDataParallel
 
 from ftcli.errors import DistributedError, LostContactError
+from ftcli.runtime.bounded import BoundedStore
 from ftcli.runtime.device import choose_device
-from ftcli.runtime.meeting import agree_on_name
+from ftcli.runtime.heartbeat import beating, wait_for
+from ftcli.runtime.interface import choose_interface
+from ftcli.runtime.meeting import KeyValueStore, agree_on_name
 from ftcli.spec.sections import DistributedSection
-
-_POLL_SECONDS = 0.1
-_BEAT_SECONDS = 2.0
-_STORE_TIMEOUT = timedelta(minutes=30)
 
 
 def launched_rank() -> int:
@@ -43,6 +40,16 @@ def launched_rank() -> int:
 def launched_size() -> int:
     """The number of processes that torchrun started; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def spans_machines() -> bool:
+    """Whether torchrun has started processes of this run on other machines, too."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", launched_size())) < launched_size()
+
+
+def is_first_here() -> bool:
+    """Whether this process is the first of those that torchrun has started on this machine."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
 def is_lost_contact(error: BaseException) -> bool:
@@ -61,7 +68,7 @@ class World:
     size: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     hosts: dist.ProcessGroup | None = None
-    store: Store | None = None
+    store: KeyValueStore | None = None
     timeout_seconds: float = 300.0
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)
     _wrapped: weakref.WeakSet[nn.Module] = field(default_factory=lambda: weakref.WeakSet[nn.Module](), repr=False)
@@ -128,29 +135,12 @@ class World:
             yield True
             return
         key = f"ftcli/leading/{next(self._turns)}"
-        if not self.is_main:
-            yield False
-            self._wait_for_main(self.store, key)
-            return
-        outcome = "failed"
-        with _beating(self.store, f"{key}/beat"):
-            try:
+        if self.is_main:
+            with beating(self.store, key):
                 yield True
-                outcome = "done"
-            finally:
-                self.store.set(key, outcome)
-
-    def _wait_for_main(self, store: Store, key: str) -> None:
-        beat, heard = b"", time.monotonic()
-        while not store.check([key]):
-            latest = store.get(f"{key}/beat") if store.check([f"{key}/beat"]) else b""
-            if latest != beat:
-                beat, heard = latest, time.monotonic()
-            elif time.monotonic() - heard > self.timeout_seconds:
-                raise LostContactError(f"rank 0 has given no sign of life for {self.timeout_seconds:g} s")
-            time.sleep(_POLL_SECONDS)
-        if store.get(key) != b"done":
-            raise LostContactError("rank 0 has failed; its error says why")
+        else:
+            yield False
+            wait_for(self.store, key, timeout_seconds=self.timeout_seconds)
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model as a step calls it. DDP synchronises only what is trainable now: wrap anew when that changes."""
@@ -183,26 +173,6 @@ class World:
 
 
 @contextmanager
-def _beating(store: Store, key: str) -> Generator[None]:
-    """Count up `key` in the store for as long as the block runs."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        for number in itertools.count(1):
-            store.set(key, str(number))
-            if ended.wait(_BEAT_SECONDS):
-                return
-
-    heart = threading.Thread(target=beat, name="ftcli-heartbeat", daemon=True)
-    heart.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        heart.join()
-
-
-@contextmanager
 def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
     """Join the world that torchrun started, or be a world of one.
 
@@ -221,15 +191,24 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
     backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
     timeout = timedelta(seconds=section.timeout_seconds)
     try:
-        shared, _, _ = next(rendezvous("env://", rank, size, timeout=_STORE_TIMEOUT))
-        name = agree_on_name(shared, rank=rank, size=size, timeout_seconds=section.timeout_seconds)
+        shared, _, _ = next(rendezvous("env://", rank, size, timeout=timeout))
+        meeting = BoundedStore(shared, timeout_seconds=section.timeout_seconds)
+        name = agree_on_name(meeting, rank=rank, size=size, timeout_seconds=section.timeout_seconds)
         store = PrefixStore(f"ftcli/{name}", shared)
+        bounded = BoundedStore(store, timeout_seconds=section.timeout_seconds)
+        if spans_machines():
+            choose_interface(bounded, rank=rank, size=size)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
         hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
     except (RuntimeError, ValueError, TimeoutError) as error:
         hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
+        if spans_machines():
+            hint = (
+                "machines must reach each other by name: where one can't be, give torchrun there "
+                "`--local-addr ADDRESS`, or name the interface in GLOO_SOCKET_IFNAME"
+            )
         raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
-    world = World(rank, size, chosen, hosts, store, section.timeout_seconds)
+    world = World(rank, size, chosen, hosts, bounded, section.timeout_seconds)
     del hosts
     try:
         yield world

@@ -1,0 +1,51 @@
+"""Two machines that see the same folder: they train as one does, and one that is cut off costs a restart and no row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.hosts import training, two_hosts
+from tests.conftest import make_project, spawn
+from tests.laws.test_elastic import OPTIONS, steps_of
+from tests.laws.test_resume import assert_same_bytes
+
+SECONDS = "distributed.timeout_seconds=5"
+TRAIN = ("train", "tiny.toml", *OPTIONS, "--set", "evaluate.every={epochs=1}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """A run of two processes on one machine."""
+    folder = make_project(tmp_path_factory.mktemp("whole"), model_folder)
+    done = spawn(*TRAIN, ranks=2, cwd=folder)
+    assert done.code == 0, done.err
+    return folder / "run"
+
+
+@pytest.mark.slow
+def test_two_machines_train_as_two_processes_of_one_do(project: Path, whole: Path) -> None:
+    with two_hosts(project) as hosts, training(hosts, *TRAIN) as speeches:
+        assert [speech.finish() for speech in speeches] == [0, 0], speeches[0].said
+    assert steps_of(project / "run") == steps_of(whole)
+    assert_same_bytes(project / "run", whole)
+    assert (project / "run/predictions/test.jsonl").read_bytes() == (whole / "predictions/test.jsonl").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_cut_off_is_told_on_both_and_once_it_is_back_the_run_ends_the_same(
+    project: Path, whole: Path
+) -> None:
+    settings = (*TRAIN, "--set", SECONDS)
+    with two_hosts(project) as hosts, training(hosts, *settings, torchrun=("--max-restarts", "3")) as speeches:
+        speeches[0].wait_for("step 10/")
+        hosts[1].cut_off()
+        for speech in speeches:
+            speech.wait_for("error[distributed]: another process of this run is gone or silent: Timed out")
+        hosts[1].connect()
+        assert [speech.finish() for speech in speeches] == [0, 0], speeches[0].said
+    assert "resuming from step " in speeches[0].said
+    assert [step for step, _, _ in steps_of(project / "run")] == list(range(1, 25))
+    assert steps_of(project / "run") == steps_of(whole)
+    assert_same_bytes(project / "run", whole)
