@@ -63,7 +63,9 @@ def besides(report: Report, width: int) -> Iterator[RenderableType]:
 
 def _reliability(report: Report, found: Reliability, width: int) -> Iterator[RenderableType]:
     yield Text()
-    heading = f"{_said(report)} (expected calibration error {figure(found.ece)})"
+    interval = report.intervals.get("ece")
+    error = f"expected calibration error {figure(found.ece)}" + (f", {_range(interval)}" if interval else "")
+    heading = f"{_said(report)} ({error})"
     yield Text(heading, style="dim")
     columns = [
         Column("probability", [f"{each.low:.1f} to {each.high:.1f}" for each in found.bins], justify="left"),

@@ -15,6 +15,7 @@ from ftcli.flows.sample import Sample, score_sample
 from ftcli.runtime.activity import Working
 from ftcli.tasks.breakdown import ClassRow
 from ftcli.tasks.calibration import answers_of
+from ftcli.tasks.error_interval import error_interval
 from ftcli.tasks.intervals import RESAMPLES, SEED, Interval, bootstrap, num_resamples
 from ftcli.tasks.reliability import Reliability, reliability
 
@@ -27,8 +28,9 @@ class Report:
     """A checkpoint's scores, in all, label by label, and as counts [gold][predicted] where rows have one label each.
 
     `loss` is the mean over items; None where none of them has a label. `intervals` are 95 % bootstrap intervals of the
-    metrics that have one, from `resamples` of the rows; None where a custom task can't tell its metrics of those.
-    `reliability` is whether probabilities are what they say, of tasks that give some.
+    metrics that have one, and of `loss` and `ece`, the expected calibration error, from `resamples` of the rows; None
+    where a custom task can't tell its metrics of those. `reliability` is whether probabilities are what they say, of
+    tasks that give some.
     """
 
     checkpoint: str
@@ -119,15 +121,18 @@ def _report(
 ) -> Working[Report]:
     task, found, split = predictor.task, sample.found, sample.split
     metrics, count = sample.metrics_by(predictor), asked.resamples
+    answers = answers_of(task, found, split)
     intervals: dict[str, Interval] = {}
     comparison: Comparison | None = None
     if metrics is not None:
         count = num_resamples(metrics, count)
-        intervals = yield from bootstrap(metrics, resamples=count)
+        intervals = yield from bootstrap(sample.with_loss(metrics, task), resamples=count)
+        error = (yield from error_interval(answers, split.num_rows, resamples=count)) if answers is not None else None
+        intervals |= {"ece": error} if error is not None else {}
         if rival is not None:
             leading = predictor.card.best_metric
             comparison = yield from compare(rival, metrics, split, leading=leading, resamples=count)
-    detail, answers = task.detail(found, split), answers_of(task, found, split)
+    detail = task.detail(found, split)
     return Report(
         checkpoint=str(checkpoint),
         data=sample.name,

@@ -100,10 +100,14 @@ def _at_border(split: TokenizedSplit, sequences: Tensor, rows: Tensor) -> Tensor
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What a model says of a batch: scores [items, outputs], sequence by sequence, and perhaps the summed loss."""
+    """What a model says of a batch: scores [items, outputs], sequence by sequence, and perhaps the summed loss.
+
+    `losses` are what each sequence [sequences] adds to it, where the task tells that.
+    """
 
     scores: Tensor
     loss: Tensor | None
+    losses: Tensor | None = None
 
 
 class Task(Protocol):

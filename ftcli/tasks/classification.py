@@ -68,7 +68,7 @@ class Classification(RowTask):
         # Both passes as one: under DDP, gradients of a second pass would meet before it has run.
         twice = {name: value.repeat(2, 1) for name, value in batch.inputs.items()}
         first, second = model(**twice).logits.chunk(2)
-        apart = self.criterion.weighed(divergence(first, second), batch.labels)
+        apart = self.criterion.weighed(divergence(first, second), batch.labels).sum()
         return (self.criterion(first, batch.labels) + self.criterion(second, batch.labels)) / 2 + self.r_drop * apart
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:  # noqa: ARG002

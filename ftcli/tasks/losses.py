@@ -25,6 +25,10 @@ class Criterion(Protocol):
         """The loss of logits [items, outputs] summed over items, in fp32 or better."""
         ...
 
+    def each(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What is summed: the loss of each item, [items]."""
+        ...
+
     def divisor(self, labels: Tensor) -> float:
         """What makes a mean of the summed loss of items with these labels: how many they are, or their weights' sum."""
         ...
@@ -84,12 +88,16 @@ class LabelLoss:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits [items, labels] against label numbers [items], summed, in fp32 or better."""
+        return self.each(logits, labels).sum()
+
+    def each(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each item, [items]."""
         loss = self._cross_entropy(logits, labels) if self.own is None else each_item(self.own, logits, labels)
         return self.weighed(loss, labels)
 
     def weighed(self, losses: Tensor, labels: Tensor) -> Tensor:
-        """Losses [items] summed, each multiplied by the weight of its label."""
-        return (losses if self.weights is None else losses * self.weights_of(labels)).sum()
+        """Losses [items], each multiplied by the weight of its label."""
+        return losses if self.weights is None else losses * self.weights_of(labels)
 
     def divisor(self, labels: Tensor) -> float:
         """How many items, or with weights the sum of theirs."""
@@ -137,11 +145,15 @@ class BinaryLoss:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits [items, labels] against 0 and 1 [items, labels], summed, in fp32 or better."""
+        return self.each(logits, labels).sum()
+
+    def each(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each item, [items]."""
         if self.own is not None:
-            return each_item(self.own, logits, labels).sum()
+            return each_item(self.own, logits, labels)
         logits = at_least_single(logits)
         weights = None if self.weights is None else _weights_on(self.weights, logits.device, logits.dtype)
-        return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weights, reduction="sum")
+        return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weights, reduction="none").sum(1)
 
     def divisor(self, labels: Tensor) -> float:
         """How many items."""
@@ -156,10 +168,14 @@ class SquaredLoss:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits [items, 1] against numbers [items], summed, in fp32 or better."""
+        return self.each(logits, labels).sum()
+
+    def each(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each item, [items]."""
         if self.own is not None:
-            return each_item(self.own, logits, labels).sum()
+            return each_item(self.own, logits, labels)
         numbers = at_least_single(logits)[:, 0]
-        return mse_loss(numbers, labels.to(numbers.dtype), reduction="sum")
+        return mse_loss(numbers, labels.to(numbers.dtype), reduction="none")
 
     def divisor(self, labels: Tensor) -> float:
         """How many items."""

@@ -7,7 +7,7 @@ with nothing below the line is 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -38,6 +38,15 @@ class RowMetrics:
         """Each metric of the split as it is; one that is not defined there is left out."""
         every = self.measure(torch.ones(self.num_rows, 1, dtype=torch.float64))
         return {name: float(value) for name, value in every.items() if not value.isnan()}
+
+
+def joined(first: RowMetrics, second: RowMetrics) -> RowMetrics:
+    """The metrics of both for the same rows; of those that have one name, the first's."""
+
+    def measure(weights: Tensor) -> dict[str, Tensor]:
+        return {**second.measure(weights), **first.measure(weights)}
+
+    return replace(first, measure=measure, is_vectorised=first.is_vectorised and second.is_vectorised)
 
 
 def together(names: Iterable[str], known: Mapping[str, Score]) -> Measure:

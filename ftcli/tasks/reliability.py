@@ -51,9 +51,14 @@ class Reliability:
     bins: list[ReliabilityBin]
 
 
+def place_of(probability: Tensor, *, num_bins: int = NUM_BINS) -> Tensor:
+    """The bin of each answer, [answers]."""
+    return (probability * num_bins).long().clamp(max=num_bins - 1)
+
+
 def reliability(answers: Answers, *, num_bins: int = NUM_BINS) -> Reliability:
     """Answers in bins of equal width over probabilities from 0 to 1."""
-    place = (answers.probability * num_bins).long().clamp(max=num_bins - 1)
+    place = place_of(answers.probability, num_bins=num_bins)
     counts = torch.bincount(place, minlength=num_bins)
     sums = [
         torch.bincount(place, weights=values.double(), minlength=num_bins)

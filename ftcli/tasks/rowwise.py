@@ -29,9 +29,10 @@ class RowTask(ABC):
         return self.criterion(model(**batch.inputs).logits, batch.labels)
 
     def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
-        """Scores [sequences, outputs] and, if asked for, the summed criterion."""
+        """Scores [sequences, outputs] and, if asked for, the criterion, summed and of each sequence."""
         logits = model(**batch.inputs).logits
-        return Inference(at_least_single(logits), self.criterion(logits, batch.labels) if with_loss else None)
+        losses = self.criterion.each(logits, batch.labels) if with_loss else None
+        return Inference(at_least_single(logits), None if losses is None else losses.sum(), losses)
 
     @abstractmethod
     def row_metrics(self, found: Tensor, split: TokenizedSplit) -> RowMetrics:

@@ -60,24 +60,30 @@ class Tagging:
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The negative log-likelihood of the tags, summed over words."""
-        return self._scored(model, batch, with_loss=True)[1]
+        return self._scored(model, batch, with_loss=True)[1].sum()
 
     def _scored(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> tuple[Tensor, Tensor]:
-        """Scores [sequences, words, tags] in single precision or better, and the summed loss."""
+        """Scores [sequences, words, tags] in single precision or better, and losses: of words, or of whole chains."""
         words = cast("Words", batch.words)
-        zero = torch.zeros((), device=batch.labels.device)
+        none = torch.zeros(0, device=batch.labels.device)
         if crf_of(model) is not None:
             tags = batch.labels.clamp(min=0) if with_loss else None
             found = model(**batch.inputs, positions=words.positions, mask=words.mask, tags=tags, **_borders(words))
-            return at_least_single(found.logits), -found.log_likelihood.sum() if with_loss else zero
+            return at_least_single(found.logits), -found.log_likelihood if with_loss else none
         logits = at_least_single(word_logits(model(**batch.inputs).logits, words.positions))
-        loss = self.criterion(logits[words.mask], batch.labels[words.mask]) if with_loss else zero
-        return logits, loss
+        losses = self.criterion.each(logits[words.mask], batch.labels[words.mask]) if with_loss else none
+        return logits, losses
 
     def infer(self, model: nn.Module, batch: Batch, *, with_loss: bool) -> Inference:
-        """Scores [words, tags] and, if asked for, the summed loss."""
-        logits, loss = self._scored(model, batch, with_loss=with_loss)
-        return Inference(logits[cast("Words", batch.words).mask], loss if with_loss else None)
+        """Scores [words, tags] and, if asked for, the loss, summed and of each sequence."""
+        mask = cast("Words", batch.words).mask
+        logits, losses = self._scored(model, batch, with_loss=with_loss)
+        if not with_loss:
+            return Inference(logits[mask], None)
+        loss = losses.sum()
+        if crf_of(model) is None:
+            losses = losses.new_zeros(mask.shape).masked_scatter(mask, losses).sum(1)
+        return Inference(logits[mask], loss, losses)
 
     def conclude(self, model: nn.Module, scores: Tensor, split: TokenizedSplit) -> Tensor:
         """Each word's tag [words]: the one that scores highest, or with a CRF that of the sentence's best chain."""

@@ -32,12 +32,14 @@ SCORE_HINT = "set evaluate.batch_size, or lower it (of eval and predict: --batch
 class Scores:
     """What a model says of a split: its scores [items, outputs], and `found`, what its task concludes from them.
 
-    `loss` is the mean over items, None without labels.
+    `loss` is the mean over items, None without labels. `losses` are what each row [rows] adds to the sum that this is
+    the mean of, float64; None where the task doesn't tell, and of several processes, where nobody asks.
     """
 
     scores: Tensor
     found: Tensor
     loss: float | None
+    losses: Tensor | None = None
 
 
 def score_split(
@@ -70,6 +72,7 @@ def score_split(
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
     items: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
     scores: list[Tensor] = [] if scored is None else scored
+    of_batches: list[Tensor | None] = []
     num_known = len(scores)
     done, unit = 0, "rows" if split.row_offsets is None else "sequences"
     with torch.inference_mode():
@@ -83,12 +86,16 @@ def score_split(
                         result = task.infer(model, batch, with_loss=split.is_labelled)
                 losses += result.loss if result.loss is not None else 0
                 scores.append(result.scores)
+                of_batches.append(result.losses)
             items.append(split.items_of(part))
             done += len(part) * world.size
             yield Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences, unit)
         loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
         ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores, task)))
-        return Scores(ordered, task.conclude(model, ordered, split), loss if split.is_labelled else None)
+        found = task.conclude(model, ordered, split)
+        if not split.is_labelled:
+            return Scores(ordered, found, None)
+        return Scores(ordered, found, loss, _by_row(split, mine, of_batches) if world.size == 1 else None)
 
 
 def _filled(share: tuple[Tensor, ...]) -> list[Tensor]:
@@ -108,6 +115,15 @@ def _joined(scores: list[Tensor], task: Task) -> Tensor:
         return torch.empty(0, task.outputs.size)
     wanted = scores[-1].dtype
     return torch.cat([part.to(device="cpu", dtype=wanted) for part in scores])
+
+
+def _by_row(split: TokenizedSplit, parts: list[Tensor], losses: list[Tensor | None]) -> Tensor | None:
+    """The summed losses of rows [rows], of those of the parts' sequences; None where one does not tell them."""
+    known = [part.double().cpu() for part in losses if part is not None]
+    if len(known) < len(parts) or not parts:
+        return None
+    rows = split.rows_of(torch.cat(parts))
+    return torch.zeros(split.num_rows, dtype=torch.float64).index_add_(0, rows, torch.cat(known))
 
 
 def _in_order(items: Tensor, scores: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def train(ftcli: Ftcli, model: Path, *, label: str, task: str, epochs: int = 1, 
 def test_numbers_have_intervals_and_no_temperature(folder: Path, model_folder: Path, ftcli: Ftcli) -> None:
     train(ftcli, model_folder, label="score", task='kind = "regression"', factory="own:spread")
     report = json.loads(ftcli("eval", "--ckpt", "run/best", "--json").out)
-    assert set(report["intervals"]) == {"pearson", "spearman", "mse", "mae", "spread"}
+    assert set(report["intervals"]) == {"pearson", "spearman", "mse", "mae", "spread", "loss"}
     assert (report["resamples"], report["metrics"]["rows"]) == (500, 120)  # the user's code is called for each
     shown = ftcli("eval", "--ckpt", "run/best").out
     assert "  95 % intervals, from 500 resamples of the rows\n" in shown

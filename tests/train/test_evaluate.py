@@ -83,6 +83,8 @@ def test_every_row_is_scored_once_and_scores_come_in_row_order(rows: int, batch_
     expected = logits_of(torch.arange(1, rows + 1), split.lengths)
     assert torch.equal(found.scores, expected)
     assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
+    assert found.losses is not None
+    assert torch.allclose(found.losses, cross_entropy(expected, split.labels, reduction="none"))
 
 
 def make_windows(rows: int, *, words: bool = False) -> TokenizedSplit:
@@ -132,6 +134,9 @@ def test_words_are_scored_once_each_and_come_in_the_rows_order(rows: int, batch_
     assert torch.equal(found.scores, expected)
     assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
     assert torch.equal(found.found, expected.argmax(1))
+    each = cross_entropy(expected, split.labels, reduction="none").split(split.row_item_counts().tolist())
+    assert found.losses is not None
+    assert torch.allclose(found.losses, torch.stack([part.sum() for part in each]))
 
 
 def test_with_class_weights_the_loss_is_the_weighted_mean() -> None:
@@ -154,6 +159,18 @@ def test_rows_without_labels_have_no_loss() -> None:
     found = score(Counting(), make_split(9, labelled=False))
     assert found.loss is None
     assert found.scores.shape == (9, 2)
+
+
+def test_scores_of_the_first_batches_that_are_known_are_not_computed_again() -> None:
+    split, whole = make_split(23, labelled=False), Counting(torch.float64)
+    scored: list[torch.Tensor] = []
+    known = {"name": "rows", "task": TASK, "world": World(), "pad_id": 0, "batch_size": 4}
+    expected = finish(score_split(whole, split, **known, scored=scored))
+    again = Counting(torch.float64)
+    found = finish(score_split(again, split, **known, scored=scored[:4]))
+    assert whole.sizes == [len(part) for part in scored]
+    assert again.seen == whole.seen[sum(whole.sizes[:4]) :]
+    assert torch.equal(found.scores, expected.scores)
 
 
 def test_dropout_is_off_and_no_graph_is_kept() -> None:
