@@ -25,8 +25,12 @@ PLAIN_TEXT = "`--format text` reads plain lines"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A row of the input: its fields, what the model reads of it, or what stands beside it instead of a prediction."""
+    """A row of the input: its fields, what the model reads of it, or what stands beside it instead of a prediction.
 
+    It begins at `line`.
+    """
+
+    line: int
     fields: Fields
     inputs: Fields
     failure: Fields | None = None
@@ -44,10 +48,10 @@ def read_given(source: Input, card: ModelCard, *, in_columns: bool, skip: int = 
         inputs = _inputs(row, opened, card)
         if not isinstance(inputs, Problem):
             words = _in_columns(row, inputs, opened, card) if in_columns and isinstance(row, Row) else {}
-            yield Given(_fields(row) | words, inputs)
+            yield Given(row.line, _fields(row) | words, inputs)
         elif source.keep_going:
             place = {"line": row.line} if isinstance(row, BadRow) else {}
-            yield Given(_fields(row), {}, {**place, "error": inputs.what})
+            yield Given(row.line, _fields(row), {}, {**place, "error": inputs.what})
         else:
             raise DataError([inputs])
 

@@ -144,7 +144,7 @@ def so_far(activity: Activity) -> str:
         return amount(activity.done, activity.unit)
     if activity.unit == "bytes":
         return f"{size(activity.done)} of {size(activity.total)}"
-    return f"{activity.done:,}/{activity.total:,} {activity.unit}"
+    return f"{activity.done:,}/{'~' if activity.is_about else ''}{activity.total:,} {activity.unit}"
 
 
 def ending(event: RunFinished) -> str:

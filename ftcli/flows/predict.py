@@ -22,6 +22,7 @@ from ftcli.flows.outputs import Destination, Output
 from ftcli.flows.partfile import Facts, Written, scores_of
 from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.flows.provenance import facts_of
+from ftcli.flows.rowcount import RowCount
 from ftcli.flows.unwritten import Unwritten
 from ftcli.flows.writing import ERRORS, RowEncoder, answered, kept
 from ftcli.runtime.activity import Activity, Working
@@ -85,7 +86,8 @@ def predict(
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
     can_go_on = output.is_file and source.can_be_read_again
     facts = facts_of(checkpoint, predictor.card, source, output, asked) if can_go_on else None
-    labeller, signal = _Labeller(predictor, asked, source, Interrupt(), _unwritten(output, facts, predictor)), 0
+    unwritten, count = _unwritten(output, facts, predictor), RowCount(source, predictor.card)
+    labeller, signal = _Labeller(predictor, asked, source, Interrupt(), unwritten, count), 0
     with output.open(facts) as destination, listening(labeller.interrupt):
         before = destination.written.rows
         yield Activity("predict", before)
@@ -119,7 +121,7 @@ def _through(labeller: _Labeller, output: Output, destination: Destination) -> W
             num_bad = len(window.rows) - len(window.good)
             written = Written(done.rows + len(window.rows), done.errors + num_bad, columns=encoder.columns)
             destination.append(content, written)
-            yield Activity("predict", written.rows)
+            yield labeller.progress(window, behind=done.rows, done=len(window.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ class _Labeller:
     source: Input
     interrupt: Interrupt
     unwritten: Unwritten
+    count: RowCount
 
     @property
     def reserved(self) -> tuple[str, ...]:
@@ -182,7 +185,7 @@ class _Labeller:
         """
         predicted: Iterator[Fields] = iter(())
         if window.split is not None:
-            scored = yield from self._scored(window.split, len(window.rows), behind=behind)
+            scored = yield from self._scored(window, window.split, behind=behind)
             answers = self._answers(window.split, scored, [row.inputs for row in window.good])
             predicted = answered((row.fields for row in window.good), answers, reserved=self.reserved)
         return [
@@ -190,7 +193,7 @@ class _Labeller:
             for row in window.rows
         ]
 
-    def _scored(self, split: TokenizedSplit, num_rows: int, *, behind: int) -> Working[Scores]:
+    def _scored(self, window: _Window, split: TokenizedSplit, *, behind: int) -> Working[Scores]:
         """Score a window, and report how far that brings the whole."""
         work = self.predictor.score(split, interrupt=self.interrupt, scored=self.unwritten.begin(behind=behind))
         while True:
@@ -203,7 +206,14 @@ class _Labeller:
                 raise
             self.unwritten.keep()
             if activity.total and activity.done < activity.total:
-                yield Activity("predict", behind + num_rows * activity.done // activity.total)
+                done = len(window.rows) * activity.done // activity.total
+                yield self.progress(window, behind=behind, done=done)
+
+    def progress(self, window: _Window, *, behind: int, done: int) -> Activity:
+        """How far it has come when so many rows of a window are done."""
+        total = self.count.about(behind + len(window.rows), line=window.rows[-1].line)
+        is_before = total is not None and behind + done < total  # else it might pass for the end
+        return Activity("predict", behind + done, total if is_before else None, is_about=is_before)
 
     def _answers(self, split: TokenizedSplit, scored: Scores, inputs: list[Fields]) -> Iterator[Fields]:
         predictor = self.predictor

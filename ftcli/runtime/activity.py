@@ -14,12 +14,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """`done` of `total` units of one piece of work; `total` is None where it can't be known."""
+    """`done` of `total` units of one piece of work; `total` is None where it can't be known, or only `is_about` so."""
 
     name: str
     done: int
     total: int | None = None
     unit: Literal["rows", "sequences", "bytes", "steps", "resamples"] = "rows"
+    is_about: bool = False
 
 
 Working = Generator[Activity, None, T]
