@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ftcli.errors import UsageError
 from ftcli.flows.reporting.comparison import comparison, names_of
+from ftcli.flows.reporting.curves import shared_scales
 from ftcli.flows.reporting.html import folded, section
 from ftcli.flows.reporting.outcomes import Outcome, read_outcome
 from ftcli.flows.reporting.page import body_of, page
@@ -51,13 +52,17 @@ def try_report(folder: RunDir, *, end: RunFinished | None = None) -> Path | str:
 
 
 def _write(stories: Sequence[Story], path: Path) -> Path:
-    bodies = [body_of(story, _outcome(story), ids=f"run{number}") for number, story in enumerate(stories)]
+    outcomes, scales = [_outcome(story) for story in stories], shared_scales(stories)
+    bodies = [
+        body_of(story, outcome, ids=f"run{number}", scales=scales)
+        for number, (story, outcome) in enumerate(zip(stories, outcomes, strict=True))
+    ]
     if len(stories) == 1:
         text = page(stories[0].name, *bodies)
     else:
         names = names_of(stories)
         each = section("Each run", *(folded(name, body) for name, body in zip(names, bodies, strict=True)))
-        text = page(", ".join(names), comparison(stories), each)
+        text = page(", ".join(names), comparison(stories, outcomes), each)
     try:
         write_atomically(path, text.encode(errors="replace"))
     except OSError as error:

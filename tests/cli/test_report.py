@@ -73,6 +73,27 @@ def test_several_runs_stand_side_by_side(trained: Path, tmp_path: Path, ftcli: F
         assert part in text
 
 
+def test_scores_on_the_same_rows_are_compared_in_pairs(
+    trained: Path, copied: Path, tmp_path: Path, ftcli: Ftcli
+) -> None:
+    page, predictions = tmp_path / "both.html", copied / "predictions/test.jsonl"
+    rows = [json.loads(line) for line in predictions.read_text().splitlines()]
+    for row in rows[:3]:
+        row["label"] = "yes" if row["label"] == "no" else "no"
+    predictions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert ftcli("report", "run", copied, "stopped", "--output", page).code == 0
+    compared = ("eval", "--ckpt", "run/best", "--split", "test", "--compare", predictions, "--json")
+    found = json.loads(ftcli(*compared).out)
+    text = page.read_text()
+    assert "Scores on the same rows" in text
+    sentence = found["comparison"]["verdict"].partition(" is ")[2]
+    assert f"Beside run: {copied} is {sentence}." in text
+    accuracy = found["intervals"]["accuracy"]
+    value = found["metrics"]["accuracy"]
+    assert f"<td>{value:.4f} ({accuracy['low']:.4f}\u00a0to\u00a0{accuracy['high']:.4f})</td>" in text
+    assert "Not of the same rows, or without predictions: stopped." in text
+
+
 def test_other_values_of_the_recipes_are_listed(trained: Path, copied: Path, tmp_path: Path, ftcli: Ftcli) -> None:
     recipe = copied / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("lr = 0.001", "lr = 0.5"))

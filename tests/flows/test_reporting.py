@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -164,3 +165,16 @@ def test_a_picture_takes_its_colours_from_the_page_and_no_names_from_the_user() 
     assert all(part in svg for part in ("currentColor", "var(--c3)", "var(--shade)", 'id="x-1-'))
     assert "#f" not in svg
     assert figure_of(Chart("Empty", [Line("none", [])]), "x") == ""
+
+
+def test_a_curve_is_drawn_on_the_scale_that_it_is_given() -> None:
+    line = Line("loss", [(0, 1), (2, 0.5)])
+    alone, shared = (figure_of(Chart("Loss", [line], y_range=y), "x") for y in (None, (0, 30)))
+    assert ">30</text>" in shared
+    assert ">30</text>" not in alone
+
+
+@pytest.mark.parametrize("style", ["line", "faint", "dots", "dashed"])
+def test_a_single_point_can_be_seen(style: Literal["line", "faint", "dots", "dashed"]) -> None:
+    picture = figure_of(Chart("Loss", [Line("loss", [(1, 1)], 2, style)]), "x")
+    assert re.search(r"<use [^>]*var\(--c2\)", picture)

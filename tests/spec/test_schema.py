@@ -72,6 +72,19 @@ def test_every_key_is_described_and_has_its_default() -> None:
     }
 
 
+def test_no_key_anywhere_in_it_is_without_a_description() -> None:
+    def undescribed(schema: object, path: str) -> Iterator[str]:
+        parts = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
+        if isinstance(schema, dict):
+            keys = schema.get("properties", {})
+            yield from (f"{path}/{key}" for key, value in keys.items() if not value.get("description"))
+        for name, part in parts:
+            if name not in ("if", "else"):  # which only ask after keys that are described where they stand
+                yield from undescribed(part, f"{path}/{name}")
+
+    assert list(undescribed(SCHEMA, "")) == []
+
+
 def test_no_table_takes_a_key_that_it_does_not_know() -> None:
     tables = [schema for _, schema in properties(SCHEMA)] + [SCHEMA]
     forms = [form for each in tables for form in (each, each.get("items", {}), *each.get("anyOf", ()))]

@@ -63,13 +63,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Curves over an axis. `bands` are spans of it that are shaded by turns; a `diagonal` is where both axes agree."""
+    """Curves over an axis. `bands` are spans of it that are shaded by turns; a `diagonal` is where both axes agree.
+
+    `y_range` is what the values' axis has room for at the least.
+    """
 
     title: str
     lines: Sequence[Line]
     x: str = "step"
     y: str = ""
     x_range: Point | None = None
+    y_range: Point | None = None
     bands: Sequence[Point] = ()
     is_log: bool = False
     diagonal: bool = False
@@ -118,14 +122,21 @@ def _fill(axes: Any, chart: Chart) -> None:
         axes.axline((0, 0), (1, 1), color=_TEXT, linewidth=1, linestyle=":")
     for line in chart.lines:
         _draw_line(axes, line)
+    _set_scales(axes, chart)
+    axes.set_xlabel(chart.x)
+    axes.set_ylabel(chart.y)
+
+
+def _set_scales(axes: Any, chart: Chart) -> None:
     if chart.is_log:
         axes.set_yscale("log")
+    if chart.y_range is not None:
+        axes.update_datalim([(0, y) for y in chart.y_range], updatex=False)
+        axes.autoscale_view(scalex=False)
     if chart.x_range is not None:
         axes.set_xlim(*chart.x_range)
         if chart.diagonal:
             axes.set_ylim(*chart.x_range)
-    axes.set_xlabel(chart.x)
-    axes.set_ylabel(chart.y)
 
 
 def _draw_line(axes: Any, line: Line) -> None:
@@ -139,7 +150,7 @@ def _draw_line(axes: Any, line: Line) -> None:
         case "points":
             axes.plot(xs, ys, color=colour, linestyle="", marker="o", markersize=3.5, alpha=0.6)
         case "faint":
-            axes.plot(xs, ys, color=colour, linewidth=1, alpha=0.35)
+            axes.plot(xs, ys, color=colour, linewidth=1, alpha=0.35, marker="o" if len(xs) == 1 else "")
         case "dashed":
             axes.plot(xs, ys, color=colour, linewidth=1.5, linestyle="--", marker="o", markersize=3)
     if line.best is not None:

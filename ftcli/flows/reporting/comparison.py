@@ -11,6 +11,8 @@ from ftcli.flows.figures import clock, figure, short, size, trainable
 from ftcli.flows.reporting.charts import Chart, Line, can_draw, figure_of
 from ftcli.flows.reporting.curves import NO_PICTURES, scores_of, smoothed, thinned, training_loss
 from ftcli.flows.reporting.html import Markup, join, section, table, tag
+from ftcli.flows.reporting.outcomes import Outcome
+from ftcli.flows.reporting.paired import paired
 from ftcli.flows.reporting.story import Story
 from ftcli.flows.reporting.summary import mean_speed, state_of
 from ftcli.train.events import Evaluated, RunFinished
@@ -18,14 +20,15 @@ from ftcli.train.events import Evaluated, RunFinished
 _ALWAYS_DIFFERENT = ("run.dir", "run.name")
 
 
-def comparison(stories: Sequence[Story]) -> Markup:
-    """What tells the runs apart, in their order."""
+def comparison(stories: Sequence[Story], outcomes: Sequence[Outcome | None]) -> Markup:
+    """What tells the runs apart, in their order; their outcomes are in the same."""
     names = names_of(stories)
-    outcomes = table(["", *names], [[name, *map(fact, stories)] for name, fact in _FACTS.items()], class_="words")
+    facts = table(["", *names], [[name, *map(fact, stories)] for name, fact in _FACTS.items()], class_="words")
     return join(
         (
             tag("header", tag("h1", f"{len(stories)} runs side by side")),
-            section("What came of them", outcomes),
+            section("What came of them", facts),
+            paired(stories, outcomes, names),
             _curves(stories, names),
             _differences(stories, names),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ftcli.flows.figures import figure, rate
 from ftcli.flows.reporting.charts import Chart, Line, Point, can_draw, figure_of
@@ -24,13 +24,49 @@ LOG_FROM = 20
 """Values that are this many times apart are drawn on a logarithmic scale."""
 
 
-def curves(story: Story, *, ids: str) -> Markup:
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """The axes that curves of several runs share.
+
+    They are the steps up to the last one, and by a chart's title its values' lowest and highest. Charts in
+    `logarithmic` have a logarithmic scale in all runs.
+    """
+
+    last_step: int
+    values: dict[str, Point]
+    logarithmic: set[str]
+
+
+def shared_scales(stories: Sequence[Story]) -> Scales:
+    """Scales on which each curve of each run has room."""
+    values: dict[str, list[float]] = {}
+    for chart in (chart for story in stories for chart in _charts(story)):
+        values.setdefault(chart.title, []).extend(y for line in chart.lines for _, y in line.finite)
+    ranges = {title: (min(each), max(each)) for title, each in values.items() if each}
+    logarithmic = {
+        chart.title for story in stories for chart in _charts(story) if chart.is_log and ranges[chart.title][0] > 0
+    }
+    return Scales(max(1, *(story.last_step for story in stories)), ranges, logarithmic)
+
+
+def _charts(story: Story) -> list[Chart]:
+    return [_loss(story), _scores(story), _rates(story), _norms(story)]
+
+
+def curves(story: Story, *, ids: str, scales: Scales) -> Markup:
     """Pictures of how training went, or without matplotlib a table of it. `ids` begins the names of their parts."""
     if not can_draw():
         return section("Training", tag("p", NO_PICTURES, class_="note"), _steps(story.of(StepDone)))
-    charts = [_loss(story), _scores(story), _rates(story), _norms(story)]
-    whole = (0, max(1, story.last_step))
-    placed = [replace(chart, x_range=whole, bands=bands_of(story)) for chart in charts]
+    placed = [
+        replace(
+            chart,
+            x_range=(0, scales.last_step),
+            y_range=scales.values.get(chart.title),
+            is_log=chart.title in scales.logarithmic,
+            bands=bands_of(story),
+        )
+        for chart in _charts(story)
+    ]
     drawn = [figure_of(chart, f"{ids}-{number}") for number, chart in enumerate(placed)]
     return section("Training", tag("div", *drawn, class_="charts"))
 

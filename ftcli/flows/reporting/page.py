@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from ftcli.flows.reporting.curves import curves, evaluations
+from ftcli.flows.reporting.curves import Scales, curves, evaluations
 from ftcli.flows.reporting.html import Markup, join, tag
 from ftcli.flows.reporting.outcomes import Outcome
 from ftcli.flows.reporting.results import results
@@ -29,12 +29,12 @@ def page(title: str, *body: str) -> str:
     return f"<!doctype html>\n{tag('html', top, tag('body', *body), lang='en')}\n"
 
 
-def body_of(story: Story, outcome: Outcome | None, *, ids: str = "run") -> Markup:
-    """All there is to say of a run."""
+def body_of(story: Story, outcome: Outcome | None, *, ids: str, scales: Scales) -> Markup:
+    """All there is to say of a run; its curves are drawn on these scales."""
     return join(
         (
             head(story),
-            curves(story, ids=ids),
+            curves(story, ids=ids, scales=scales),
             results(outcome, story.scored(outcome.split), ids=ids) if outcome else Markup(),
             evaluations(story),
             stages(story),
