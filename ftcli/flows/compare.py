@@ -18,6 +18,7 @@ from ftcli.runtime.activity import Working
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.choices import card_task
 from ftcli.spec.metrics import LOWER_IS_BETTER, SHARES
+from ftcli.spec.wording import counted
 from ftcli.tasks.base import Resampling
 from ftcli.tasks.intervals import Interval, bootstrap, difference
 from ftcli.tasks.mcnemar import McNemar, mcnemar
@@ -138,10 +139,11 @@ def _batch_size(predictor: Predictor) -> int | None:
 def _check_alike(theirs: Predictor, ours: Predictor, other: Path) -> None:
     mine, its = ours.card, theirs.card
     if card_task(mine.task) != card_task(its.task) or len(mine.columns.texts) != len(its.columns.texts):
-        what = f"{other} was trained for another task: {card_task(its.task)} of {len(its.columns.texts)} texts"
-        raise CheckpointError(
-            what, hint=f"compare models for {card_task(mine.task)} of {len(mine.columns.texts)} texts"
+        what = (
+            f"{other} was trained for another task: {card_task(its.task)} of {counted(len(its.columns.texts), 'text')}"
         )
+        hint = f"compare models for {card_task(mine.task)} of {counted(len(mine.columns.texts), 'text')}"
+        raise CheckpointError(what, hint=hint)
     if mine.labels != its.labels:
         what = f"{other} knows the labels {', '.join(its.labels)}, and the checkpoint {', '.join(mine.labels)}"
         raise CheckpointError(what, hint="compare models with the same labels, in the same order")

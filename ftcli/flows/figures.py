@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ftcli.spec.wording import counted
+
 
 def trainable(part: int, whole: int) -> str:
     """`4.1M of 22.7M trainable (18%)`."""
@@ -51,7 +53,7 @@ def percent(share: float) -> str:
 
 def amount(number: int, unit: str) -> str:
     """`2,400 rows` or `91.4 MB`."""
-    return size(number) if unit == "bytes" else f"{number:,} {unit}"
+    return size(number) if unit == "bytes" else counted(number, unit.removesuffix("s"))
 
 
 def size(num_bytes: float) -> str:

@@ -16,6 +16,7 @@ from ftcli.spec.factories import code_is_named_well
 from ftcli.spec.losses import losses_fit
 from ftcli.spec.metrics import METRICS, best_metric
 from ftcli.spec.plain import Table, as_number, table_in
+from ftcli.spec.wording import counted
 
 OWN_FILES = (
     *("train", "validation", "test", "columns", "labels", "label_map", "label_separator", "tags", "format"),
@@ -99,8 +100,10 @@ def _batch_fits(data: Table) -> Iterator[Problem]:
     for name in ("micro_size", "accumulation"):
         value = as_number(batch.get(name))
         if size is not None and value is not None and most is not None and value > size * most > 0:
-            counted = f"{size:g} rows" if most == 1 else f"{size * most:g} sequences"
-            what = f"`batch.{name}` is {value:g}, more than the {counted} of a step (`batch.size`)"
+            unit = "row" if most == 1 else "sequence"
+            what = (
+                f"`batch.{name}` is {value:g}, more than the {counted(int(size * most), unit)} of a step (`batch.size`)"
+            )
             yield Problem(what, hint=f"use at most {size * most:g}, or a larger batch.size", key=("batch", name))
     tokens, length = as_number(batch.get("max_tokens")), as_number(table_in(data, "data").get("max_length", 128))
     if tokens is not None and length is not None and tokens < length:

@@ -30,6 +30,7 @@ SUBSTITUTIONS = {
     "epochs = 3\n": "epochs = 0.1\n",  # eight steps of the quickstart
     "at = { epoch = 1 }": "at = { epoch = 0.05 }",  # and its stage in the middle
     "epochs = 2\n": "epochs = 0.2\n",  # of the BiLSTM's
+    "train recipes/afqmc_freeze.toml": "train recipes/quickstart.toml --run-dir run-ranks",  # needs no download
 }
 """What stands in for what, in the README's blocks and the recipes that they use."""
 
@@ -38,14 +39,13 @@ NOT_RUN = {
     "pip install -c .ci/constraints.txt -e '.[dev]'": "likewise",
     "pytest": "is what runs this",
     "ftcli sweep recipes/quickstart.toml --grid 'optimizer.lr=[1e-4, 3e-4, 1e-3]' --seeds 5": "15 runs: test_sweep.py",
-    "torchrun --nproc-per-node 2 -m ftcli train recipes/afqmc_freeze.toml": "needs a download; tests/laws run torchrun",
     "cli -> flows -> train -> tasks -> modeling | data -> runtime -> spec -> errors": "is a picture; see below",
     'words = "Where is the parcel from Ada Lovelace ?".split()': "replaces lines of another; see test_readme_onnx.py",
 }
 """Commands, and blocks by their first line, that are not run here, and why."""
 
 VARYING = ("ftcli eval", "ftcli prove")
-"""Commands whose numbers depend on the model: each line of theirs begins as the README shows it."""
+"""Commands whose numbers depend on the model: lines of theirs are as the README shows them, but for those."""
 
 MLFLOW = """
 from contextlib import nullcontext
@@ -113,8 +113,17 @@ class Reader:
             done = self._ftcli(*arguments)
             assert done.code == 0, f"{command}\n{done.err}"
             return
-        assert program == "python", f"a command that nobody runs: {command}"
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        if program == "torchrun":
+            arguments = [
+                "-m",
+                "torch.distributed.run",
+                "--rdzv-backend=c10d",
+                "--rdzv-endpoint=localhost:0",
+                *arguments,
+            ]
+        else:
+            assert program == "python", f"a command that nobody runs: {command}"
         subprocess.run([sys.executable, *arguments], check=True, env=environment, capture_output=True)
 
     def _compare(self, command: str, shown: str) -> None:
@@ -124,9 +133,25 @@ class Reader:
             assert found == shown
             return
         assert done.code == 0, f"{command}\n{done.err}"
-        begins = [line.split()[0] for line in found.splitlines() if line.strip()]
-        for line in shown.splitlines():
-            assert line.split()[0] in [*begins, "..."], f"{command} does not print: {line}"
+        heading, *lines = shown.splitlines()
+        assert found.splitlines()[0].replace(f"{Path.cwd()}/", "") == heading
+        printed = [without_numbers(line) for line in found.splitlines()]
+        for line in lines:
+            wanted = without_numbers(line)
+            assert wanted == ["..."] or any(agree(wanted, words) for words in printed), f"{command} lacks: {line}"
+
+
+def without_numbers(line: str) -> list[str]:
+    """The words of a line, a number as `#`; a verdict on two models without what it comes to."""
+    words = [
+        "#" if re.fullmatch(r"[-+]?\d[\d.,e-]*\)?", word) else word for word in line.replace(" row,", " rows,").split()
+    ]
+    return words[:1] if " is worse by " in line else words
+
+
+def agree(wanted: list[str], words: list[str]) -> bool:
+    """Whether a line is as it is shown, as far as it goes: a score that all resamples give the same has no interval."""
+    return bool(words) and wanted[: len(words)] == words[: len(wanted)]
 
 
 def test_every_block_is_run_in_its_order_or_is_said_not_to_be(folder: Path, ftcli: Ftcli) -> None:
