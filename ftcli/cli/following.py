@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from ftcli.cli.live import Screen, open_screen
-from ftcli.errors import DataError, DistributedError, FtcliError, OrphanedError, RecipeError
+from ftcli.errors import DataError, FtcliError, OrphanedError, RecipeError
 from ftcli.runtime.activity import T, Working
 from ftcli.runtime.launch import under_torchrun
 from ftcli.spec.recipe import Recipe
@@ -28,15 +28,12 @@ def is_silent_rank() -> bool:
 
 
 def speaks_of(error: FtcliError) -> bool:
-    """Whether this process shows an error: the first does, and whoever speaks in its place.
-
-    That processes have lost each other is told on every machine, for none may reach the first one's screen.
-    """
+    """Whether this process shows an error: the first on each machine does, and whoever speaks in its place."""
     if not is_silent_rank() or isinstance(error, OrphanedError):
         return True
     from ftcli.runtime.world import is_first_here
 
-    return isinstance(error, DistributedError) and is_first_here()
+    return is_first_here()
 
 
 @contextmanager

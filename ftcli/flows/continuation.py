@@ -10,6 +10,7 @@ from ftcli.data.dataset import Prepared
 from ftcli.errors import CheckpointError, DataError, RecipeError
 from ftcli.flows.changes import forbidden_changes
 from ftcli.flows.facts import launch_facts
+from ftcli.runtime.catching_up import hand_on_run
 from ftcli.runtime.launch import num_restarts
 from ftcli.runtime.manifest import Saved
 from ftcli.runtime.rundir import RunDir
@@ -45,6 +46,16 @@ def check_same_data(card: ModelCard, prepared: Prepared, checkpoint: Path) -> No
         raise DataError(what, hint="bring the old data back, or start a new run with `ftcli train`")
 
 
+def check_same_rows(world: World, prepared: Prepared) -> None:
+    """Raise DataError, on all ranks, if a machine has prepared other rows than the first one."""
+    rows = prepared.facts.rows_sha256
+    other = world.largest(world.rank if rows != world.share_text(rows) else 0)
+    if other:
+        what = f"{prepared.folder} holds other rows where rank {other} is than where rank 0 is"
+        hint = "give each machine the same files, and prepare them anew there: `ftcli prepare RECIPE --force`"
+        raise DataError(what, hint=hint)
+
+
 def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence[str]) -> RunFinished | None:
     """What to say of a run that has nothing left to do, or None if it has; changes may give it more."""
     if newest is None or any(change.startswith(("train.", "evaluate.")) for change in changes):
@@ -75,7 +86,8 @@ def check_usable(saved: Saved | None, skipped: Sequence[str], run_dir: RunDir) -
 def forget_lost_best(run: Run) -> str | None:
     """Forget a best score whose checkpoint is gone (it was dropped for a later one, which was damaged); say so."""
     progress, best = run.progress, run.run_dir.best
-    if progress.best_step is None or best.resolve().name == f"step-{progress.best_step:06d}":
+    is_lost = progress.best_step is not None and best.resolve().name != f"step-{progress.best_step:06d}"
+    if not run.world.largest(is_lost):
         return None
     lost = f"the best checkpoint (step {progress.best_step}) is gone; the next evaluation counts as the best again"
     progress.best = progress.best_step = None
@@ -89,12 +101,11 @@ def run_begun_before(world: World, template: str, *, name: str) -> RunDir | None
     rank counts restarts. A folder of another launch is somebody's other run, however often torchrun tries.
     """
     restarts = world.largest(num_restarts())
-    found = ""
-    if world.is_main:
+    found = None
+    if world.writes:
         candidates = sorted(_folders(template, name), key=lambda folder: folder.recipe.stat().st_mtime_ns)
-        found = next((str(f.path) for f in reversed(candidates) if _is_ours(f, restarts)), "")
-    found = world.share_text(found)
-    return RunDir(Path(found)) if found else None
+        found = next((folder for folder in reversed(candidates) if _is_ours(folder, restarts)), None)
+    return hand_on_run(world, found)
 
 
 def _folders(template: str, name: str) -> Iterator[RunDir]:

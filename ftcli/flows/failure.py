@@ -1,7 +1,8 @@
 """What a run leaves behind when it fails: every rank's error in errors/, and postmortem.md.
 
-Of several ranks that fail together, one has the cause and the others have lost contact with it. Rank 0 speaks for all:
-it shows the cause, whoever's it is. Another rank speaks only where rank 0 can't.
+Of several ranks that fail together, one has the cause and the others have lost contact with it. The rank that writes
+(rank 0, or where machines share no files the first of each) speaks for all that see its files: it shows the cause,
+whoever's it is. Another rank speaks only where that one can't.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def explaining(scene: Scene) -> Generator[None]:
             _give_back(error, scene.world, scene.folder)
             raise
         cause = _cause(error, scene.world, scene.folder)
-        if scene.world.is_main or isinstance(cause, OrphanedError):
+        if scene.world.writes or isinstance(cause, OrphanedError):
             _bury(cause, scene, scene.folder)
         if cause is error:
             raise
@@ -75,9 +76,9 @@ def _give_back(error: Exception, world: World, folder: RunDir) -> None:
     """A run that never began leaves nothing, so that the mended recipe can have the folder.
 
     Raises:
-        OrphanedError: on another rank than 0, for there is nowhere to leave its error for rank 0 to show.
+        OrphanedError: on a rank that does not write, for there is nowhere to leave its error for that one to show.
     """
-    if world.is_main:
+    if world.writes:
         folder.release()
     elif not is_lost_contact(error):
         raise OrphanedError(f"rank {world.rank}: {error}") from error
@@ -89,13 +90,14 @@ def _cause(error: Exception, world: World, folder: RunDir) -> Exception:
         return error
     lost = is_lost_contact(error)
     _write_error(error, world, folder, kind=_LOST if lost else "error")
-    if world.is_main:
+    if world.writes:
         return _others_error(world, folder) or _plainly(error) if lost else error
     if not lost:
         return error
-    if _wait_for(folder, ranks=[0]):
+    speaker = world.near[0]
+    if _wait_for(folder, ranks=[speaker]):
         return _plainly(error)
-    return OrphanedError("rank 0 has fallen silent", hint=f"{folder.errors} has what every rank had to say")
+    return OrphanedError(f"rank {speaker} has fallen silent", hint=f"{folder.errors} has what every rank had to say")
 
 
 def _plainly(error: Exception) -> DistributedError:
@@ -123,7 +125,7 @@ def _write_error(error: Exception, world: World, folder: RunDir, *, kind: str) -
 
 def _others_error(world: World, folder: RunDir) -> DistributedError | None:
     """The first error of another rank that is not itself a lost contact."""
-    for rank in _wait_for(folder, ranks=range(1, world.size)):
+    for rank in _wait_for(folder, ranks=world.near[1:]):
         path = folder.errors / f"rank-{rank}.txt"
         kind, _, what = path.read_text(encoding="utf-8").splitlines()[1].partition(": ")
         if kind != _LOST:

@@ -51,7 +51,7 @@ def predict_test(run: Run, parts: Parts) -> Generator[Event]:
             seconds=time.perf_counter() - started,
         )
     path = run.run_dir.predictions / "test.jsonl"
-    if run.world.is_main:
+    if run.world.writes:
         _write_split(path, run, parts, "test", task=task, found=scored.found)
     yield PredictionsWritten(step, "test", str(path), split.num_rows)
 
@@ -61,7 +61,7 @@ def predict_best(run: Run, parts: Parts) -> Generator[Event]:
 
     A run goes on without, if it must: whoever asks can have them from `ftcli predict`.
     """
-    if not run.world.is_main or run.best_found is None:
+    if not run.world.writes or run.best_found is None:
         return
     path = run.run_dir.predictions / "validation.jsonl"
     try:

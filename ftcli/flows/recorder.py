@@ -18,18 +18,18 @@ from ftcli.train.events import EpochDone, Evaluated, Event, RunEvent, RunFinishe
 class Recorder:
     """Writes a run's events to its folder, on the one rank that does."""
 
-    def __init__(self, run_dir: RunDir, *, is_main: bool, board: Board | None = None) -> None:
+    def __init__(self, run_dir: RunDir, *, writes: bool, board: Board | None = None) -> None:
         """Record into a run folder and, where there is one, for a board."""
         self._run_dir = run_dir
         self._board = board
-        self._is_main = is_main
+        self._writes = writes
         self._journal = Journal(run_dir.journal)
         self._metrics = Metrics()
         self._total_steps: int | None = None
 
     def rewind(self, step: int) -> None:
         """Forget what was written after `step`, the step that a resumed run goes on from."""
-        if not self._is_main:
+        if not self._writes:
             return
         records = list(self._journal.records())
         self._journal.keep(lambda record: _outlasts(record, step))
@@ -41,13 +41,13 @@ class Recorder:
     def passing(self, *events: Event) -> Generator[Event]:
         """Record events and pass them on, one by one; activities are for the screen alone."""
         for event in events:
-            if self._is_main and not isinstance(event, Activity):
+            if self._writes and not isinstance(event, Activity):
                 self._write(event)
             yield event
 
     def record(self, event: RunEvent) -> None:
         """Record an event that nobody is left to be shown."""
-        if self._is_main:
+        if self._writes:
             self._write(event)
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ def _end(run: Run, parts: Parts, recorder: Recorder, end: RunFinished) -> Genera
                 yield from recorder.passing(event)
     except StopAsked as stop:
         end = stopped(run, end, stop.number)
-    if run.world.is_main and parts.spec.log.report:
+    if run.world.writes and parts.spec.log.report:
         page = try_report(run.run_dir, end=end)
         if isinstance(page, Path):
             end = replace(end, report=str(page))

@@ -48,7 +48,7 @@ class Board:
         self._writer.close()
 
 
-def open_board(run_dir: RunDir, *, step: int, wanted: bool, is_main: bool) -> Board | None:
+def open_board(run_dir: RunDir, *, step: int, wanted: bool, writes: bool) -> Board | None:
     """A board on the rank that writes, if one is wanted.
 
     Raises:
@@ -56,4 +56,4 @@ def open_board(run_dir: RunDir, *, step: int, wanted: bool, is_main: bool) -> Bo
     """
     if wanted:
         check_installed()
-    return Board(run_dir, step=step) if wanted and is_main else None
+    return Board(run_dir, step=step) if wanted and writes else None

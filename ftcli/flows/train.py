@@ -9,9 +9,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from ftcli.data.dataset import Prepared
+from ftcli.errors import LostContactError
 from ftcli.flows.changes import changes_of
 from ftcli.flows.continuation import (
     check_same_data,
+    check_same_rows,
     check_usable,
     finished_already,
     forget_lost_best,
@@ -26,6 +28,7 @@ from ftcli.flows.recorder import Recorder
 from ftcli.flows.running import run_to_end
 from ftcli.flows.tensorboard import open_board
 from ftcli.modeling.places import resolve_path
+from ftcli.runtime.catching_up import catch_up
 from ftcli.runtime.checkpoint import CheckpointStore
 from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import changed_code
@@ -78,13 +81,23 @@ def train(
             yield from _go_on(scene, world, begun, answer, changes=_only_this_time(spec), build_task=build_task)
             return
         folder = RunDir(Path(world.share_text(str(dated(run_dir or spec.run.dir, name=spec.run.name)))))
+        _claim(world, folder, spec)
+        yield from _carry_out(scene, anchored(spec), world, folder, answer, build_task=build_task)
+
+
+def _claim(world: World, folder: RunDir, spec: RunSpec) -> None:
+    """Take the run folder, on every machine that has one of its own or on none."""
+    try:
         with world.leading() as leads:
             if leads:
                 folder.claim()
                 # The recipe first: whatever ends the process from here on, the run can be resumed.
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
                 write_json(folder.facts, {"launch": launch_facts()})
-        yield from _carry_out(scene, anchored(spec), world, folder, answer, build_task=build_task)
+    except LostContactError:
+        if world.writes:
+            folder.release()
+        raise
 
 
 def resume(
@@ -122,7 +135,9 @@ def _go_on(
 ) -> Events:
     spec, before = read_run(folder, changes).spec, read_run(folder).spec
     newest, skipped = _find_start(world, folder, keep=spec.checkpoint.keep)
-    if finished := finished_already(folder, newest, changes=changes):
+    finished = finished_already(folder, newest, changes=changes)
+    is_left = world.largest(finished is None)  # a machine of its own may lack what another has
+    if finished and not is_left:
         yield finished
         return
     yield from _carry_out(
@@ -131,13 +146,16 @@ def _go_on(
 
 
 def _find_start(world: World, folder: RunDir, *, keep: int) -> tuple[Saved | None, Sequence[str]]:
-    """The checkpoint to go on from, which rank 0 finds and makes the last one; and what it passed over."""
+    """The checkpoint to go on from, which whoever writes makes the last one; and what rank 0 passed over."""
     store = CheckpointStore(folder, keep=keep)
     newest, skipped = None, []
     with world.leading() as leads:
         if leads:
             store.sweep()
             newest, skipped = store.newest()
+    newest = catch_up(world, folder, store, newest)
+    with world.leading() as leads:
+        if leads:
             check_usable(newest, skipped, folder)
             store.rewind(newest)
             folder.forget_failure()
@@ -163,16 +181,16 @@ def _carry_out(
     """
     scene.world, scene.folder, scene.began = world, folder, before is not None
     step = start.step if start else 0
-    board = open_board(folder, step=step, wanted=spec.log.tensorboard, is_main=world.is_main)
-    recorder = scene.recorder = Recorder(folder, is_main=world.is_main, board=board)
+    board = open_board(folder, step=step, wanted=spec.log.tensorboard, writes=world.writes)
+    recorder = scene.recorder = Recorder(folder, writes=world.writes, board=board)
     checkpoint = start.path if start else None
     if before is not None:
         recorder.rewind(step)
         yield from recorder.passing(*_resume_notes(start, skipped))
     parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
-    if world.is_main and before is None:
+    if world.writes and before is None:
         write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
-    elif world.is_main:
+    elif world.writes:
         # Not before everything has been built from it: a change that can't be made must leave the run as it was.
         write_atomically(folder.recipe, dump_recipe(spec).encode())
     scene.parts, scene.began = parts, True
@@ -216,10 +234,12 @@ def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted
 
 
 def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> Generator[Event, None, Prepared]:
-    """The prepared data; rank 0 prepares it where it is missing or stale, and says so."""
+    """The prepared data, which whoever writes prepares where it is missing or stale; rank 0 says so."""
     place = place_for(spec)
     with world.leading() as leads:
         if leads and (reason := (yield from why_prepare(place))):
             yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))
             yield from prepare_anew(place)
-    return place.open()
+    prepared = place.open()
+    check_same_rows(world, prepared)
+    return prepared

@@ -9,6 +9,8 @@ reported. Weights become fp32 whatever the file holds; half precision is the for
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -152,12 +154,23 @@ def longest_row(model: nn.Module) -> int | None:
 def save_model(model: nn.Module, folder: Path, *, weights: dict[str, Tensor]) -> None:
     """Write config.json and model.safetensors so that plain transformers loads what it knows of them."""
     if isinstance(model, PreTrainedModel):
-        model.save_pretrained(folder, state_dict=dict(weights))
+        with _saved_by_this_process(model):
+            model.save_pretrained(folder, state_dict=dict(weights))
         return
     config: Any = model.config
     config.architectures = [class_name(model)]
     config.save_pretrained(folder)
     save_file({n: w.contiguous() for n, w in weights.items()}, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+@contextmanager
+def _saved_by_this_process(model: PreTrainedModel) -> Generator[None]:
+    """Within the block, save whoever asks: of several processes, transformers lets the first alone, on one machine."""
+    vars(model)["should_save_on_this_rank"] = bool  # of whether it is the main process, which is so by default
+    try:
+        yield
+    finally:
+        del vars(model)["should_save_on_this_rank"]
 
 
 def restore_model(folder: Path, *, head: HeadName, outputs: Outputs, build_head: BuildHead | None = None) -> nn.Module:

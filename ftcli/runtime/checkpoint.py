@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,7 @@ class CheckpointStore:
         Raises:
             CheckpointError: the disk is full or can't be written. The previous checkpoint stays as it was.
         """
-        final = self._run.checkpoints / f"step-{step:06d}"
-        partial = final.with_name(f".{final.name}.partial")
+        final, partial = self._paths(step)
         try:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
@@ -94,8 +93,41 @@ class CheckpointStore:
                 link.unlink(missing_ok=True)
             return
         link_atomically(self._run.last, to.path)
-        best = self._run.checkpoints / f"step-{to.manifest.get('best_step') or to.step:06d}"
-        link_atomically(self._run.best, best if _is_sound(best) else to.path)
+        best = self.at(to.manifest.get("best_step") or to.step) or to
+        link_atomically(self._run.best, best.path)
+
+    def path_at(self, step: int) -> Path:
+        """Where the checkpoint of a step is, if there is one."""
+        return self._run.checkpoints / f"step-{step:06d}"
+
+    def at(self, step: int) -> Saved | None:
+        """The checkpoint of a step, if it verifies."""
+        try:
+            return verify(self.path_at(step))
+        except CheckpointError:
+            return None
+
+    def take_in(self, step: int, pieces: Iterable[tuple[str, bytes]]) -> None:
+        """Write the files of a checkpoint, piece by piece, and make it one if it verifies.
+
+        Raises:
+            CheckpointError: it can't be written, or does not verify.
+        """
+        final, partial = self._paths(step)
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            for name, piece in pieces:
+                path = partial / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("ab") as file:
+                    file.write(piece)
+            verify(partial)
+            _move(partial, final)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            hint = f"free some space under {self._run.path}, then `{self._run.resume_command}`"
+            what = f"can't write the checkpoint that another machine has sent: {error}"
+            raise CheckpointError(what, hint=hint) from error
 
     def newest(self) -> tuple[Saved | None, list[str]]:
         """The newest checkpoint that verifies, and one sentence for each newer one that does not."""
@@ -106,6 +138,11 @@ class CheckpointStore:
             except CheckpointError as error:
                 skipped.append(str(error))
         return None, skipped
+
+    def _paths(self, step: int) -> tuple[Path, Path]:
+        """Where a checkpoint is to be, and where it is written."""
+        final = self.path_at(step)
+        return final, final.with_name(f".{final.name}.partial")
 
     def _drop_old(self, saved: Path) -> None:
         """Delete what the keep rule drops, once what was just saved has been read back from the disk.
@@ -130,14 +167,6 @@ def _check_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise OSError(errno.ENOSPC, f"only {counted(free, 'byte')} {verb(free, 'is', 'are')} free")
-
-
-def _is_sound(path: Path) -> bool:
-    try:
-        verify(path)
-    except CheckpointError:
-        return False
-    return True
 
 
 def _step_of(path: Path) -> int:

@@ -49,8 +49,8 @@ def _heart(store: KeyValueStore, key: str) -> Generator[None]:
         heart.join()
 
 
-def wait_for(store: KeyValueStore, key: str, *, timeout_seconds: float) -> None:
-    """Wait until rank 0 is done with `key`.
+def wait_for(store: KeyValueStore, key: str, *, name: str, timeout_seconds: float) -> None:
+    """Wait until the process of that name is done with `key`.
 
     Raises:
         LostContactError: it has failed, or has given no sign of life for so long.
@@ -61,7 +61,7 @@ def wait_for(store: KeyValueStore, key: str, *, timeout_seconds: float) -> None:
         if latest != beat:
             beat, heard = latest, time.monotonic()
         elif time.monotonic() - heard > timeout_seconds:
-            raise LostContactError(f"rank 0 has given no sign of life for {timeout_seconds:g} s")
+            raise LostContactError(f"{name} has given no sign of life for {timeout_seconds:g} s")
         time.sleep(_POLL_SECONDS)
     if store.get(key) != b"done":
-        raise LostContactError("rank 0 has failed; its error says why")
+        raise LostContactError(f"{name} has failed; its error says why")

@@ -62,7 +62,10 @@ def is_lost_contact(error: BaseException) -> bool:
 
 @dataclass(slots=True, eq=False)
 class World:
-    """This process's place among the processes of the run, and what they can do together."""
+    """This process's place among the processes of the run, and what they can do together.
+
+    `near` are the ranks that see the same files as this one, `writers` the first of each such group.
+    """
 
     rank: int = 0
     size: int = 1
@@ -70,13 +73,20 @@ class World:
     hosts: dist.ProcessGroup | None = None
     store: KeyValueStore | None = None
     timeout_seconds: float = 300.0
+    near: range = range(1)
+    writers: tuple[int, ...] = (0,)
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)
     _wrapped: weakref.WeakSet[nn.Module] = field(default_factory=lambda: weakref.WeakSet[nn.Module](), repr=False)
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one process that writes files and talks to the user."""
+        """Whether this is the one process that talks to the user."""
         return self.rank == 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes the run folder: rank 0, or where machines share no files the first of each."""
+        return self.rank == self.near[0]
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum of a tensor over all ranks, in place."""
@@ -92,6 +102,10 @@ class World:
         dist.all_reduce(host, op=dist.ReduceOp.MAX, group=self.hosts)
         return int(host.item())
 
+    def numbers(self, number: int) -> list[int]:
+        """Every rank's number, by rank."""
+        return cast("list[int]", self.gather_rows(torch.tensor([number])).tolist())
+
     def gather_rows(self, value: Tensor) -> Tensor:
         """Every rank's rows [n_r, ...] one below the other [sum n_r, ...] on the CPU, on every rank; n_r may differ."""
         value = value.detach().cpu().contiguous()
@@ -106,41 +120,43 @@ class World:
         dist.all_gather(parts, padded, group=self.hosts)
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
-    def share_text(self, text: str) -> str:
-        """Rank 0's text, on every rank."""
+    def share_text(self, text: str, *, source: int = 0) -> str:
+        """The text of one rank, on every rank."""
+        return self.share_bytes(text.encode(), source=source).decode()
+
+    def share_bytes(self, content: bytes, *, source: int) -> bytes:
+        """What one rank gives, on every rank."""
         if self.size == 1:
-            return text
-        raw = text.encode() if self.is_main else b""
-        size = self.largest(len(raw))
+            return content
+        size = self.largest(len(content) if self.rank == source else 0)
         if size == 0:
-            return ""
-        buffer = torch.zeros(size, dtype=torch.uint8)
-        if self.is_main:
-            buffer.copy_(torch.frombuffer(bytearray(raw), dtype=torch.uint8))
-        dist.broadcast(buffer, src=0, group=self.hosts)
-        return bytes(cast("list[int]", buffer.tolist())).decode()
+            return b""
+        given = bytearray(content if self.rank == source else size)
+        buffer = torch.frombuffer(given, dtype=torch.uint8)
+        dist.broadcast(buffer, src=source, group=self.hosts)
+        return bytes(given)
 
     @contextmanager
     def leading(self) -> Generator[bool]:
-        """True on rank 0, which works in the block while the others wait at its end.
+        """True on the ranks that write, which work in the block; all wait at its end until every one of these is done.
 
         They wait on the rendezvous store, not in a collective, so the work may take longer than any timeout; what they
         watch is a heartbeat.
 
         Raises:
-            LostContactError: on the ranks that wait, when rank 0 has failed or its heart has stopped; rank 0 raises its
-                own error.
+            LostContactError: one of these ranks has failed, or its heart has stopped; it raises its own error.
         """
         if self.store is None:
             yield True
             return
         key = f"ftcli/leading/{next(self._turns)}"
-        if self.is_main:
-            with beating(self.store, key):
+        if self.writes:
+            with beating(self.store, f"{key}/{self.rank}"):
                 yield True
         else:
             yield False
-            wait_for(self.store, key, timeout_seconds=self.timeout_seconds)
+        for rank in self.writers:
+            wait_for(self.store, f"{key}/{rank}", name=f"rank {rank}", timeout_seconds=self.timeout_seconds)
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model as a step calls it. DDP synchronises only what is trainable now: wrap anew when that changes."""
@@ -208,12 +224,21 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
                 "`--local-addr ADDRESS`, or name the interface in GLOO_SOCKET_IFNAME"
             )
         raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
-    world = World(rank, size, chosen, hosts, bounded, section.timeout_seconds)
+    world = World(rank, size, chosen, hosts, bounded, section.timeout_seconds, range(size))
     del hosts
     try:
+        if section.storage == "local":
+            _settle_writers(world)
         yield world
     finally:
         world.close()
+
+
+def _settle_writers(world: World) -> None:
+    """Have the first rank of each machine write what its machine keeps; torchrun numbers a machine's ranks in a row."""
+    first = world.rank - int(os.environ.get("LOCAL_RANK", "0"))
+    world.near = range(first, first + int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    world.writers = tuple(sorted(set(world.numbers(first))))
 
 
 def _gloo_group(timeout: timedelta) -> dist.ProcessGroup:

@@ -11,7 +11,7 @@ from ftcli.spec.card import Columns, Format, Tags
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Patterns = Annotated[tuple[str, ...], Field(strict=False)]
+Strings = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class EpochCadence(Section):
@@ -55,9 +55,7 @@ class DataSection(Section):
     """Which fields of a row are its text, the second text of a pair, and its label."""
     format: Annotated[Format, Field(examples=[{"delimiter": ";"}])] = Format()
     """How the files are cut into rows."""
-    labels: Annotated[
-        Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"], Field(examples=[["no", "yes"]])
-    ] = "auto"
+    labels: Annotated[Strings | Literal["auto"], Field(examples=[["no", "yes"]])] = "auto"
     """The labels in their order (of tagged words the types of entities); "auto" reads them off the rows."""
     label_map: Annotated[dict[str, str], Field(default_factory=dict[str, str], examples=[{"No": "no"}])]
     """Renames labels of the files, as in `{ No = "no" }`."""
@@ -120,16 +118,16 @@ class FreezeStage(Section):
 
     at: Annotated[StagePoint, Field(examples=[{"epoch": 1}])]
     """When the stage begins."""
-    unfreeze: Annotated[Patterns, Field(examples=[["^bert\\.encoder\\.layer\\.8\\."]])] = ()
+    unfreeze: Annotated[Strings, Field(examples=[["^bert\\.encoder\\.layer\\.8\\."]])] = ()
     """Regular expressions for the names of parameters that are trained from then on."""
-    freeze: Annotated[Patterns, Field(examples=[["^bert\\.embeddings"]])] = ()
+    freeze: Annotated[Strings, Field(examples=[["^bert\\.embeddings"]])] = ()
     """Regular expressions for the names of parameters that are frozen from then on."""
 
 
 class FreezeSection(Section):
     """Which parameters are frozen from the start, and the stages that change that."""
 
-    patterns: Annotated[Patterns, Field(examples=[["^bert\\.embeddings", "^bert\\.encoder\\.layer\\.[0-8]\\."]])] = ()
+    patterns: Annotated[Strings, Field(examples=[["^bert\\.embeddings", "^bert\\.encoder\\.layer\\.[0-8]\\."]])] = ()
     """Regular expressions for the names of parameters that are frozen from the start; each must match one."""
     cache: Literal["auto", "off", "memory", "disk"] = "auto"
     """Whether what the frozen layers below the first trained one make of each row is computed once and kept: beside the
@@ -199,9 +197,7 @@ class EvaluateSection(Section):
 
     every: Annotated[Cadence, Field(examples=[{"epochs": 0.5}])] = EpochCadence(epochs=1.0)
     """How often: after so many steps, every `{ epochs = 0.5 }`, or never."""
-    metrics: Annotated[
-        Annotated[tuple[str, ...], Field(strict=False)] | Literal["auto"], Field(examples=[["accuracy", "f1"]])
-    ] = "auto"
+    metrics: Annotated[Strings | Literal["auto"], Field(examples=[["accuracy", "f1"]])] = "auto"
     """The metrics to show; "auto" is all that the task has."""
     best: Annotated[str, Field(examples=["f1"])] = "auto"
     """The metric, or "loss", that makes a checkpoint the best; "auto" is the task's first."""
@@ -248,3 +244,6 @@ class DistributedSection(Section):
     """What processes talk through; "auto" is nccl on GPUs and gloo on CPUs."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
     """After how many seconds without a sign of life one process ends the others."""
+    storage: Literal["shared", "local"] = "shared"
+    """Of several machines: all see the same files ("shared"), or each has its own ("local"); then each prepares the
+    data, and writes log and checkpoints. What one that comes back has missed is sent to it."""

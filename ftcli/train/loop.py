@@ -188,17 +188,17 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
 
 
 def _save(run: Run, *, is_best: bool) -> Events:
-    """Copy the run's state, and let rank 0 write it while training goes on, once it has written the one before."""
+    """Copy the run's state, and let whoever writes write it while training goes on, once the one before is written."""
     yield from _settle(run)
     run.meter.read()
-    if run.world.is_main:
+    if run.world.writes:
         was_scored = run.progress.best is not None
         snapshot = take_snapshot(run)
         yield from run.saver.begin(snapshot, facts=_manifest_facts(run), is_best=is_best, was_scored=was_scored)
 
 
 def _settle(run: Run) -> Events:
-    """Wait, on all ranks, until rank 0 has everything on disk."""
+    """Wait, on all ranks, until everything is on disk."""
     with run.world.leading() as leads:
         if leads:
             yield from run.saver.settle()

@@ -39,6 +39,8 @@ NOT_RUN = {
     "pip install -c .ci/constraints.txt -e '.[dev]'": "likewise",
     "pytest": "is what runs this",
     "ftcli sweep recipes/quickstart.toml --grid 'optimizer.lr=[1e-4, 3e-4, 1e-3]' --seeds 5": "15 runs: test_sweep.py",
+    "torchrun --nnodes 2 --nproc-per-node 4 --max-restarts 3 --rdzv-backend c10d --rdzv-endpoint node1:29400 "
+    "--rdzv-id first-try -m ftcli train recipes/afqmc_freeze.toml": "needs two machines; tests/cluster have them",
     "cli -> flows -> train -> tasks -> modeling | data -> runtime -> spec -> errors": "is a picture; see below",
     'words = "Where is the parcel from Ada Lovelace ?".split()': "replaces lines of another; see test_readme_onnx.py",
 }
@@ -187,8 +189,11 @@ OTHERS = {
     "--help",
     "--step",
     "--logdir",
+    "--local-addr",
     "--max-restarts",
+    "--nnodes",
     "--nproc-per-node",
+    "--rdzv-conf",
     "--rdzv-id",
     "--signals-to-handle",
     "--data",

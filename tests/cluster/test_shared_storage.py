@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
 
+from tests.cluster.conftest import SECONDS, TRAIN
 from tests.cluster.hosts import training, two_hosts
-from tests.conftest import make_project, spawn
-from tests.laws.test_elastic import OPTIONS, steps_of
+from tests.conftest import Ftcli
+from tests.laws.test_elastic import steps_of
 from tests.laws.test_resume import assert_same_bytes
-
-SECONDS = "distributed.timeout_seconds=5"
-TRAIN = ("train", "tiny.toml", *OPTIONS, "--set", "evaluate.every={epochs=1}")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    """A run of two processes on one machine."""
-    folder = make_project(tmp_path_factory.mktemp("whole"), model_folder)
-    done = spawn(*TRAIN, ranks=2, cwd=folder)
-    assert done.code == 0, done.err
-    return folder / "run"
 
 
 @pytest.mark.slow
@@ -49,3 +39,18 @@ def test_a_machine_that_is_cut_off_is_told_on_both_and_once_it_is_back_the_run_e
     assert [step for step, _, _ in steps_of(project / "run")] == list(range(1, 25))
     assert steps_of(project / "run") == steps_of(whole)
     assert_same_bytes(project / "run", whole)
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_cut_off_while_it_waits_for_the_first_gives_up_in_time(project: Path, ftcli: Ftcli) -> None:
+    """The first process waits for another run to tokenise, which this test says there is."""
+    assert ftcli("prepare", "tiny.toml", "--set", "data.max_length=16").code == 0
+    (facts,) = project.glob("data/*/dataset.json")
+    with two_hosts(project) as hosts, facts.open("rb") as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        with training(hosts, "train", "tiny.toml", "--set", SECONDS) as speeches:
+            speeches[0].wait_for("run run; ")
+            hosts[1].cut_off()
+            speeches[1].wait_for("error[distributed]: rank 0 has fallen silent")
+            fcntl.flock(locked, fcntl.LOCK_UN)
+            speeches[0].wait_for("error[distributed]: another process of this run is gone or silent")

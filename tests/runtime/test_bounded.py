@@ -78,7 +78,7 @@ def test_who_waits_and_who_leads_both_notice_a_store_that_is_cut_off(table: Tabl
     with pytest.raises(LostContactError, match="given no answer"), beating(store, "work"):
         table.connected.clear()
     with pytest.raises(LostContactError, match="given no answer"):
-        wait_for(BoundedStore(table, timeout_seconds=0.2), "work", timeout_seconds=30)
+        wait_for(BoundedStore(table, timeout_seconds=0.2), "work", name="rank 0", timeout_seconds=30)
 
 
 def fail_once_it_is_cut_off(table: Table) -> None:
@@ -94,4 +94,4 @@ def test_the_leader_s_own_error_is_not_hidden_by_the_store_s(table: Table) -> No
 def test_a_heart_that_stops_is_noticed(table: Table) -> None:
     table.set("work/beat", "1")
     with pytest.raises(LostContactError, match="rank 0 has given no sign of life"):
-        wait_for(BoundedStore(table, timeout_seconds=30), "work", timeout_seconds=0.3)
+        wait_for(BoundedStore(table, timeout_seconds=30), "work", name="rank 0", timeout_seconds=0.3)

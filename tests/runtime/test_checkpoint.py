@@ -188,3 +188,37 @@ def test_rewinding_to_the_start_leaves_no_checkpoint_and_no_link(run: RunDir) ->
     assert names(run) == []
     assert not run.best.is_symlink()
     assert not run.last.is_symlink()
+
+
+def sent(saved: Saved) -> list[tuple[str, bytes]]:
+    """A checkpoint's files in pieces of a hundred bytes, as another machine would send them."""
+    return [
+        (name, data[start : start + 100])
+        for name in [*saved.manifest["files"], "manifest.json"]
+        for data in [(saved.path / name).read_bytes()]
+        for start in range(0, max(1, len(data)), 100)
+    ]
+
+
+def test_what_another_machine_sends_is_a_checkpoint_once_it_verifies(run: RunDir, tmp_path: Path) -> None:
+    saved = save(run, 4)
+    other = CheckpointStore(RunDir(tmp_path / "other"), keep=2)
+    assert other.at(4) is None
+    other.take_in(4, sent(saved))
+    taken = other.at(4)
+    assert taken is not None
+    assert taken.manifest == saved.manifest
+
+
+def test_what_is_sent_torn_is_no_checkpoint(run: RunDir, tmp_path: Path) -> None:
+    other = CheckpointStore(RunDir(tmp_path / "other"), keep=2)
+    with pytest.raises(CheckpointError, match="is damaged: empty is missing"):
+        other.take_in(4, [piece for piece in sent(save(run, 4)) if piece[0] != "empty"])
+    assert other.at(4) is None
+    assert other.newest() == (None, [])
+
+
+def test_what_is_sent_and_can_not_be_written_is_an_error(run: RunDir, tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    with pytest.raises(CheckpointError, match="can't write the checkpoint that another machine has sent: "):
+        CheckpointStore(RunDir(tmp_path / "other"), keep=2).take_in(4, sent(save(run, 4)))

@@ -6,8 +6,6 @@ NOT_YET = {
     "delayed evaluation": "Evaluations begin with the first that `evaluate.every` brings; none are left out before.",
     "other forms of tags": "Tags for the characters of a text, spans over lists of words, and the form of CLUENER need "
     "a reader of your own, `data.format.factory`.",
-    "several machines": "The first process alone writes log and checkpoints: several machines need a run folder that "
-    "all of them see.",
     "several validation sets": "A run has one validation split; `ftcli eval --input FILE` scores others afterwards.",
     "sharding": "Each process holds the whole model, its gradients and its optimizer's state; nothing is split, "
     "nor moved to the CPU.",

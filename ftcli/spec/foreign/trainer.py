@@ -103,7 +103,11 @@ TRAINER = (
     in_recipe("dataloader_drop_last", "batch.drop_last"),
     in_recipe("EarlyStoppingCallback early_stopping_patience", "evaluate.patience", "It counts evaluations."),
     no_place("early_stopping_threshold", "Any gain over the best is one, however small."),
-    not_yet("log_on_each_node save_on_each_node", "several machines"),
+    in_recipe(
+        "log_on_each_node save_on_each_node",
+        "distributed.storage",
+        '`storage = "local"`: each machine has files of its own, and keeps the whole run.',
+    ),
     no_place(
         "overwrite_output_dir", "No run destroys another: name a new folder with `--run-dir`, or delete the old one."
     ),
