@@ -127,9 +127,11 @@ class Prefix:
         relevant = {key: config[key] for key in sorted(config) if not any(part in key for part in _IRRELEVANT)}
         digest = hashlib.blake2b(repr((transformers.__version__, self.depth, relevant)).encode(), digest_size=16)
         for module in (*self.modules, *_submodules(self.encoder, self.layout.beside)):
-            for name, value in module.state_dict().items():
+            # Weights may be split over processes and gathered for now: a state dict would split them again, and numpy
+            # keep their memory from being given back.
+            for name, value in (*module.named_parameters(), *module.named_buffers()):
                 digest.update(f"{name} {list(value.shape)}".encode())
-                digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy())
+                digest.update(value.detach().to("cpu", copy=True).contiguous().view(torch.uint8).numpy())
         return digest.hexdigest()
 
 

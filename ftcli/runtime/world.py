@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,7 +29,10 @@ from ftcli.runtime.device import choose_device
 from ftcli.runtime.heartbeat import beating, wait_for
 from ftcli.runtime.interface import choose_interface
 from ftcli.runtime.meeting import KeyValueStore, agree_on_name
+from ftcli.runtime.partition import united
+from ftcli.runtime.sharding import Sharding, sharding_mesh
 from ftcli.spec.sections import DistributedSection
+
 
 
 def launched_rank() -> int:
@@ -65,6 +68,7 @@ class World:
     """This process's place among the processes of the run, and what they can do together.
 
     `near` are the ranks that see the same files as this one, `writers` the first of each such group.
+    `sharding` is how weights are split, `owners` are the ranks that have the optimizer's state between them, if so.
     """
 
     rank: int = 0
@@ -75,6 +79,8 @@ class World:
     timeout_seconds: float = 300.0
     near: range = range(1)
     writers: tuple[int, ...] = (0,)
+    sharding: Sharding | None = None
+    owners: dist.ProcessGroup | None = None
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)
     _wrapped: weakref.WeakSet[nn.Module] = field(default_factory=lambda: weakref.WeakSet[nn.Module](), repr=False)
 
@@ -158,8 +164,20 @@ class World:
         for rank in self.writers:
             wait_for(self.store, f"{key}/{rank}", name=f"rank {rank}", timeout_seconds=self.timeout_seconds)
 
+    def split(self, model: nn.Module, units: Iterable[nn.Module]) -> None:
+        """Leave this process its part of the weights, where they are split; the parameters become other objects.
+
+        Raises:
+            RecipeError: the model can't be split.
+        """
+        if self.sharding is not None:
+            self.sharding.split(model, units)
+
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model as a step calls it. DDP synchronises only what is trainable now: wrap anew when that changes."""
+        if self.sharding is not None:
+            self.sharding.find_root(model)
+            return model
         if self.size == 1:
             return model
         ids = [self.device] if self.device.type == "cuda" else None
@@ -168,6 +186,43 @@ class World:
         )
         self._wrapped.add(wrapped)
         return wrapped
+
+    def syncing(self, wrapped: nn.Module, *, when: bool) -> AbstractContextManager[None]:
+        """Around forward and backward: gradients meet across ranks only `when` the step's last micro-batch runs."""
+        if self.sharding is not None:
+            self.sharding.sync_gradients(wrapped, when=when)
+        elif isinstance(wrapped, DistributedDataParallel) and not when:
+            return wrapped.no_sync()
+        return nullcontext()
+
+    def gathered(self, model: nn.Module) -> AbstractContextManager[None]:
+        """Within the block, which all ranks enter, the model has all of its weights on each of them."""
+        return nullcontext() if self.sharding is None else self.sharding.gathered(model)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it takes all ranks to tell the state of a run."""
+        return self.sharding is not None or self.owners is not None
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """A value of which each rank may hold a part; all ask for the same, in the same order."""
+        return tensor if self.sharding is None else self.sharding.whole(tensor)
+
+    def copied(self, tensor: Tensor) -> Tensor:
+        """A copy on the host, whole on rank 0; where ranks hold parts, all ask for the same, in the same order."""
+        whole = self.whole(tensor.detach())
+        keeps = self.is_main or self.owners is not None
+        return whole.to("cpu", copy=True) if keeps else torch.empty(0)
+
+    def part_of(self, value: Tensor, *, like: Tensor) -> Tensor:
+        """This rank's part of a whole value, split as the parameter `like` is."""
+        return value if self.sharding is None else self.sharding.part_of(value, like=like)
+
+    def united(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """On rank 0, what several ranks hold some of each; for state of an optimizer that is partitioned."""
+        if self.owners is None or self.hosts is None:
+            return tensors
+        return united(tensors, rank=self.rank, owners=self.owners, hosts=self.hosts)
 
     def close(self) -> None:
         """Part from the other processes; what `wrap` returned can't be called any more.
@@ -178,14 +233,8 @@ class World:
         for wrapped in self._wrapped:
             for name in ("process_group", "reducer", "logger"):
                 setattr(wrapped, name, None)
-        self.hosts = None
+        self.hosts = self.owners = self.sharding = None
         dist.destroy_process_group()
-
-    def syncing(self, wrapped: nn.Module, *, when: bool) -> AbstractContextManager[None]:
-        """Around forward and backward: gradients meet across ranks only `when` the step's last micro-batch runs."""
-        if isinstance(wrapped, DistributedDataParallel) and not when:
-            return wrapped.no_sync()
-        return nullcontext()
 
 
 @contextmanager
@@ -229,6 +278,8 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
     try:
         if section.storage == "local":
             _settle_writers(world)
+        if section.strategy == "fsdp":
+            _share_out(world, section)
         yield world
     finally:
         world.close()
@@ -239,6 +290,15 @@ def _settle_writers(world: World) -> None:
     first = world.rank - int(os.environ.get("LOCAL_RANK", "0"))
     world.near = range(first, first + int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     world.writers = tuple(sorted(set(world.numbers(first))))
+
+
+def _share_out(world: World, section: DistributedSection) -> None:
+    """Say what is split over which ranks."""
+    mesh = sharding_mesh(section, size=world.size, device=world.device)
+    if section.sharding == "stage1":
+        world.owners = mesh.get_group("shard")
+    else:
+        world.sharding = Sharding(section, mesh)
 
 
 def _gloo_group(timeout: timedelta) -> dist.ProcessGroup:

@@ -238,8 +238,14 @@ class LogSection(Section):
 class DistributedSection(Section):
     """How several processes share a run."""
 
-    strategy: Literal["ddp"] = "ddp"
-    """Each process has the whole model, and gradients are summed (DDP)."""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """"ddp": each process has the whole model, and gradients are summed. "fsdp": what takes memory is split."""
+    sharding: Literal["stage1", "stage2", "stage3"] = "stage3"
+    """What "fsdp" splits: the optimizer's state; gradients as well; the weights as well, gathered layer by layer."""
+    sharding_degree: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """Over how many processes, neighbours by rank, a copy is split; further ones hold copies of it."""
+    offload: bool = False
+    """Keep split weights, gradients and state on the host, for a GPU that is too small even so; slow."""
     backend: Literal["auto", "gloo", "nccl"] = "auto"
     """What processes talk through; "auto" is nccl on GPUs and gloo on CPUs."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 300.0

@@ -116,7 +116,7 @@ def load_parts(
         settled_task=section,
         evaluation=evaluation,
         rules=rules,
-        optimizer=build_optimizer(loaded.model, spec.optimizer, rules),
+        optimizer=build_optimizer(loaded.model, spec.optimizer, rules, world),
         freezing=freezing,
         limits=limits,
         precision=precision,

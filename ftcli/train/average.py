@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ftcli.runtime.world import World
+
 
 class Average:
     """Of each parameter that is trained, an exponential moving mean over the steps."""
@@ -38,17 +40,21 @@ class Average:
         finally:
             self._swap()
 
+    @torch.no_grad()
     def _swap(self) -> None:
+        """In place, for weights may be parts of a larger tensor that is sent."""
         for name, value in self._parameters.items():
-            value.data, self._means[name] = self._means[name], value.data
+            trained = value.detach().clone()
+            value.copy_(self._means[name])
+            self._means[name].copy_(trained)
 
     def trained(self) -> dict[str, Tensor]:
         """The weights that training goes on from, by name."""
-        return {name: value.detach() for name, value in self._parameters.items()}
+        return dict[str, Tensor](self._parameters)
 
 
 @torch.no_grad()
-def load_trained(model: nn.Module, trained: Mapping[str, Tensor]) -> None:
+def load_trained(world: World, model: nn.Module, trained: Mapping[str, Tensor]) -> None:
     """Give a model that was restored as its mean the weights that training goes on from."""
     for name, value in model.named_parameters():
-        value.copy_(trained[name])
+        value.copy_(world.part_of(trained[name], like=value))

@@ -149,7 +149,7 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     if name not in run.splits:
         return False
     started, split, metric = time.perf_counter(), run.splits[name], run.evaluation.best
-    with run.averaged():
+    with run.averaged(), run.world.gathered(run.model):
         scored = yield from score_split(
             run.model,
             split,
@@ -191,9 +191,9 @@ def _save(run: Run, *, is_best: bool) -> Events:
     """Copy the run's state, and let whoever writes write it while training goes on, once the one before is written."""
     yield from _settle(run)
     run.meter.read()
-    if run.world.writes:
+    snapshot = take_snapshot(run)
+    if snapshot is not None:
         was_scored = run.progress.best is not None
-        snapshot = take_snapshot(run)
         yield from run.saver.begin(snapshot, facts=_manifest_facts(run), is_best=is_best, was_scored=was_scored)
 
 

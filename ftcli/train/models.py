@@ -11,7 +11,7 @@ from ftcli.modeling.backbone import Loaded, load_model, restore_model
 from ftcli.modeling.cpu_dropout import use_cpu_dropout
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.packing import skip_padding
-from ftcli.modeling.recompute import recompute_layers
+from ftcli.modeling.recompute import layers_apart, recompute_layers
 from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer, tokenizer_path
 from ftcli.runtime.allocator import keep_freed_memory
 from ftcli.runtime.seeding import seed_for
@@ -68,8 +68,10 @@ def starting_model(
 def bring_to(world: World, model: nn.Module, *, recomputes: bool) -> None:
     """Move a model to its device, with what is fast there: on a CPU dropout of its own, and no padding.
 
+    Where ranks split the weights, its parameters are other objects from here on.
+
     Raises:
-        RecipeError: its layers are to be computed again in the backward pass, and can't be.
+        RecipeError: its layers are to be computed again in the backward pass, or its weights split, and can't be.
     """
     if recomputes:
         recompute_layers(model)
@@ -78,3 +80,4 @@ def bring_to(world: World, model: nn.Module, *, recomputes: bool) -> None:
         use_cpu_dropout(model)
         skip_padding(model)
     model.to(world.device)
+    world.split(model, layers_apart(model))

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +20,8 @@ from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.freezing import check_pattern
 from ftcli.runtime.calling import call
 from ftcli.runtime.code import Key
+from ftcli.runtime.partition import PartitionedOptimizer
+from ftcli.runtime.world import World
 from ftcli.spec.choices import SGD, AdamW, CustomOptimizer, OptimizerChoice, TorchOptimizer
 from ftcli.train.by_name import check_takes_steps
 from ftcli.train.trial import try_optimizer
@@ -86,6 +89,14 @@ def _depth(name: str, top: int) -> int:
     return top + 2 if "embed" in name else 0
 
 
+class PartOf(Protocol):
+    """Makes of a whole value what this process keeps of it."""
+
+    def __call__(self, value: Tensor, *, like: Tensor) -> Tensor:
+        """Its part, split as the parameter `like` is."""
+        ...
+
+
 class NamedOptimizer:
     """A torch optimizer that knows its parameters' names."""
 
@@ -93,6 +104,7 @@ class NamedOptimizer:
         self.inner = inner
         self._groups = groups
         self._names = [name for _, _, names in groups for name in names]
+        self._parameters: list[Tensor] = [p for group in inner.param_groups for p in group["params"]]
 
     def set_rates(self, multiplier: float) -> None:
         """Give every group its rate times the schedule's multiplier."""
@@ -133,8 +145,8 @@ class NamedOptimizer:
                 found[f"{key}/{self._names[index]}"] = value.detach().contiguous()
         return found
 
-    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore what `state` gave, by name.
+    def load_state(self, tensors: Mapping[str, Tensor], *, part_of: PartOf) -> None:
+        """Restore what `state` gave, by name; `part_of` makes of each value what this process keeps of it.
 
         Raises:
             CheckpointError: there is state for a parameter that the model does not have.
@@ -145,7 +157,7 @@ class NamedOptimizer:
             kind, _, name = key.partition("/")
             if name not in places:
                 raise CheckpointError(f"the optimizer's state holds {name}, which the model does not have")
-            state[places[name]][kind] = value
+            state[places[name]][kind] = part_of(value, like=self._parameters[places[name]])
         whole: dict[str, Any] = self.inner.state_dict()
         self.inner.load_state_dict({"state": dict(state), "param_groups": whole["param_groups"]})
 
@@ -164,7 +176,9 @@ class OptimizerFactory(Protocol):
         ...
 
 
-def build_optimizer(model: nn.Module, choice: OptimizerChoice, rules: Sequence[ParameterRule]) -> NamedOptimizer:
+def build_optimizer(
+    model: nn.Module, choice: OptimizerChoice, rules: Sequence[ParameterRule], world: World
+) -> NamedOptimizer:
     """The optimizer over all parameters, grouped by rate and decay."""
     parameters = dict(model.named_parameters())
     grouped: dict[tuple[str, float, float], list[str]] = defaultdict(list)
@@ -175,7 +189,10 @@ def build_optimizer(model: nn.Module, choice: OptimizerChoice, rules: Sequence[P
         for (_, lr, decay), names in grouped.items()
     ]
     labels = [(label, lr, names) for (label, lr, _), names in grouped.items()]
-    return NamedOptimizer(_build(groups, choice), labels)
+    build = partial(_build, choice=choice)
+    return NamedOptimizer(
+        build(groups) if world.owners is None else PartitionedOptimizer(groups, build, world.owners), labels
+    )
 
 
 def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim.Optimizer:
@@ -193,12 +210,17 @@ def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim
             return _tried(groups, choice, choice.factory, key=("optimizer", "factory"))
 
 
+def _device_of(groups: list[dict[str, Any]]) -> torch.device:
+    """Where the parameters are; a process may have none of them."""
+    return next((p.device for group in groups for p in group["params"]), torch.device("cpu"))
+
+
 def _tried(
     groups: list[dict[str, Any]], choice: TorchOptimizer | CustomOptimizer, address: str, *, key: Key
 ) -> torch.optim.Optimizer:
     """What some code makes of the groups, once it has done well on a parameter that stands for all."""
     lr, options, options_key = choice.lr, choice.options, ("optimizer", "options")
-    sample = [{**groups[0], "params": [nn.Parameter(torch.zeros(2, 2, device=groups[0]["params"][0].device))]}]
+    sample = [{**groups[0], "params": [nn.Parameter(torch.zeros(2, 2, device=_device_of(groups)))]}]
     tried = call(address, sample, lr=lr, key=key, options_key=options_key, options=options)
     try_optimizer(tried, address, key=key)
     return call(address, groups, lr=lr, key=key, options_key=options_key, options=options)

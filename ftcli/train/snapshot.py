@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from ftcli.modeling.backbone import save_model
 from ftcli.modeling.tokenizer import Tokenizer
 from ftcli.runtime.files import write_json
+from ftcli.runtime.world import World
 from ftcli.train.average import load_trained
 from ftcli.train.card import CARD, ModelCard
 from ftcli.train.progress import Progress
@@ -36,28 +36,34 @@ SCALER = "state/scaler.json"
 RECIPE = "recipe.toml"
 
 
-def take_snapshot(run: Run) -> Snapshot:
-    """Copy what a checkpoint holds; the time of these copies is all that saving costs the loop."""
+def take_snapshot(run: Run) -> Snapshot | None:
+    """Copy what a checkpoint holds; the time of these copies is all that saving costs the loop.
+
+    All ranks are to call this, for each may hold a part of the state; rank 0 gets the whole, the others None.
+    """
+    world = run.world
+    if not (world.is_main or world.is_apart):
+        return None
     with run.averaged():
-        weights = _copied(run.model.state_dict())
-    return Snapshot(
+        weights = _copied(world, run.model.state_dict(keep_vars=True))
+    snapshot = Snapshot(
         step=run.progress.step,
         weights=weights,
-        trained={} if run.average is None else _copied(run.average.trained()),
-        optimizer=_copied(run.optimizer.state()),
+        trained={} if run.average is None else _copied(world, run.average.trained()),
+        optimizer=world.united(_copied(world, run.optimizer.state())),
         scaler=run.precision.state(),
         progress=run.progress.as_dict(),
     )
+    return snapshot if world.is_main else None
 
 
-def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _copied(world: World, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies on the host; tensors that were one (tied weights) stay one, for that is how they are told when written."""
-    copies: dict[tuple[int, torch.Size], Tensor] = {}
+    copies: dict[int, Tensor] = {}
     for tensor in tensors.values():
-        key = (tensor.data_ptr(), tensor.shape)
-        if key not in copies:
-            copies[key] = tensor.detach().to("cpu", copy=True)
-    return {name: copies[tensor.data_ptr(), tensor.shape] for name, tensor in tensors.items()}
+        if id(tensor) not in copies:
+            copies[id(tensor)] = world.copied(tensor)
+    return {name: copies[id(tensor)] for name, tensor in tensors.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,8 @@ class Writer:
 def load_state(run: Run, folder: Path) -> None:
     """Bring the weights, optimizer and scaler of a run to where a checkpoint left them."""
     if (folder / TRAINED).exists():
-        load_trained(run.model, load_file(folder / TRAINED))
-    run.optimizer.load_state(load_file(folder / OPTIMIZER))
+        load_trained(run.world, run.model, load_file(folder / TRAINED))
+    run.optimizer.load_state(load_file(folder / OPTIMIZER), part_of=run.world.part_of)
     run.precision.load_state(_read(folder / SCALER))
 
 

@@ -45,7 +45,8 @@ def enter_stage(run: Run, stage: int) -> Generator[Event]:
         description=run.freezing.stages[stage].description,
     )
     with run.meter.pause():
-        yield from _open_cache(run)
+        with run.world.gathered(run.model):
+            yield from _open_cache(run)
         end = run.freezing.end_of(stage, total_steps=run.limits.total_steps)
         yield from compile_stage(run, end - run.progress.step)
 

@@ -35,7 +35,7 @@ def train_step(run: Run, group: Group) -> Outcome:
     """
     losses = torch.zeros(len(group.batches), dtype=torch.float64, device=run.world.device)
     failure = _try_accumulating(run, group, losses)
-    norm = losses if failure else nn.utils.get_total_norm(run.precision.gradients(run.model, run.optimizer.inner))
+    norm = losses if failure else _norm(run, run.precision.gradients(run.model, run.optimizer.inner))
     signal = _agree(run, group, losses, norm, failure)
     with out_of_memory_at("the optimizer's step, which keeps state for all that is trained,", STATE_HINT):
         run.precision.clip(run.model, norm, run.max_grad_norm)
@@ -87,19 +87,23 @@ def _not_finite(run: Run, group: Group, losses: Tensor, norm: Tensor) -> NonFini
         hint=NONFINITE_HINT,
         step=step,
         rows=rows,
-        layer_norms=_layer_norms(run.model),
+        layer_norms=_layer_norms(run),
     )
 
 
-def _layer_norms(model: nn.Module) -> dict[str, float]:
+def _norm(run: Run, gradients: list[Tensor]) -> Tensor:
+    return run.world.whole(nn.utils.get_total_norm(gradients))
+
+
+def _layer_norms(run: Run) -> dict[str, float]:
     """The gradient norm of each layer: the modules up to the first number in their name, or two levels deep."""
     found: dict[str, list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in run.model.named_parameters():
         if parameter.grad is not None:
             parts = name.split(".")[:-1]
             depth = next((place + 1 for place, part in enumerate(parts) if part.isdigit()), 2)
             found.setdefault(".".join(parts[:depth]), []).append(parameter.grad)
-    return {layer: float(nn.utils.get_total_norm(gradients)) for layer, gradients in found.items()}
+    return {layer: float(_norm(run, gradients)) for layer, gradients in found.items()}
 
 
 def accumulate(run: Run, group: Group, losses: Tensor | None = None, *, alone: bool = False) -> Tensor:
@@ -129,7 +133,7 @@ def accumulate(run: Run, group: Group, losses: Tensor | None = None, *, alone: b
             losses[number] = _forward_backward(run, group, batch, meets=meets) * batch.weight
         except OutOfMemoryError as error:
             if world.size > 1 and not alone:
-                if number == last:
+                if number == last or world.sharding is not None:
                     raise UnsharedMemoryError(error.problems) from error
                 _join_others(run, group)
             raise

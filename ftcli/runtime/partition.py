@@ -1,0 +1,87 @@
+"""An optimizer whose state is split over processes, parameter by parameter (ZeRO, stage 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import load, save  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor
+
+Groups = list[dict[str, Any]]
+Build = Callable[[Groups], torch.optim.Optimizer]
+
+
+class PartitionedOptimizer(torch.optim.Optimizer):
+    """Takes each step for the parameters of this process alone, and gets the others' from those that own them.
+
+    Gradients have to be the same on all processes, as they are under DDP. State is that of the own parameters.
+    """
+
+    def __init__(self, groups: Groups, build: Build, group: dist.ProcessGroup) -> None:
+        """Deal the parameters out by size, and build an optimizer over this process's share."""
+        owners = _deal([p for each in groups for p in each["params"]], group.size())
+        mine = [{**each, "params": [p for p in each["params"] if owners[p] == group.rank()]} for each in groups]
+        self._inner = build(mine)
+        options = ({k: v for k, v in each.items() if k != "params"} for each in self._inner.param_groups)
+        super().__init__([{**more, **each} for more, each in zip(options, groups, strict=True)], self._inner.defaults)
+        self._owners = owners
+        self._group = group
+        self.state = self._inner.state
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Take the step of the own parameters, then exchange all that are trained."""
+        for whole, own in zip(self.param_groups, self._inner.param_groups, strict=True):
+            own["lr"] = whole["lr"]
+        self._inner.step(closure)
+        for owner in range(self._group.size()):
+            moved = [p for p, place in self._owners.items() if place == owner and p.grad is not None]
+            for dtype in dict.fromkeys(p.dtype for p in moved):
+                self._send([p for p in moved if p.dtype == dtype], owner)
+
+    def _send(self, parameters: list[Tensor], owner: int) -> None:
+        buffer = torch.cat([p.flatten() for p in parameters])
+        dist.broadcast(buffer, group_src=owner, group=self._group)
+        if owner != self._group.rank():
+            for parameter, part in zip(parameters, torch.split(buffer, [p.numel() for p in parameters]), strict=True):
+                parameter.copy_(part.view_as(parameter))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the own parameters' part of what `state_dict` holds."""
+        flat = cast("list[Tensor]", [p for each in self.param_groups for p in each["params"]])
+        own = {n: v for n, v in state_dict["state"].items() if self._owners[flat[n]] == self._group.rank()}
+        super().load_state_dict({**state_dict, "state": own})
+        self._inner.state = self.state
+
+
+def united(
+    tensors: dict[str, Tensor], *, rank: int, owners: dist.ProcessGroup, hosts: dist.ProcessGroup
+) -> dict[str, Tensor]:
+    """On rank 0, the named tensors (on the host) of all that share its copy; the others get their own back."""
+    found = dict(tensors)
+    for member in range(1, owners.size()):  # rank 0's are the first so many
+        if rank == member:
+            raw = torch.frombuffer(bytearray(save(tensors)), dtype=torch.uint8)
+            dist.send(torch.tensor([len(raw)]), 0, group=hosts)
+            dist.send(raw, 0, group=hosts)
+        elif rank == 0:
+            size = torch.zeros(1, dtype=torch.int64)
+            dist.recv(size, member, group=hosts)
+            raw = torch.empty(int(size), dtype=torch.uint8)
+            dist.recv(raw, member, group=hosts)
+            found |= load(raw.numpy().tobytes())
+    return found
+
+
+def _deal(parameters: list[Tensor], count: int) -> dict[Tensor, int]:
+    """Each parameter's owner: the one with the least so far. Neighbours go apart, so any trained part is dealt out."""
+    loads = [0] * count
+    owners: dict[Tensor, int] = {}
+    for parameter in parameters:
+        owner = min(range(count), key=loads.__getitem__)
+        owners[parameter] = owner
+        loads[owner] += parameter.numel()
+    return owners
