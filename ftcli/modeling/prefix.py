@@ -131,7 +131,7 @@ class Prefix:
             # keep their memory from being given back.
             for name, value in (*module.named_parameters(), *module.named_buffers()):
                 digest.update(f"{name} {list(value.shape)}".encode())
-                digest.update(value.detach().to("cpu", copy=True).contiguous().view(torch.uint8).numpy())
+                digest.update(value.detach().to("cpu", copy=True).contiguous().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, fully_shard
-from torch.distributed.tensor import DTensor, Replicate, distribute_tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ftcli.errors import RecipeError
 from ftcli.spec.sections import DistributedSection
@@ -89,11 +89,10 @@ class Sharding:
         return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
     def part_of(self, value: Tensor, *, like: Tensor) -> Tensor:
-        """This process's part of a whole value, split as a parameter is if it has its shape."""
+        """This process's part of a whole value, split by rows as a parameter is; a single number is not split."""
         if not isinstance(like, DTensor) or value.dim() == 0:
             return value
-        placements = like.placements if value.shape == like.shape else [Replicate()] * like.device_mesh.ndim
-        return distribute_tensor(value.to(like.device), like.device_mesh, placements, src_data_rank=None)
+        return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
 def _nothing() -> None: ...

@@ -189,38 +189,40 @@ def build_optimizer(
         for (_, lr, decay), names in grouped.items()
     ]
     labels = [(label, lr, names) for (label, lr, _), names in grouped.items()]
-    build = partial(_build, choice=choice)
-    return NamedOptimizer(
-        build(groups) if world.owners is None else PartitionedOptimizer(groups, build, world.owners), labels
-    )
+    first = next(model.parameters())
+    sample = nn.Parameter(world.part_of(torch.zeros(2, 2, device=first.device), like=first))
+    build = partial(_build, choice=choice, sample=sample)
+    inner = build(groups) if world.owners is None else PartitionedOptimizer(groups, build, world.owners)
+    return NamedOptimizer(inner, labels)
 
 
-def _build(groups: list[dict[str, Any]], choice: OptimizerChoice) -> torch.optim.Optimizer:
+def _build(groups: list[dict[str, Any]], choice: OptimizerChoice, sample: nn.Parameter) -> torch.optim.Optimizer:
     match choice:
         case AdamW():
             betas = (choice.beta1, choice.beta2)
             return torch.optim.AdamW(groups, lr=choice.lr, betas=betas, eps=choice.epsilon, fused=True)
         case SGD():
             # Fused, it can't take parameters whose momentum begins later than that of others: those of a later stage.
-            return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=choice.momentum == 0)
+            # Nor has torch a rule for split ones.
+            fused = choice.momentum == 0 and type(sample.data) is Tensor
+            return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=fused)
         case TorchOptimizer():
             check_takes_steps(choice)
-            return _tried(groups, choice, f"torch.optim:{choice.name}", key=("optimizer", "name"))
+            return _tried(groups, choice, f"torch.optim:{choice.name}", sample, key=("optimizer", "name"))
         case CustomOptimizer():
-            return _tried(groups, choice, choice.factory, key=("optimizer", "factory"))
-
-
-def _device_of(groups: list[dict[str, Any]]) -> torch.device:
-    """Where the parameters are; a process may have none of them."""
-    return next((p.device for group in groups for p in group["params"]), torch.device("cpu"))
+            return _tried(groups, choice, choice.factory, sample, key=("optimizer", "factory"))
 
 
 def _tried(
-    groups: list[dict[str, Any]], choice: TorchOptimizer | CustomOptimizer, address: str, *, key: Key
+    groups: list[dict[str, Any]],
+    choice: TorchOptimizer | CustomOptimizer,
+    address: str,
+    sample: nn.Parameter,
+    *,
+    key: Key,
 ) -> torch.optim.Optimizer:
     """What some code makes of the groups, once it has done well on a parameter that stands for all."""
     lr, options, options_key = choice.lr, choice.options, ("optimizer", "options")
-    sample = [{**groups[0], "params": [nn.Parameter(torch.zeros(2, 2, device=_device_of(groups)))]}]
-    tried = call(address, sample, lr=lr, key=key, options_key=options_key, options=options)
+    tried = call(address, [{**groups[0], "params": [sample]}], lr=lr, key=key, options_key=options_key, options=options)
     try_optimizer(tried, address, key=key)
     return call(address, groups, lr=lr, key=key, options_key=options_key, options=options)

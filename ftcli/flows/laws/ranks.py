@@ -74,9 +74,8 @@ def trace(
     run.progress.step = start
     last = run.limits.total_steps - 1
     ever = frozenset[str]().union(*(stage.trainable for stage in parts.freezing.stages))
-    before = {
-        name: p.detach().clone() for name, p in model.named_parameters() if name in ever and not is_key_bias(name)
-    }
+    compared = [name for name, _ in model.named_parameters() if name in ever and not is_key_bias(name)]
+    before = {name: _copy(model, name, world) for name in compared}
     losses: list[float] = []
     events = fit(run)
     for event in events:
@@ -86,15 +85,19 @@ def trace(
             if event.step == last:
                 break
     events.close()  # before the loop would save
-    changes = {name: model.get_parameter(name).detach() - value for name, value in before.items()}
+    changes = {name: _copy(model, name, world) - value for name, value in before.items()}
     return Trace(torch.tensor(losses, dtype=torch.float64), changes, num_strays(model, world))
+
+
+def _copy(model: nn.Module, name: str, world: World) -> Tensor:
+    return world.whole(model.get_parameter(name).detach()).clone()
 
 
 def num_strays(model: nn.Module, world: World) -> int:
     """The ranks whose weights differ from rank 0's in any bit; known on every rank."""
     digest = hashlib.sha256()
     for parameter in model.parameters():
-        digest.update(raw(parameter).numpy().tobytes())
+        digest.update(raw(world.whole(parameter)).numpy().tobytes())
     prints = world.gather_rows(torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)[None])
     return int((prints != prints[0]).any(1).sum())
 
