@@ -108,7 +108,8 @@ def plan(spec: RunSpec) -> Working[Plan | None]:
                 yield from prepared_for(place)
         parts = load_parts(spec, world=world, prepared=place.open())
         store = yield from tokens_of(parts)
-        return _plan(parts, store) if world.is_main else None
+        with world.gathered(parts.loaded.model):
+            return _plan(parts, store) if world.is_main else None
 
 
 def _plan(parts: Parts, store: TokenStore) -> Plan:

@@ -60,6 +60,7 @@ class Sharding:
 
         So processes may pass different numbers of batches through it. To be entered by all of them.
         """
+        _call_first(model)
         units = [module for module in model.modules() if isinstance(module, FSDPModule)]
         for unit in units:
             unit.set_reshard_after_forward(False, recurse=False)
@@ -71,14 +72,6 @@ class Sharding:
                 keeps = unit is model or self.section.sharding == "stage2"
                 unit.set_reshard_after_forward(not keeps, recurse=False)
                 unit.reshard()
-
-    def find_root(self, model: nn.Module) -> None:
-        """Call the model without computing anything: the module that is called first counts as the whole ever after."""
-        model.forward = _nothing
-        try:
-            model()
-        finally:
-            del model.forward
 
     def sync_gradients(self, model: nn.Module, *, when: bool) -> None:
         """Let the gradients of the coming backward passes meet, or add up in each process."""
@@ -93,6 +86,15 @@ class Sharding:
         if not isinstance(like, DTensor) or value.dim() == 0:
             return value
         return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+
+
+def _call_first(model: nn.Module) -> None:
+    """Call the model without computing anything: the module that is called first counts as the whole ever after."""
+    model.forward = _nothing
+    try:
+        model()
+    finally:
+        del model.forward
 
 
 def _nothing() -> None: ...

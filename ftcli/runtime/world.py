@@ -175,10 +175,7 @@ class World:
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model as a step calls it. DDP synchronises only what is trainable now: wrap anew when that changes."""
-        if self.sharding is not None:
-            self.sharding.find_root(model)
-            return model
-        if self.size == 1:
+        if self.size == 1 or self.sharding is not None:
             return model
         ids = [self.device] if self.device.type == "cuda" else None
         wrapped = DistributedDataParallel(
@@ -254,6 +251,8 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
         yield World(device=chosen)
         return
     backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
+    if backend == "nccl" and section.offload:
+        backend = "cpu:gloo,cuda:nccl"  # what is kept on the host is put together there
     timeout = timedelta(seconds=section.timeout_seconds)
     try:
         shared, _, _ = next(rendezvous("env://", rank, size, timeout=timeout))

@@ -186,6 +186,22 @@ def _patterns(data: Table) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("optimizer", "groups", number, "match"), cast("str", group["match"])
 
 
+def _processes_fit(data: Table) -> Iterator[Problem]:
+    table = table_in(data, "distributed")
+    if "strategy" not in table:
+        for key in (key for key in ("sharding", "sharding_degree", "offload") if key in table):
+            what = f'`distributed.{key}` goes with `distributed.strategy = "fsdp"`'
+            yield Problem(what, hint='add strategy = "fsdp", or leave it out', key=("distributed", key))
+    if table.get("strategy") != "fsdp":
+        return
+    if table.get("offload") is True and table.get("sharding") == "stage1":
+        what = "`distributed.offload` keeps split weights on the host, but stage1 leaves weights whole"
+        yield Problem(what, hint='use sharding = "stage3", or no offload', key=("distributed", "offload"))
+    if table_in(data, "train").get("compile") is True:
+        what = 'steps can\'t be compiled with `distributed.strategy = "fsdp"`'
+        yield Problem(what, hint="leave one of them out", key=("train", "compile"))
+
+
 def _items(table: Any, name: str) -> list[Any]:
     value = cast("Table", table).get(name) if isinstance(table, dict) else None
     items = cast("list[Any]", value) if isinstance(value, list | tuple) else []
@@ -200,4 +216,5 @@ _CHECKS: tuple[Callable[[Table], Iterator[Problem]], ...] = (
     _stages_have_one_point,
     _patterns_compile,
     code_is_named_well,
+    _processes_fit,
 )

@@ -12,6 +12,7 @@ from ftcli.spec.metrics import METRICS
 _FILES = tuple(f"data.{key}" for key in OWN_FILES if key != "train")
 _CUTS = ("batch.micro_size", "batch.max_tokens", "batch.accumulation")
 _PATTERNS = ("freeze.patterns", "freeze.stages.unfreeze", "freeze.stages.freeze", "optimizer.groups.match")
+_SPLIT = ("distributed.sharding", "distributed.sharding_degree", "distributed.offload")
 _METRICS = "; ".join(f"of {task}: {', '.join(names)}" for task, names in METRICS.items())
 
 RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -41,6 +42,12 @@ RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("task.class_weights", "task.label_smoothing", "task.loss"), 'Of tags: not with `model.head = "crf"`.'),
     (("task.class_weights",), '"balanced" is for rows with one label; with several, and for tags, give a table.'),
     (("task.class_weights", "task.loss"), "With `task.multi_label = true` not both of `class_weights` and `loss`."),
+    (_SPLIT, 'It goes with `distributed.strategy = "fsdp"`.'),
+    (
+        ("distributed.offload", "distributed.sharding"),
+        '`offload` is for "stage2" and "stage3", which split weights.',
+    ),
+    (("train.compile", "distributed.strategy"), '`train.compile` and `strategy = "fsdp"` exclude each other.'),
     (tuple(".".join(key) for key in FACTORIES), "It is looked for beside the recipe, or in `run.code`."),
 )
 """Keys, and what holds between them and others."""

@@ -101,6 +101,26 @@ OWN = "[data]\ntrain = 'a'\ncolumns = { text = 'a' }\n"
             ("optimizer", "groups", 0, "match"),
             "`a)` is not a regular expression",
         ),
+        (
+            DATA + "[distributed]\nsharding = 'stage1'\n",
+            ("distributed", "sharding"),
+            '`distributed.sharding` goes with `distributed.strategy = "fsdp"`',
+        ),
+        (
+            DATA + "[distributed]\nsharding_degree = 2\n",
+            ("distributed", "sharding_degree"),
+            '`distributed.sharding_degree` goes with `distributed.strategy = "fsdp"`',
+        ),
+        (
+            DATA + "[distributed]\nstrategy = 'fsdp'\nsharding = 'stage1'\noffload = true\n",
+            ("distributed", "offload"),
+            "`distributed.offload` keeps split weights on the host, but stage1 leaves weights whole",
+        ),
+        (
+            DATA + "[distributed]\nstrategy = 'fsdp'\n[train]\ncompile = true\n",
+            ("train", "compile"),
+            'steps can\'t be compiled with `distributed.strategy = "fsdp"`',
+        ),
     ],
 )
 def test_each_contradiction_is_found_at_its_key(text: str, key: tuple[str | int, ...], says: str) -> None:

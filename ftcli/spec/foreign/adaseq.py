@@ -121,7 +121,8 @@ ADASEQ = (
     ),
     always("evaluation.metrics.model_type", "A checkpoint knows its task."),
     always(
-        "parallel parallel.type parallel.find_unused_parameters", "Under torchrun a run is DDP, anew in each stage."
+        "parallel parallel.type parallel.find_unused_parameters",
+        "Under torchrun: `distributed.strategy`, anew in each stage.",
     ),
     not_yet("dataset.data_type", "other forms of tags"),
     not_yet("model.word_dropout", "word dropout"),

@@ -7,8 +7,6 @@ NOT_YET = {
     "other forms of tags": "Tags for the characters of a text, spans over lists of words, and the form of CLUENER need "
     "a reader of your own, `data.format.factory`.",
     "several validation sets": "A run has one validation split; `ftcli eval --input FILE` scores others afterwards.",
-    "sharding": "Each process holds the whole model, its gradients and its optimizer's state; nothing is split, "
-    "nor moved to the CPU.",
     "word dropout": "Inside the model numbers are dropped (`model.dropout`), but no whole words of the input.",
 }
 """By topic, a sentence for whoever asks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftcli.spec.foreign.argument import by_command, in_recipe, not_yet
+from ftcli.spec.foreign.argument import by_command, in_recipe
 from ftcli.spec.foreign.trainer import TRAINER
 
 PADDLENLP = (
@@ -14,5 +14,6 @@ PADDLENLP = (
     in_recipe("minimum_eval_times", "evaluate.at_least"),
     in_recipe("recompute", "train.recompute"),
     in_recipe("scale_loss", "precision.loss_scale", "By default 65,536, not 32,768; it adapts itself."),
-    not_yet("sharding sharding_degree", "sharding"),
+    in_recipe("sharding", "distributed.strategy distributed.sharding distributed.offload", 'With `strategy = "fsdp"`.'),
+    in_recipe("sharding_degree", "distributed.sharding_degree", '"all" for -1.'),
 )

@@ -43,7 +43,11 @@ TRANSFORMERS = (
     ),
     in_recipe("data_seed", "batch.seed", "It draws the order of rows; dropout and new weights stay with `run.seed`."),
     not_yet("eval_delay", "delayed evaluation"),
-    not_yet("fsdp fsdp_config deepspeed", "sharding"),
+    in_recipe(
+        "fsdp fsdp_config deepspeed",
+        "distributed.strategy distributed.sharding distributed.offload",
+        "ZeRO's stages 1 to 3 are `sharding`; layers are the units that are gathered.",
+    ),
     no_place(
         "model_init", "Every run starts from the file's weights and `run.seed`; there is no search that re-makes it."
     ),
