@@ -27,8 +27,9 @@ from ftcli.cli.options import (
 from ftcli.cli.predicting import predict
 from ftcli.cli.reference import explain, schema
 from ftcli.cli.reports import report
-from ftcli.cli.starting import print_plan, recipe_for, with_code
+from ftcli.cli.starting import bytes_of, print_plan, recipe_for, with_code
 from ftcli.cli.sweeping import sweep
+from ftcli.errors import UsageError
 from ftcli.spec.recipe import load_recipe
 
 app = typer.Typer(
@@ -77,6 +78,12 @@ def train(
     settings: Settings = None,
     run_dir: Annotated[str | None, typer.Option(metavar="DIR", help="The run folder, instead of run.dir.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, try one batch, and stop.")] = False,
+    world: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="With --dry-run: what each of N processes would take.")
+    ] = None,
+    device_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="With --dry-run: what fits into so much, as in 80GB.")
+    ] = None,
     init_from: InitFrom = None,
     new_head: Annotated[bool, typer.Option("--new-head", help="With --init-from: for other labels.")] = False,
     code: Code = None,
@@ -86,9 +93,12 @@ def train(
 
     On several processes: torchrun --nproc-per-node N -m ftcli train RECIPE
     """
+    device_bytes = bytes_of("--device-memory", device_memory)
+    if not dry_run and (world is not None or device_bytes is not None):
+        raise UsageError("--world and --device-memory go with --dry-run", hint=f"ftcli train {recipe} --dry-run")
     loaded = recipe_for(recipe, with_code(settings, code), init_from, new_head=new_head)
     if dry_run:
-        print_plan(loaded)
+        print_plan(loaded, num_processes=world, device_bytes=device_bytes)
         return
     with loading():
         from ftcli.flows.train import train as flow

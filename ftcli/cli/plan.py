@@ -19,14 +19,24 @@ if TYPE_CHECKING:
     from ftcli.flows.plan import Plan
 
 _BARS = "▁▂▃▄▅▆▇█"
+_SPLITS = {
+    "ddp": "ddp: nothing",
+    "stage1": "stage1: optimizer",
+    "stage2": "stage2: gradients, too",
+    "stage3": "stage3: weights, too",
+}
+_USABLE = 0.9
+"""Of a device's memory; the rest goes to its driver, to kernels and to gaps."""
 _UNFOLDED_CELLS = 1 << 20
 """The width of a table that is no wider than its texts: in a pipe or a file, each value is on one line."""
 
 
-def show_plan(console: Console, plan: Plan, recipe: Recipe) -> None:
-    """Print a plan to standard output; only a terminal's width folds it."""
+def show_plan(console: Console, plan: Plan, recipe: Recipe, *, device_bytes: float | None = None) -> None:
+    """Print a plan to standard output; only a terminal's width folds it. `device_bytes` are those of a process."""
+    has_processes = plan.footprints.num_processes > 1 or device_bytes is not None
     tables = [
         _facts(plan),
+        *([_footprints(plan, device_bytes)] if has_processes else []),
         *([_patterns(plan)] if plan.patterns else []),
         _parameters(plan),
         _values(recipe),
@@ -60,13 +70,37 @@ def _fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
             yield "", reason
     yield "schedule", _curve(plan)
     yield "precision", f"{plan.precision} on {plan.device}; weights and optimizer in fp32"
-    yield "memory", f"{size(plan.state_bytes)} for weights, gradients and optimizer; activations come on top"
+    yield "memory", _memory(plan)
     all_kept = f"{size(plan.disk_bytes)} at most for all that are kept"
     yield "disk", f"{size(plan.checkpoint_bytes)} a checkpoint, {all_kept}{_cached(plan)}"
     if plan.new_parameters:
         yield "new weights", ", ".join(plan.new_parameters)
     shapes = ", ".join(f"{name} {list(shape)}" for name, shape in plan.tried.shapes.items())
     yield "one batch", f"{shapes} -> logits {list(plan.tried.logits)}, loss {plan.tried.loss:.4f}"
+
+
+def _memory(plan: Plan) -> str:
+    own, several = plan.footprints.own, plan.footprints.num_processes > 1
+    kept = f"weights {size(own.weights)}, gradients {size(own.gradients)}, optimizer {size(own.optimizer)}"
+    where = " in each process" if several else ""
+    return f"{size(own.peak)} at most{where}: {kept}, inner values of a micro-batch {size(own.activations)}"
+
+
+def _footprints(plan: Plan, device_bytes: float | None) -> Table:
+    """What each process takes, by what is split; the recipe's own way is marked."""
+    count = counted(plan.footprints.num_processes, "process", "es")
+    table = Table(title=f"\nmemory of each of {count}", title_justify="left", box=None, pad_edge=False)
+    table.header_style = "bold"
+    table.add_column("split", no_wrap=True)
+    for name in ("weights", "gradients", "optimizer", "inner values", "at most", "sent a step"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(f"fits {size(device_bytes)}" if device_bytes else "")
+    for each in plan.footprints.every:
+        numbers = (each.weights, each.gradients, each.optimizer, each.activations, each.peak, each.sent)
+        fits = "" if device_bytes is None else "yes" if each.peak <= device_bytes * _USABLE else "no"
+        own = " (the recipe's)" if each.split == plan.footprints.own.split else ""
+        table.add_row(_SPLITS[each.split] + own, *map(size, numbers), fits)
+    return table
 
 
 def _cached(plan: Plan) -> str:

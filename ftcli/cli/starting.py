@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +97,25 @@ def with_code(settings: Sequence[str] | None, code: Path | None) -> list[str]:
     return [*(settings or ()), *([f"run.code={toml_value(str(folder.resolve()))}"] if folder is not None else [])]
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]i?)?B", re.IGNORECASE)
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def bytes_of(option: str, given: str | None) -> float | None:
+    """A size such as `80GB` or `24GiB` in bytes.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if given is None:
+        return None
+    found = _SIZE.fullmatch(given.strip())
+    if found is None or not float(found[1]):
+        raise UsageError(f"{option} {given}: this is no size", hint=f"{option} 80GB, or {option} 24GiB")
+    unit = (found[2] or "").lower()
+    return float(found[1]) * (1024 if unit.endswith("i") else 1000) ** _UNITS[unit.removesuffix("i")]
+
+
 def recipe_for(path: Path, settings: Sequence[str], checkpoint: Path | None, *, new_head: bool) -> Recipe:
     """The recipe, with a checkpoint's weights where `--init-from` names one.
 
@@ -113,13 +133,19 @@ def recipe_for(path: Path, settings: Sequence[str], checkpoint: Path | None, *, 
     return starting_from(recipe, checkpoint, new_head=new_head)
 
 
-def print_plan(recipe: Recipe) -> None:
-    """Work out what a recipe would do and print it, on the first process alone."""
+def print_plan(recipe: Recipe, *, num_processes: int | None, device_bytes: float | None) -> None:
+    """Work out what a recipe would do and print it, on the first process alone.
+
+    Args:
+        recipe: The recipe.
+        num_processes: How many processes are to share the run; those of this launch if None.
+        device_bytes: The memory that each of them has.
+    """
     with loading():
         from ftcli.cli.plan import show_plan
         from ftcli.flows.plan import plan
 
     with pointing_at(recipe), open_screen(is_main=not is_silent_rank()) as screen:
-        found = follow(plan(recipe.spec), screen)
+        found = follow(plan(recipe.spec, num_processes=num_processes), screen)
     if found is not None:
-        show_plan(Console(), found, recipe)
+        show_plan(Console(), found, recipe, device_bytes=device_bytes)

@@ -14,6 +14,7 @@ from ftcli.data.plan import Cut, EpochPlan, deal, padding_share
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.data.tokenstore import TokenStore
 from ftcli.flows.data import place_for, prepared_for
+from ftcli.flows.footprint import Footprints, footprints, num_moments
 from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.modeling.packing import skips_padding
@@ -21,7 +22,6 @@ from ftcli.modeling.prefix import find_prefix
 from ftcli.runtime.activity import Working
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import open_world
-from ftcli.spec.choices import SGD, OptimizerChoice
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
@@ -68,7 +68,7 @@ class TriedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do. Bytes are estimates; activations come on top of `state_bytes`."""
+    """What a run would do. Bytes are estimates."""
 
     data: str
     rows: dict[str, int]
@@ -85,7 +85,7 @@ class Plan:
     new_parameters: tuple[str, ...]
     precision: str
     device: str
-    state_bytes: int
+    footprints: Footprints
     checkpoint_bytes: int
     disk_bytes: int
     tried: TriedBatch
@@ -93,10 +93,11 @@ class Plan:
     remarks: tuple[Noted, ...]
 
 
-def plan(spec: RunSpec) -> Working[Plan | None]:
+def plan(spec: RunSpec, *, num_processes: int | None = None) -> Working[Plan | None]:
     """Work out a run and pass one batch through its model. Prepares the data if need be; writes no run folder.
 
-    Under torchrun the plan is that of all its processes together, and only rank 0 returns it.
+    Under torchrun the plan is that of all its processes together, and only rank 0 returns it. Its memory is that of one
+    of `num_processes` like this one, if they are given.
 
     Raises:
         FtcliError: whatever would stop the run itself.
@@ -109,15 +110,16 @@ def plan(spec: RunSpec) -> Working[Plan | None]:
         parts = load_parts(spec, world=world, prepared=place.open())
         store = yield from tokens_of(parts)
         with world.gathered(parts.loaded.model):
-            return _plan(parts, store) if world.is_main else None
+            return _plan(parts, store, num_processes or world.size) if world.is_main else None
 
 
-def _plan(parts: Parts, store: TokenStore) -> Plan:
+def _plan(parts: Parts, store: TokenStore, num_processes: int) -> Plan:
     spec, world, prepared = parts.spec, parts.world, parts.prepared
     split, limits = store.splits["train"], parts.limits
-    cut = choose_cut(spec.batch, world, skips_padding=skips_padding(parts.loaded.model))
+    packs = skips_padding(parts.loaded.model)
+    cut = choose_cut(spec.batch, world, skips_padding=packs)
     epoch = EpochPlan.of(split.row_lengths, spec.batch, seed=spec.run.seed, epoch=0)
-    state_bytes, checkpoint_bytes = _bytes(parts)
+    checkpoint_bytes = _checkpoint_bytes(parts)
     return Plan(
         data=prepared.facts.name,
         rows={name: facts.rows for name, facts in prepared.facts.splits.items()},
@@ -134,7 +136,7 @@ def _plan(parts: Parts, store: TokenStore) -> Plan:
         new_parameters=parts.loaded.new,
         precision=parts.precision,
         device=str(world.device),
-        state_bytes=state_bytes,
+        footprints=footprints(parts, split, epoch, num_processes=num_processes, skips_padding=packs),
         checkpoint_bytes=checkpoint_bytes,
         disk_bytes=checkpoint_bytes * (spec.checkpoint.keep + 1),
         tried=_try_batch(parts, split, epoch, cut),
@@ -174,21 +176,15 @@ def _pattern_rows(parts: Parts) -> Iterator[PatternRow]:
         yield PatternRow(pattern, effect, len(matched), sum(p.numel() for p in matched), num_bytes)
 
 
-def _num_moments(choice: OptimizerChoice) -> int:
-    """Tensors of a parameter's size that the optimizer keeps for each; of one of the user's own, two are supposed."""
-    return int(choice.momentum > 0) if isinstance(choice, SGD) else 2
-
-
-def _bytes(parts: Parts) -> tuple[int, int]:
-    """fp32 weights, and for what is ever trained gradients and moments; and the size of a checkpoint."""
+def _checkpoint_bytes(parts: Parts) -> int:
+    """Weights, a mean of them if there is one, and moments of what is ever trained."""
     parameters = dict(parts.loaded.model.named_parameters())
     weights = sum(p.numel() * p.element_size() for p in parameters.values())
     trained = sum(
         p.numel() * p.element_size() for name, p in parameters.items() if parts.freezing.first_step(name) is not None
     )
-    moments = _num_moments(parts.spec.optimizer)
     mean = 0 if parts.spec.train.average == "off" else weights
-    return weights + mean + trained * (1 + moments), weights + mean + trained * moments
+    return weights + mean + trained * num_moments(parts.spec.optimizer)
 
 
 def _cache(parts: Parts, store: TokenStore, number: int) -> Decision:
