@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.freezing import check_pattern
-from ftcli.runtime.calling import call
+from ftcli.runtime.calling import FailingCodeError, call
 from ftcli.runtime.code import Key
 from ftcli.runtime.partition import PartitionedOptimizer
 from ftcli.runtime.world import World
@@ -224,5 +224,12 @@ def _tried(
     """What some code makes of the groups, once it has done well on a parameter that stands for all."""
     lr, options, options_key = choice.lr, choice.options, ("optimizer", "options")
     tried = call(address, [{**groups[0], "params": [sample]}], lr=lr, key=key, options_key=options_key, options=options)
-    try_optimizer(tried, address, key=key)
+    try:
+        try_optimizer(tried, address, key=key)
+    except FailingCodeError as error:
+        if type(sample.data) is Tensor:
+            raise
+        what = f"`{address}` can't step weights that are split"
+        hint = 'distributed.sharding = "stage1" leaves them whole, and splits its state'
+        raise RecipeError(what, hint=hint, key=key) from error
     return call(address, groups, lr=lr, key=key, options_key=options_key, options=options)

@@ -88,3 +88,40 @@ def test_each_stage_says_what_becomes_of_its_frozen_layers_and_what_room_that_ta
 def test_it_says_that_steps_may_be_compiled(project: Path, ftcli: Ftcli) -> None:
     shown = ftcli("train", "tiny.toml", "--dry-run", "--set", "train.compile=true").out
     assert "each stage's steps are compiled if a trial on the first of them shows that it pays" in shown
+
+
+def test_it_tells_what_each_of_several_processes_would_take(project: Path, ftcli: Ftcli) -> None:
+    result = ftcli("train", "tiny.toml", "--dry-run", "--world", "4", "--device-memory", "200kB")
+    assert result.code == 0, result.err
+    lines = result.out[result.out.index("\nmemory of each of 4 processes\n") :].splitlines()[2:7]
+    assert lines[0].split("  ")[-1] == "fits 200 kB"
+    assert [line.split(":")[0] for line in lines[1:]] == ["ddp", "stage1", "stage2", "stage3"]
+    assert "(the recipe's)" in lines[1]
+    cells = [re.split(r" {2,}", line.strip()) for line in lines[1:]]
+    assert [each[3] for each in cells] == ["69.8 kB", "17.4 kB", "17.4 kB", "17.4 kB"]  # two moments, split by four
+    assert cells[0][6] == "52.3 kB"  # a ring of four: 2 * 3/4 of the gradients
+    assert {each[7] for each in cells} <= {"yes", "no"}
+
+
+@pytest.mark.slow
+def test_the_split_of_a_launch_is_the_recipes(project: Path) -> None:
+    result = spawn("train", "tiny.toml", "--dry-run", "--set", "distributed.strategy=fsdp", ranks=2, cwd=project)
+    assert result.code == 0, result.err
+    assert "stage3: weights, too (the recipe's)" in result.out
+    assert "logits [4, 2]" in result.out
+
+
+def test_processes_and_memory_are_for_a_dry_run(project: Path, ftcli: Ftcli) -> None:
+    for option in ("--world", "--device-memory"):
+        result = ftcli("train", "tiny.toml", option, "8")
+        assert result.code == 2
+        assert "error[usage]" in result.err
+    assert not (project / "run").exists()
+
+
+def test_a_size_that_is_none_is_refused(project: Path, ftcli: Ftcli) -> None:
+    result = ftcli("train", "tiny.toml", "--dry-run", "--device-memory", "8x")
+    assert (result.code, result.err) == (
+        2,
+        "error[usage]: --device-memory 8x: this is no size\nhelp: --device-memory 80GB, or --device-memory 24GiB\n",
+    )
