@@ -34,7 +34,6 @@ from ftcli.runtime.sharding import Sharding, sharding_mesh
 from ftcli.spec.sections import DistributedSection
 
 
-
 def launched_rank() -> int:
     """This process's rank as torchrun gives it; 0 without torchrun. Needs no process group."""
     return int(os.environ.get("RANK", "0"))

@@ -89,19 +89,14 @@ def _depth(name: str, top: int) -> int:
     return top + 2 if "embed" in name else 0
 
 
-class PartOf(Protocol):
-    """Makes of a whole value what this process keeps of it."""
-
-    def __call__(self, value: Tensor, *, like: Tensor) -> Tensor:
-        """Its part, split as the parameter `like` is."""
-        ...
-
-
 class NamedOptimizer:
     """A torch optimizer that knows its parameters' names."""
 
-    def __init__(self, inner: torch.optim.Optimizer, groups: Sequence[tuple[str, float, list[str]]]) -> None:
+    def __init__(
+        self, inner: torch.optim.Optimizer, groups: Sequence[tuple[str, float, list[str]]], world: World
+    ) -> None:
         self.inner = inner
+        self._world = world
         self._groups = groups
         self._names = [name for _, _, names in groups for name in names]
         self._parameters: list[Tensor] = [p for group in inner.param_groups for p in group["params"]]
@@ -145,8 +140,8 @@ class NamedOptimizer:
                 found[f"{key}/{self._names[index]}"] = value.detach().contiguous()
         return found
 
-    def load_state(self, tensors: Mapping[str, Tensor], *, part_of: PartOf) -> None:
-        """Restore what `state` gave, by name; `part_of` makes of each value what this process keeps of it.
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore what `state` gave on all processes, by name: each keeps its part.
 
         Raises:
             CheckpointError: there is state for a parameter that the model does not have.
@@ -157,7 +152,7 @@ class NamedOptimizer:
             kind, _, name = key.partition("/")
             if name not in places:
                 raise CheckpointError(f"the optimizer's state holds {name}, which the model does not have")
-            state[places[name]][kind] = part_of(value, like=self._parameters[places[name]])
+            state[places[name]][kind] = self._world.part_of(value, like=self._parameters[places[name]])
         whole: dict[str, Any] = self.inner.state_dict()
         self.inner.load_state_dict({"state": dict(state), "param_groups": whole["param_groups"]})
 
@@ -193,7 +188,7 @@ def build_optimizer(
     sample = nn.Parameter(world.part_of(torch.zeros(2, 2, device=first.device), like=first))
     build = partial(_build, choice=choice, sample=sample)
     inner = build(groups) if world.owners is None else PartitionedOptimizer(groups, build, world.owners)
-    return NamedOptimizer(inner, labels)
+    return NamedOptimizer(inner, labels, world)
 
 
 def _build(groups: list[dict[str, Any]], choice: OptimizerChoice, sample: nn.Parameter) -> torch.optim.Optimizer:

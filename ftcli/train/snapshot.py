@@ -104,7 +104,7 @@ def load_state(run: Run, folder: Path) -> None:
     """Bring the weights, optimizer and scaler of a run to where a checkpoint left them."""
     if (folder / TRAINED).exists():
         load_trained(run.world, run.model, load_file(folder / TRAINED))
-    run.optimizer.load_state(load_file(folder / OPTIMIZER), part_of=run.world.part_of)
+    run.optimizer.load_state(load_file(folder / OPTIMIZER))
     run.precision.load_state(_read(folder / SCALER))
 
 

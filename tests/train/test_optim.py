@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ftcli.errors import CheckpointError, RecipeError
+from ftcli.runtime.world import World
 from ftcli.spec.choices import SGD, AdamW, OptimizerChoice, ParameterGroup
 from ftcli.train.optim import NamedOptimizer, ParameterRule, build_optimizer, rules_for
 
@@ -55,7 +56,7 @@ def step(model: Net, optimizer: NamedOptimizer, number: int) -> None:
 
 
 def build(model: Net, choice: OptimizerChoice) -> NamedOptimizer:
-    return build_optimizer(model, choice, rules_for(choice, model))
+    return build_optimizer(model, choice, rules_for(choice, model), World())
 
 
 def test_every_parameter_has_one_rule_and_stands_in_one_group() -> None:
