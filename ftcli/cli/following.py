@@ -22,7 +22,7 @@ def is_silent_rank() -> bool:
     """Whether torchrun started this process as another than the first; asks torch only under torchrun."""
     if not under_torchrun():
         return False
-    from ftcli.runtime.world import launched_rank
+    from ftcli.runtime.launch import launched_rank
 
     return launched_rank() > 0
 
@@ -31,7 +31,7 @@ def speaks_of(error: FtcliError) -> bool:
     """Whether this process shows an error: the first on each machine does, and whoever speaks in its place."""
     if not is_silent_rank() or isinstance(error, OrphanedError):
         return True
-    from ftcli.runtime.world import is_first_here
+    from ftcli.runtime.launch import is_first_here
 
     return is_first_here()
 

@@ -20,8 +20,8 @@ from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mo
 from ftcli.modeling.packing import skips_padding
 from ftcli.modeling.prefix import find_prefix
 from ftcli.runtime.activity import Working
+from ftcli.runtime.joining import open_world
 from ftcli.runtime.seeding import seed_step
-from ftcli.runtime.world import open_world
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of

@@ -23,7 +23,8 @@ from ftcli.runtime.codefiles import absent_code, changed_code
 from ftcli.runtime.device import choose_device
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.interrupt import Interrupt
-from ftcli.runtime.world import World, launched_size
+from ftcli.runtime.launch import launched_size
+from ftcli.runtime.world import World
 from ftcli.spec.choices import card_task
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task

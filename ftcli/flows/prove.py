@@ -17,7 +17,7 @@ from ftcli.flows.laws.bench import Bench, open_bench
 from ftcli.flows.laws.check import Check
 from ftcli.flows.laws.shaping import on_cpu
 from ftcli.runtime.activity import Working
-from ftcli.runtime.world import launched_size
+from ftcli.runtime.launch import launched_size
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
 from ftcli.tasks.build import build_task as build_any_task

@@ -34,10 +34,11 @@ from ftcli.runtime.code import look_in
 from ftcli.runtime.codefiles import changed_code
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import listening
+from ftcli.runtime.joining import open_world
 from ftcli.runtime.manifest import Saved, read_manifest
 from ftcli.runtime.rundir import RunDir, dated
 from ftcli.runtime.seeding import deterministic
-from ftcli.runtime.world import World, open_world
+from ftcli.runtime.world import World
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec

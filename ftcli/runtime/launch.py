@@ -15,6 +15,26 @@ def under_torchrun() -> bool:
     return _LAUNCHED_BY_TORCHRUN in os.environ
 
 
+def launched_rank() -> int:
+    """This process's rank as torchrun gives it; 0 without torchrun. Needs no process group."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def launched_size() -> int:
+    """The number of processes that torchrun started; 1 without torchrun."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def spans_machines() -> bool:
+    """Whether torchrun has started processes of this run on other machines, too."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", launched_size())) < launched_size()
+
+
+def is_first_here() -> bool:
+    """Whether this process is the first of those that torchrun has started on this machine."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
+
+
 def launch_id() -> str | None:
     """What torchrun calls this launch; None without torchrun, or where it was not given a name to tell it by."""
     given = os.environ.get(_LAUNCHED_BY_TORCHRUN)

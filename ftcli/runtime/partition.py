@@ -58,20 +58,17 @@ class PartitionedOptimizer(torch.optim.Optimizer):
 
 
 def united(
-    tensors: dict[str, Tensor], *, rank: int, owners: dist.ProcessGroup, hosts: dist.ProcessGroup
+    tensors: dict[str, Tensor], *, rank: int, keeps: bool, owners: dist.ProcessGroup, hosts: dist.ProcessGroup
 ) -> dict[str, Tensor]:
-    """On rank 0, the named tensors (on the host) of all that share its copy; the others get their own back."""
+    """On ranks that keep it, the named tensors (on the host) of all that share a copy; all ranks take part."""
     found = dict(tensors)
-    for member in range(1, owners.size()):  # rank 0's are the first so many
-        if rank == member:
-            raw = torch.frombuffer(bytearray(save(tensors)), dtype=torch.uint8)
-            dist.send(torch.tensor([len(raw)]), 0, group=hosts)
-            dist.send(raw, 0, group=hosts)
-        elif rank == 0:
-            size = torch.zeros(1, dtype=torch.int64)
-            dist.recv(size, member, group=hosts)
-            raw = torch.empty(int(size), dtype=torch.uint8)
-            dist.recv(raw, member, group=hosts)
+    for source in range(owners.size()):  # the first so many ranks have a copy between them, as all others do
+        raw = torch.frombuffer(bytearray(save(tensors if rank == source else {})), dtype=torch.uint8)
+        size = torch.tensor([len(raw)])
+        dist.broadcast(size, source, group=hosts)
+        raw = raw if rank == source else torch.empty(int(size), dtype=torch.uint8)
+        dist.broadcast(raw, source, group=hosts)
+        if keeps:
             found |= load(raw.numpy().tobytes())
     return found
 

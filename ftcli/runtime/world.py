@@ -1,4 +1,4 @@
-"""The processes of one run. The only place that knows torch.distributed or reads torchrun's environment.
+"""The processes of one run, and all that they do together.
 
 Every method does nothing special in a world of one, so callers have no `if`. Values that live on the host (flags,
 row counts, scores) travel over gloo also where gradients travel over NCCL: agreeing on a flag must not stall a GPU.
@@ -7,51 +7,23 @@ row counts, scores) travel over gloo also where gradients travel over NCCL: agre
 from __future__ import annotations
 
 import itertools
-import os
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import cast
 
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport] - imported later it would hold the group
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
 from torch.nn.parallel import DistributedDataParallel
 
-from ftcli.errors import DistributedError, LostContactError
-from ftcli.runtime.bounded import BoundedStore
-from ftcli.runtime.device import choose_device
+from ftcli.errors import LostContactError
 from ftcli.runtime.heartbeat import beating, wait_for
-from ftcli.runtime.interface import choose_interface
-from ftcli.runtime.meeting import KeyValueStore, agree_on_name
+from ftcli.runtime.meeting import KeyValueStore
 from ftcli.runtime.partition import united
-from ftcli.runtime.sharding import Sharding, sharding_mesh
-from ftcli.spec.sections import DistributedSection
-
-
-def launched_rank() -> int:
-    """This process's rank as torchrun gives it; 0 without torchrun. Needs no process group."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def launched_size() -> int:
-    """The number of processes that torchrun started; 1 without torchrun."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def spans_machines() -> bool:
-    """Whether torchrun has started processes of this run on other machines, too."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", launched_size())) < launched_size()
-
-
-def is_first_here() -> bool:
-    """Whether this process is the first of those that torchrun has started on this machine."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0
+from ftcli.runtime.sharding import Sharding
 
 
 def is_lost_contact(error: BaseException) -> bool:
@@ -205,9 +177,9 @@ class World:
         return tensor if self.sharding is None else self.sharding.whole(tensor)
 
     def copied(self, tensor: Tensor) -> Tensor:
-        """A copy on the host, whole on rank 0; where ranks hold parts, all ask for the same, in the same order."""
+        """A whole copy on the host, for who writes; where ranks hold parts, all ask for the same, in the same order."""
         whole = self.whole(tensor.detach())
-        keeps = self.is_main or self.owners is not None
+        keeps = self.writes or self.owners is not None
         return whole.to("cpu", copy=True) if keeps else torch.empty(0)
 
     def part_of(self, value: Tensor, *, like: Tensor) -> Tensor:
@@ -215,10 +187,10 @@ class World:
         return value if self.sharding is None else self.sharding.part_of(value, like=like)
 
     def united(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """On rank 0, what several ranks hold some of each; for state of an optimizer that is partitioned."""
+        """For who writes, what several ranks hold some of each: the state of an optimizer that is partitioned."""
         if self.owners is None or self.hosts is None:
             return tensors
-        return united(tensors, rank=self.rank, owners=self.owners, hosts=self.hosts)
+        return united(tensors, rank=self.rank, keeps=self.writes, owners=self.owners, hosts=self.hosts)
 
     def close(self) -> None:
         """Part from the other processes; what `wrap` returned can't be called any more.
@@ -231,76 +203,3 @@ class World:
                 setattr(wrapped, name, None)
         self.hosts = self.owners = self.sharding = None
         dist.destroy_process_group()
-
-
-@contextmanager
-def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
-    """Join the world that torchrun started, or be a world of one.
-
-    Args:
-        section: The recipe's [distributed].
-        device: "auto", "cpu" or "cuda".
-
-    Raises:
-        UsageError: CUDA was asked for and there is none.
-        DistributedError: the processes can't find each other.
-    """
-    rank, size, chosen = launched_rank(), launched_size(), choose_device(device)
-    if size == 1:
-        yield World(device=chosen)
-        return
-    backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
-    if backend == "nccl" and section.offload:
-        backend = "cpu:gloo,cuda:nccl"  # what is kept on the host is put together there
-    timeout = timedelta(seconds=section.timeout_seconds)
-    try:
-        shared, _, _ = next(rendezvous("env://", rank, size, timeout=timeout))
-        meeting = BoundedStore(shared, timeout_seconds=section.timeout_seconds)
-        name = agree_on_name(meeting, rank=rank, size=size, timeout_seconds=section.timeout_seconds)
-        store = PrefixStore(f"ftcli/{name}", shared)
-        bounded = BoundedStore(store, timeout_seconds=section.timeout_seconds)
-        if spans_machines():
-            choose_interface(bounded, rank=rank, size=size)
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
-        hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
-    except (RuntimeError, ValueError, TimeoutError) as error:
-        hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
-        if spans_machines():
-            hint = (
-                "machines must reach each other by name: where one can't be, give torchrun there "
-                "`--local-addr ADDRESS`, or name the interface in GLOO_SOCKET_IFNAME"
-            )
-        raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
-    world = World(rank, size, chosen, hosts, bounded, section.timeout_seconds, range(size))
-    del hosts
-    try:
-        if section.storage == "local":
-            _settle_writers(world)
-        if section.strategy == "fsdp":
-            _share_out(world, section)
-        yield world
-    finally:
-        world.close()
-
-
-def _settle_writers(world: World) -> None:
-    """Have the first rank of each machine write what its machine keeps; torchrun numbers a machine's ranks in a row."""
-    first = world.rank - int(os.environ.get("LOCAL_RANK", "0"))
-    world.near = range(first, first + int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    world.writers = tuple(sorted(set(world.numbers(first))))
-
-
-def _share_out(world: World, section: DistributedSection) -> None:
-    """Say what is split over which ranks."""
-    mesh = sharding_mesh(section, size=world.size, device=world.device)
-    if section.sharding == "stage1":
-        world.owners = mesh.get_group("shard")
-    else:
-        world.sharding = Sharding(section, mesh)
-
-
-def _gloo_group(timeout: timedelta) -> dist.ProcessGroup:
-    group = dist.new_group(backend="gloo", timeout=timeout)
-    if not isinstance(group, dist.ProcessGroup):
-        raise DistributedError("this process is no member of the run's gloo group")
-    return group

@@ -39,10 +39,10 @@ RECIPE = "recipe.toml"
 def take_snapshot(run: Run) -> Snapshot | None:
     """Copy what a checkpoint holds; the time of these copies is all that saving costs the loop.
 
-    All ranks are to call this, for each may hold a part of the state; rank 0 gets the whole, the others None.
+    All ranks are to call this, for each may hold a part of the state; those that write get the whole, the others None.
     """
     world = run.world
-    if not (world.is_main or world.is_apart):
+    if not (world.writes or world.is_apart):
         return None
     with run.averaged():
         weights = _copied(world, run.model.state_dict(keep_vars=True))
@@ -54,7 +54,7 @@ def take_snapshot(run: Run) -> Snapshot | None:
         scaler=run.precision.state(),
         progress=run.progress.as_dict(),
     )
-    return snapshot if world.is_main else None
+    return snapshot if world.writes else None
 
 
 def _copied(world: World, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

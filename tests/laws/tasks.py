@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ftcli.data.tokens import TokenizedSplit
-from ftcli.runtime.world import launched_rank
+from ftcli.runtime.launch import launched_rank
 from ftcli.tasks.base import Batch, Inference, Task
 from ftcli.tasks.build import build_task as build_any_task
 from ftcli.tasks.classification import Classification, build_classification

@@ -86,7 +86,7 @@ import sys
 from pathlib import Path
 from ftcli.errors import FtcliError
 from ftcli.flows.train import train
-from ftcli.runtime.world import launched_rank
+from ftcli.runtime.launch import launched_rank
 from ftcli.spec.recipe import load_recipe
 from ftcli.tasks.build import build_task as build_any_task
 from tests.laws.test_elastic import build_unwell

@@ -50,7 +50,7 @@ from ftcli.flows.data import place_of, prepared_for
 from ftcli.runtime.activity import finish
 from ftcli.runtime.launch import leave
 from ftcli.runtime.rundir import RunDir
-from ftcli.runtime.world import open_world
+from ftcli.runtime.joining import open_world
 from ftcli.spec.recipe import load_recipe
 from ftcli.train.assemble import assemble, load_parts
 from ftcli.train.loop import fit

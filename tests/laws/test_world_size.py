@@ -150,7 +150,7 @@ import torch
 from torch import nn
 from ftcli.modeling.freezing import Stage, apply_stage
 from ftcli.runtime.launch import leave
-from ftcli.runtime.world import open_world
+from ftcli.runtime.joining import open_world
 from ftcli.spec.sections import DistributedSection
 
 

@@ -143,7 +143,7 @@ from pathlib import Path
 
 import torch
 
-from ftcli.runtime.world import open_world
+from ftcli.runtime.joining import open_world
 from ftcli.spec.sections import DistributedSection
 from tests.modeling.test_tagger import MASK, POSITIONS, TAGS, batch, tagger_on
 

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from ftcli.errors import DistributedError
-from ftcli.runtime.launch import launch_agent, launch_id, may_restart, num_restarts
-from ftcli.runtime.world import World, launched_rank, launched_size, open_world
+from ftcli.runtime.joining import open_world
+from ftcli.runtime.launch import launch_agent, launch_id, launched_rank, launched_size, may_restart, num_restarts
+from ftcli.runtime.world import World
 from ftcli.spec.sections import DistributedSection
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")
@@ -68,7 +69,8 @@ import torch
 from torch import nn
 from ftcli.errors import DistributedError
 from ftcli.runtime.launch import launch_agent, launch_id
-from ftcli.runtime.world import launched_rank, launched_size, open_world
+from ftcli.runtime.launch import launched_rank, launched_size
+from ftcli.runtime.joining import open_world
 from ftcli.spec.sections import DistributedSection
 
 folder = Path(sys.argv[1])

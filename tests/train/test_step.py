@@ -134,7 +134,7 @@ import sys
 from pathlib import Path
 from ftcli.flows.train import train
 from ftcli.spec.recipe import load_recipe
-from ftcli.runtime.world import launched_rank
+from ftcli.runtime.launch import launched_rank
 from ftcli.tasks.build import build_task as build_any_task
 from tests.train.test_step import build_hungry
 

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from ftcli.data.dataset import Prepared, open_prepared
 from ftcli.flows.laws.measure import DTYPES, Named, is_key_bias, raw
 from ftcli.runtime.activity import Activity, Working, finish
+from ftcli.runtime.joining import open_world
 from ftcli.runtime.launch import leave
 from ftcli.runtime.rundir import RunDir
-from ftcli.runtime.world import World, open_world
+from ftcli.runtime.world import World
 from ftcli.spec.recipe import load_recipe
 from ftcli.spec.run import RunSpec
 from ftcli.train.assemble import BuildTask, assemble, load_parts

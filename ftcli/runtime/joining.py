@@ -1,0 +1,95 @@
+"""Joining the processes that torchrun started into one world."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
+
+from ftcli.errors import DistributedError
+from ftcli.runtime.bounded import BoundedStore
+from ftcli.runtime.device import choose_device
+from ftcli.runtime.interface import choose_interface
+from ftcli.runtime.launch import launched_rank, launched_size, spans_machines
+from ftcli.runtime.meeting import agree_on_name
+from ftcli.runtime.sharding import Sharding, sharding_mesh
+from ftcli.runtime.world import World
+from ftcli.spec.sections import DistributedSection
+
+
+@contextmanager
+def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
+    """Join the world that torchrun started, or be a world of one.
+
+    Args:
+        section: The recipe's [distributed].
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        UsageError: CUDA was asked for and there is none.
+        DistributedError: the processes can't find each other.
+    """
+    rank, size, chosen = launched_rank(), launched_size(), choose_device(device)
+    if size == 1:
+        yield World(device=chosen)
+        return
+    backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
+    if backend == "nccl" and section.offload:
+        backend = "cpu:gloo,cuda:nccl"  # what is kept on the host is put together there
+    timeout = timedelta(seconds=section.timeout_seconds)
+    try:
+        shared, _, _ = next(rendezvous("env://", rank, size, timeout=timeout))
+        meeting = BoundedStore(shared, timeout_seconds=section.timeout_seconds)
+        name = agree_on_name(meeting, rank=rank, size=size, timeout_seconds=section.timeout_seconds)
+        store = PrefixStore(f"ftcli/{name}", shared)
+        bounded = BoundedStore(store, timeout_seconds=section.timeout_seconds)
+        if spans_machines():
+            choose_interface(bounded, rank=rank, size=size)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+        hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
+    except (RuntimeError, ValueError, TimeoutError) as error:
+        hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
+        if spans_machines():
+            hint = (
+                "machines must reach each other by name: where one can't be, give torchrun there "
+                "`--local-addr ADDRESS`, or name the interface in GLOO_SOCKET_IFNAME"
+            )
+        raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
+    world = World(rank, size, chosen, hosts, bounded, section.timeout_seconds, range(size))
+    del hosts
+    try:
+        if section.storage == "local":
+            _settle_writers(world)
+        if section.strategy == "fsdp":
+            _share_out(world, section)
+        yield world
+    finally:
+        world.close()
+
+
+def _settle_writers(world: World) -> None:
+    """Have the first rank of each machine write what its machine keeps; torchrun numbers a machine's ranks in a row."""
+    first = world.rank - int(os.environ.get("LOCAL_RANK", "0"))
+    world.near = range(first, first + int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    world.writers = tuple(sorted(set(world.numbers(first))))
+
+
+def _share_out(world: World, section: DistributedSection) -> None:
+    """Say what is split over which ranks."""
+    mesh = sharding_mesh(section, size=world.size, device=world.device)
+    if section.sharding == "stage1":
+        world.owners = mesh.get_group("shard")
+    else:
+        world.sharding = Sharding(section, mesh)
+
+
+def _gloo_group(timeout: timedelta) -> dist.ProcessGroup:
+    group = dist.new_group(backend="gloo", timeout=timeout)
+    if not isinstance(group, dist.ProcessGroup):
+        raise DistributedError("this process is no member of the run's gloo group")
+    return group
