@@ -39,6 +39,7 @@ def export(
     push: Annotated[
         str | None, typer.Option(metavar="REPO", help="Upload it to this repository of the Hugging Face hub.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in the folder.")] = False,
     code: Code = None,
     debug: Debug = False,
 ) -> None:
@@ -47,13 +48,26 @@ def export(
     The folder holds the tokenizer, a model card, and parity.json: what was compared, scores, size and time.
     """
     chosen, folder = _format_of(format), existing(code)
-    check_export(ckpt, output, format=chosen)
+    check_export(ckpt, output, format=chosen, force=force)
+    if push is not None:
+        from ftcli.flows.exporting.hub import check_repository
+
+        check_repository(push)
     with loading():
         from ftcli.flows.export import export as flow
 
     least = None if min_agreement is None else min_agreement / 100
     with open_screen(is_main=True) as screen:
-        work = flow(ckpt, format=chosen, output=output, min_agreement=least, num_rows=rows, code=folder, push=push)
+        work = flow(
+            ckpt,
+            format=chosen,
+            output=output,
+            min_agreement=least,
+            num_rows=rows,
+            code=folder,
+            push=push,
+            force=force,
+        )
         done = follow(work, screen)
     _show(Console(), done)
 

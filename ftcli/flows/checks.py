@@ -8,8 +8,10 @@ from ftcli.data.readers import TABLES, file_kind
 from ftcli.errors import UsageError
 from ftcli.flows.inputs import Input, Opened, RowFile, open_rows
 from ftcli.flows.outputs import Output, form_of_predictions
-from ftcli.modeling.exporting.files import MODEL, PROGRAM, is_exported
+from ftcli.modeling.exporting.extra import check_onnx
+from ftcli.modeling.exporting.files import MODEL, PARITY, PROGRAM, is_exported
 from ftcli.runtime.device_names import check_device
+from ftcli.runtime.launch import under_torchrun
 from ftcli.spec.choices import card_task
 from ftcli.spec.probabilities import Probabilities
 from ftcli.train.card import ModelCard, read_card
@@ -68,13 +70,20 @@ def _check_rival(other: Path) -> None:
         raise UsageError(f"there is nothing to compare with: {other}", hint=hint)
 
 
-def check_export(checkpoint: Path, output: Path | None, *, format: str) -> None:
+def check_export(checkpoint: Path, output: Path | None, *, format: str, force: bool = False) -> Path:
     """Make sure that there is a checkpoint that can be had in a format, and room for the folder.
+
+    Returns:
+        The folder, RUN/export/FORMAT if none is given.
 
     Raises:
         CheckpointError: there is no such checkpoint.
-        UsageError: it is an export itself, transformers has no class for its head, or the folder is in use.
+        UsageError: it is an export itself, transformers has no class for its head, the folder is in use, what the
+            format needs is not installed, or torchrun started this process.
     """
+    if under_torchrun():
+        hint = f"without torchrun: ftcli export --ckpt {checkpoint}"
+        raise UsageError("an export is written by one process", hint=hint)
     card = read_card(checkpoint)
     if is_exported(checkpoint):
         what = f"{checkpoint} is a graph that was exported; its weights can't be had back"
@@ -83,20 +92,29 @@ def check_export(checkpoint: Path, output: Path | None, *, format: str) -> None:
         what = f"transformers has no class for the head `{card.head}`"
         hint = "--format onnx has room for any head; the encoder alone loads from the checkpoint with AutoModel"
         raise UsageError(what, hint=hint)
-    if output is not None:
-        check_free(output)
+    folder = output or _export_folder(checkpoint, format)
+    _check_room(folder, force=force)
+    if format.startswith("onnx"):
+        check_onnx()
+    return folder
 
 
-def check_free(folder: Path) -> None:
-    """Make sure that a new folder can have this name.
+def _export_folder(checkpoint: Path, format: str) -> Path:
+    """RUN/export/FORMAT for RUN/best, RUN/last and RUN/checkpoints/step-N."""
+    resolved = checkpoint.resolve()
+    run = resolved.parent.parent if resolved.parent.name == "checkpoints" else resolved.parent
+    return run / "export" / format
 
-    Raises:
-        UsageError: there is something in it, or a file in its place.
-    """
+
+def _check_room(folder: Path, *, force: bool) -> None:
     if folder.is_file() or any(parent.is_file() for parent in folder.parents):
         raise UsageError(f"{folder} can't be a folder: there is a file in its place", hint="name another: --output DIR")
-    if folder.exists() and any(folder.iterdir()):
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / PARITY).is_file():
         raise UsageError(f"the folder {folder} is not empty", hint="name another one: --output DIR")
+    if not force:
+        raise UsageError(f"{folder} holds an export", hint="replace it: --force; or name another folder: --output DIR")
 
 
 def check_graph(checkpoint: Path, *, device: str) -> None:

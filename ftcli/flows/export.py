@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftcli.flows.checks import check_export, check_free
+from ftcli.flows.checks import check_export
 from ftcli.flows.exporting.card import write_readme
-from ftcli.flows.exporting.formats import ExportFormat, check_installed, reader_of, scores_of, write
+from ftcli.flows.exporting.formats import ExportFormat, reader_of, scores_of, write
 from ftcli.flows.exporting.hub import check_repository, upload
-from ftcli.flows.exporting.parity import LARGEST_DIFFERENCE, Parity, Side, compare, refuse
+from ftcli.flows.exporting.parity import LARGEST_DIFFERENCE, Parity, Side, compare, refuse, timed
 from ftcli.flows.exporting.rows import trial_rows
-from ftcli.flows.predictor import Predictor, open_predictor
+from ftcli.flows.predictor import open_predictor
+from ftcli.modeling.exporting.files import PARITY
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
 
@@ -39,6 +40,7 @@ def export(
     num_rows: int = PARITY_ROWS,
     code: Path | None = None,
     push: str | None = None,
+    force: bool = False,
 ) -> Working[Exported]:
     """Write a checkpoint in another format, and hold its answers against the checkpoint's.
 
@@ -53,6 +55,7 @@ def export(
         num_rows: Rows to compare on.
         code: Where code of the user's own is, if not where it was.
         push: A repository of the Hugging Face hub to upload the folder to.
+        force: Replace an export that is in the folder, once the new one is whole.
 
     Raises:
         CheckpointError: the checkpoint can't be used.
@@ -60,21 +63,23 @@ def export(
         UsageError: the folder is in use, the model can't be had in this format, something isn't installed, or the hub
             can't be written to.
     """
-    check_export(checkpoint, output, format=format)
+    folder = check_export(checkpoint, output, format=format, force=force)
     if push is not None:
         check_repository(push)
     predictor = open_predictor(checkpoint, device="cpu", code=code)
-    check_installed(format)
-    folder = output or _default_folder(checkpoint, format)
-    check_free(folder)
     with _whole_or_not_at_all(folder) as partial:
         yield Activity("write", 0)
         write(format, predictor, checkpoint, partial)
-        parity = yield from _checked(format, predictor, checkpoint, partial, num_rows)
+        yield Activity("compare", 0, num_rows)
+        reader, trial = reader_of(format, predictor, partial), trial_rows(predictor, num_rows)
+        expected = (yield from predictor.score(predictor.split(trial.rows), name="the checkpoint")).scores
+        found = scores_of(format, reader, partial, trial.rows)
+        parity = compare(trial, Side(predictor, checkpoint, expected), Side(reader, partial, found))
         _refuse(parity, format, min_agreement)
-        write_json(partial / "parity.json", parity.as_dict())
+        yield Activity("compare", num_rows, num_rows)
+        parity = yield from timed(parity, trial, predictor, reader)
+        write_json(partial / PARITY, parity.as_dict())
         write_readme(partial, format, predictor.card, parity, checkpoint)
-    yield Activity("compare", num_rows, num_rows)
     return Exported(folder, parity, upload(folder, push) if push is not None else None)
 
 
@@ -91,25 +96,7 @@ def _whole_or_not_at_all(folder: Path) -> Generator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         yield partial
-        if folder.exists():
-            folder.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _checked(
-    format: ExportFormat, predictor: Predictor, checkpoint: Path, folder: Path, num_rows: int
-) -> Working[Parity]:
-    yield Activity("compare", 0, num_rows)
-    reader, trial = reader_of(format, predictor, folder), trial_rows(predictor, num_rows)
-    expected = (yield from predictor.score(predictor.split(trial.rows))).scores
-    found = scores_of(format, reader, folder, trial.rows)
-    return compare(trial, Side(predictor, checkpoint, expected), Side(reader, folder, found))
-
-
-def _default_folder(checkpoint: Path, format: ExportFormat) -> Path:
-    """RUN/export/FORMAT for RUN/best, RUN/last and RUN/checkpoints/step-N."""
-    resolved = checkpoint.resolve()
-    run = resolved.parent.parent if resolved.parent.name == "checkpoints" else resolved.parent
-    return run / "export" / format

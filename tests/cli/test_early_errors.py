@@ -86,6 +86,8 @@ EARLY: dict[str, tuple[int, list[str]]] = {
     "export an unknown head": (2, ["export", "--ckpt", "chain"]),
     "export into a used folder": (2, ["export", *CKPT, "--output", "run"]),
     "export onto a file": (2, ["export", *CKPT, "--output", "tiny.toml"]),
+    "export over another export": (2, ["export", *CKPT]),
+    "export to no repository": (2, ["export", *CKPT, "--output", "new", "--push", "a/b/c"]),
 }
 
 

@@ -144,6 +144,23 @@ def test_a_graph_that_is_damaged_before_it_is_checked_is_refused_and_nothing_is_
     assert not any(Path("run/export").iterdir())
 
 
+def test_an_earlier_export_stays_until_the_new_one_is_whole(project: Path, ftcli: Ftcli) -> None:
+    train(project, ftcli)
+    command = ("export", "--ckpt", "run/best", "--format", "onnx", "--output", "kept")
+    assert ftcli(*command).code == 0
+    earlier = Path("kept/earlier.txt")
+    earlier.touch()
+    work = export(Path("run/best"), format="onnx", output=Path("kept"), force=True)
+    assert [next(work).name, next(work).name] == ["write", "compare"]
+    spoil_largest_weight(Path(".kept.partial/model.onnx"))
+    with pytest.raises(ParityError):
+        list(work)
+    assert earlier.exists()
+    assert ftcli(*command, "--force").code == 0
+    assert not earlier.exists()
+    assert Path("kept/parity.json").is_file()
+
+
 def test_scores_of_a_crf_that_are_damaged_are_found_by_the_tags_that_the_graph_gives(
     project: Path, ftcli: Ftcli
 ) -> None:

@@ -18,9 +18,20 @@ INSTALL = "help: install it: pip install 'ftcli[onnx]'\n"
 
 
 def test_exporting_into_a_used_folder_is_refused(trained: Path, ftcli: Ftcli) -> None:
-    for options, folder in (([], trained / "run" / "export" / "hf"), (["--output", "stopped"], "stopped")):
-        error = refused(ftcli("export", "--ckpt", "run/best", *options), 2)
-        assert error == f"error[usage]: the folder {folder} is not empty\nhelp: name another one: --output DIR\n"
+    export = trained / "run" / "export" / "hf"
+    assert refused(ftcli("export", "--ckpt", "run/best"), 2) == (
+        f"error[usage]: {export} holds an export\nhelp: replace it: --force; or name another folder: --output DIR\n"
+    )
+    error = refused(ftcli("export", "--ckpt", "run/best", "--output", "stopped", "--force"), 2)
+    assert error == "error[usage]: the folder stopped is not empty\nhelp: name another one: --output DIR\n"
+
+
+def test_exporting_under_torchrun_is_refused(trained: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    error = refused(ftcli("export", "--ckpt", "run/best"), 2)
+    assert error == (
+        "error[usage]: an export is written by one process\nhelp: without torchrun: ftcli export --ckpt run/best\n"
+    )
 
 
 @pytest.mark.parametrize("output", ["tiny.toml", "tiny.toml/below"])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ftcli.flows.plain import own_scores, scores_of_transformers
 from ftcli.flows.predictor import Predictor, open_predictor
-from ftcli.modeling.exporting.extra import onnx_module
+from ftcli.modeling.exporting.files import PARITY
 from ftcli.modeling.exporting.onnx_file import quantise, write_onnx
 from ftcli.modeling.exporting.program_file import ProgramModel, write_program
 from ftcli.modeling.exporting.tracing import traced
@@ -24,18 +24,7 @@ from ftcli.train.card import CARD, ModelCard
 from ftcli.train.models import restored
 
 ExportFormat = Literal["hf", "onnx", "onnx-int8", "pt2"]
-_LEFT_OUT = {"manifest.json", "recipe.toml", "README.md", "parity.json", CARD}
-
-
-def check_installed(format: ExportFormat) -> None:
-    """Make sure that what writes a format is installed.
-
-    Raises:
-        UsageError: something that ONNX needs is not.
-    """
-    if format.startswith("onnx"):
-        for name in ("onnx", "onnxruntime", "onnxscript"):
-            onnx_module(name)
+_LEFT_OUT = {"manifest.json", "recipe.toml", "README.md", PARITY, CARD}
 
 
 def write(format: ExportFormat, predictor: Predictor, checkpoint: Path, folder: Path) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import cycle, islice, pairwise
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -15,11 +14,12 @@ from torch import Tensor
 
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import ParityError
+from ftcli.flows.exporting.latency import BATCHES, Latency, latencies
 from ftcli.flows.exporting.rows import TrialRows
 from ftcli.flows.predictor import Predictor
 from ftcli.modeling.exporting.model import marked
 from ftcli.modeling.exporting.onnx_file import OnnxModel
-from ftcli.runtime.activity import finish
+from ftcli.runtime.activity import Working, finish
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.metrics import SHARES
 from ftcli.spec.wording import counted
@@ -33,16 +33,6 @@ _LARGEST_LOSS = 0.02
 _SAME_NUMBER = 0.1
 """Numbers of a regression agree that are closer than this share of their standard deviation."""
 T = TypeVar("T")
-_CALLS, _FEWEST_CALLS, _SECONDS = 50, 5, 10.0
-"""How often a batch is timed: until one of the last two says that it is enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds that a batch takes: the median, and what 95 of 100 batches stay below."""
-
-    p50: float
-    p95: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +66,7 @@ class Parity:
     largest_logit_difference: float
     score: dict[str, Pair[Score]]
     bytes: Pair[int]
-    latency_ms: dict[str, Pair[Latency]]
+    latency_ms: dict[str, Pair[Latency]] = field(default_factory=dict[str, Pair[Latency]])
 
     @property
     def same_labels(self) -> int:
@@ -105,7 +95,7 @@ class Side:
 
 
 def compare(trial: TrialRows, checkpoint: Side, export: Side) -> Parity:
-    """Hold an export against its checkpoint.
+    """Hold an export's answers against its checkpoint's; `timed` tells how long they take.
 
     Raises:
         ParityError: it has not as many scores.
@@ -124,8 +114,16 @@ def compare(trial: TrialRows, checkpoint: Side, export: Side) -> Parity:
         largest_logit_difference=float((checkpoint.scores - export.scores).abs().max()),
         score={name: Pair(score, theirs[name]) for name, score in ours.items() if name in theirs},
         bytes=Pair(_num_bytes(checkpoint.folder), _num_bytes(export.folder)),
-        latency_ms={str(count): _latencies(checkpoint, export, trial.rows, count) for count in (1, 32)},
     )
+
+
+def timed(parity: Parity, trial: TrialRows, checkpoint: Predictor, export: Predictor) -> Working[Parity]:
+    """The same with how long both take."""
+    times: dict[str, Pair[Latency]] = {}
+    for count in BATCHES:
+        both = yield from latencies(checkpoint, export, trial.rows, count)
+        times[str(count)] = Pair(*both)
+    return replace(parity, latency_ms=times)
 
 
 def refuse(parity: Parity, *, min_agreement: float, largest_difference: float | None) -> None:
@@ -218,20 +216,3 @@ def _score(side: Side, trial: TrialRows) -> dict[str, Score]:
 
 def _num_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-
-
-def _latencies(checkpoint: Side, export: Side, rows: Sequence[Fields], count: int) -> Pair[Latency]:
-    return Pair(*(_latency(side.predictor, rows, count) for side in (checkpoint, export)))
-
-
-def _latency(predictor: Predictor, rows: Sequence[Fields], count: int) -> Latency:
-    """How long it takes to score `count` tokenised rows at once."""
-    at_once, endless = replace(predictor, batch_size=count), cycle(rows)
-    times: list[float] = []
-    while len(times) <= _CALLS and (len(times) <= _FEWEST_CALLS or sum(times) < _SECONDS):
-        split = predictor.split(list(islice(endless, count)))
-        started = time.perf_counter()
-        finish(at_once.score(split))
-        times.append(time.perf_counter() - started)
-    measured = torch.tensor(times[1:]) * 1000  # the first one warms up
-    return Latency(round(measured.quantile(0.5).item(), 3), round(measured.quantile(0.95).item(), 3))

@@ -20,3 +20,13 @@ def onnx_module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise UsageError(f"ONNX needs {name.partition('.')[0]}, which is not installed", hint=ONNX_HINT) from None
+
+
+def check_onnx() -> None:
+    """Make sure that what writes and runs ONNX is installed.
+
+    Raises:
+        UsageError: it isn't.
+    """
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        onnx_module(name)

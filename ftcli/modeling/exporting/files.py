@@ -1,4 +1,4 @@
-"""What the file of an exported graph is called, by which its folder is told."""
+"""What the files of an export are called, by which its folder is told."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 MODEL = "model.onnx"
 PROGRAM = "model.pt2"
+PARITY = "parity.json"
 
 
 def is_exported(folder: Path) -> bool:
