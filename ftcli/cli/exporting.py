@@ -100,5 +100,8 @@ def _show(console: Console, done: Exported) -> None:
     names, before, after = zip(*scores, size, *times, strict=True)
     columns = [Column("", names, justify="left"), Column("checkpoint", before), Column("export", after)]
     console.print(table(columns, console.width), highlight=False)
+    if parity.activation_bits == 16:
+        note = "activations are rounded to 16 bits, which takes longer: with 8, too many labels were others"
+        console.print(note, highlight=False, soft_wrap=True)
     if done.url is not None:
         console.print(f"uploaded: {done.url}", highlight=False, soft_wrap=True)

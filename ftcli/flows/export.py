@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ftcli.errors import ParityError
 from ftcli.flows.checks import check_export
-from ftcli.flows.exporting.card import write_readme
-from ftcli.flows.exporting.formats import ExportFormat, reader_of, scores_of, write
+from ftcli.flows.exporting.card import leave_out_places, write_readme
+from ftcli.flows.exporting.formats import ExportFormat, attempts, reader_of, scores_of
 from ftcli.flows.exporting.hub import check_repository, upload
-from ftcli.flows.exporting.parity import LARGEST_DIFFERENCE, Parity, Side, compare, refuse, timed
+from ftcli.flows.exporting.parity import LARGEST_DIFFERENCE, Parity, Side, compare, refusal_of, timed
 from ftcli.flows.exporting.rows import trial_rows
-from ftcli.flows.predictor import open_predictor
+from ftcli.flows.predictor import Predictor, open_predictor
 from ftcli.modeling.exporting.files import PARITY
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
@@ -68,25 +69,53 @@ def export(
         check_repository(push)
     predictor = open_predictor(checkpoint, device="cpu", code=code)
     with _whole_or_not_at_all(folder) as partial:
-        yield Activity("write", 0)
-        write(format, predictor, checkpoint, partial)
-        yield Activity("compare", 0, num_rows)
-        reader, trial = reader_of(format, predictor, partial), trial_rows(predictor, num_rows)
-        expected = (yield from predictor.score(predictor.split(trial.rows), name="the checkpoint")).scores
-        found = scores_of(format, reader, partial, trial.rows)
-        parity = compare(trial, Side(predictor, checkpoint, expected), Side(reader, partial, found))
-        _refuse(parity, format, min_agreement)
-        yield Activity("compare", num_rows, num_rows)
-        parity = yield from timed(parity, trial, predictor, reader)
+        trying = _Trying(format, predictor, checkpoint, partial, num_rows, min_agreement)
+        parity = yield from trying.first_alike()
         write_json(partial / PARITY, parity.as_dict())
         write_readme(partial, format, predictor.card, parity, checkpoint)
+        if push is not None:
+            leave_out_places(partial)
     return Exported(folder, parity, upload(folder, push) if push is not None else None)
 
 
-def _refuse(parity: Parity, format: ExportFormat, min_agreement: float | None) -> None:
-    is_exact = format != "onnx-int8"
-    least = (1.0 if is_exact else 0.99) if min_agreement is None else min_agreement
-    refuse(parity, min_agreement=least, largest_difference=LARGEST_DIFFERENCE if is_exact else None)
+@dataclass(frozen=True, slots=True)
+class _Trying:
+    """What is written where, and what its answers are held against."""
+
+    format: ExportFormat
+    predictor: Predictor
+    checkpoint: Path
+    folder: Path
+    num_rows: int
+    min_agreement: float | None
+
+    def first_alike(self) -> Working[Parity]:
+        """Write and compare until the answers are the same, and only then take the time.
+
+        Raises:
+            ParityError: the last attempt answers otherwise.
+        """
+        trial = trial_rows(self.predictor, self.num_rows)
+        scores = (yield from self.predictor.score(self.predictor.split(trial.rows), name="the checkpoint")).scores
+        ours = Side(self.predictor, self.checkpoint, scores)
+        refusal: ParityError | None = None
+        yield Activity("write", 0)
+        with closing(attempts(self.format, self.predictor, self.checkpoint, self.folder)) as written:
+            for bits in written:
+                yield Activity("compare", 0, self.num_rows)
+                reader = reader_of(self.format, self.predictor, self.folder)
+                theirs = Side(reader, self.folder, scores_of(self.format, reader, self.folder, trial.rows))
+                parity = replace(compare(trial, ours, theirs), activation_bits=bits)
+                yield Activity("compare", self.num_rows, self.num_rows)
+                if (refusal := self._refusal(parity)) is None:
+                    return (yield from timed(parity, trial, self.predictor, reader))
+        assert refusal is not None
+        raise refusal
+
+    def _refusal(self, parity: Parity) -> ParityError | None:
+        is_exact = self.format != "onnx-int8"
+        least = (1.0 if is_exact else 0.99) if self.min_agreement is None else self.min_agreement
+        return refusal_of(parity, min_agreement=least, largest_difference=LARGEST_DIFFERENCE if is_exact else None)
 
 
 @contextmanager

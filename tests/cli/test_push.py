@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from huggingface_hub import ModelCard
 
 from tests.cli.errors import refused
 from tests.conftest import Ftcli, spawn
@@ -41,7 +42,7 @@ class _Requests(BaseHTTPRequestHandler):
         if self.server.status != 200:
             self._answer({"error": "no"}, self.server.status)
         elif self.path == "/api/validate-yaml":
-            assert json.loads(body)["content"].startswith("---\nlibrary_name: transformers\n")
+            assert ModelCard(json.loads(body)["content"]).data.library_name == "transformers"
             self._answer({"errors": [], "warnings": []})
         elif self.path == "/api/repos/create":
             self.server.made.append(json.loads(body))
@@ -99,6 +100,10 @@ def test_the_folder_is_uploaded_whole_to_a_private_repository(
     assert True in {made.get("private"), made.get("visibility") == "private"}  # versions of the client differ
     assert hub.files == {path.name: path.read_bytes() for path in (tmp_path / "hf").iterdir()}
     assert {"README.md", "model.safetensors", "parity.json"} <= set(hub.files)
+    recipe = (trained / "run/best/recipe.toml").read_text()
+    assert str(trained.resolve()) in recipe
+    for name in ("README.md", "ftcli.json", "config.json", "parity.json", "tokenizer_config.json"):
+        assert str(trained.resolve()).encode() not in hub.files[name], name
 
 
 def test_a_hub_that_refuses_is_named_and_the_folder_stays(

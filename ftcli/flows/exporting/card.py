@@ -9,39 +9,52 @@ from typing import Any
 import orjson
 
 from ftcli.flows.exporting.formats import ExportFormat
+from ftcli.flows.exporting.metadata import front_matter, name_of, without_places
 from ftcli.flows.exporting.parity import Parity, Score
 from ftcli.flows.exporting.usage import usage
 from ftcli.flows.figures import figure
+from ftcli.runtime.files import write_json
 from ftcli.runtime.manifest import MANIFEST
 from ftcli.spec.choices import card_task
 from ftcli.spec.wording import counted
-from ftcli.train.card import ModelCard
+from ftcli.train.card import CARD, ModelCard, read_card
 from ftcli.train.snapshot import RECIPE
-
-_LIBRARIES: dict[ExportFormat, str] = {"hf": "transformers", "onnx": "onnx", "onnx-int8": "onnx", "pt2": "pytorch"}
 
 
 def write_readme(folder: Path, format: ExportFormat, card: ModelCard, parity: Parity, checkpoint: Path) -> None:
     """Say what a folder holds: task, labels, data, metrics, how to use it, and the recipe that made it."""
+    recipe = _recipe_of(checkpoint)
     parts = [
-        _front_matter(format, card),
+        front_matter(format, card, recipe, *_own_scores(parity, checkpoint)),
         f"# {card.data}: {card.task.kind}\n",
-        _facts(card),
+        _facts(card, parity),
         "## Scores\n",
         *_scores(parity, checkpoint),
         "## How to use it\n",
         usage(format, card),
-        *_recipe(checkpoint),
+        *_shown(without_places(recipe)),
     ]
     (folder / "README.md").write_text("\n".join(parts), encoding="utf-8")
 
 
-def _front_matter(format: ExportFormat, card: ModelCard) -> str:
-    kind = "token" if card_task(card.task) == "tagging" else "text"
-    return f"---\nlibrary_name: {_LIBRARIES[format]}\npipeline_tag: {kind}-classification\ntags:\n- ftcli\n---\n"
+def leave_out_places(folder: Path) -> None:
+    """Leave out of ftcli.json where code of the user's own is on this machine; `--code` says where on another."""
+    card = read_card(folder)
+    code = tuple(each.model_copy(update={"file": name_of(each.file)}) for each in card.code)
+    card = card.model_copy(update={"code_folder": "auto", "code": code})
+    write_json(folder / CARD, card.model_dump(mode="json"))
 
 
-def _facts(card: ModelCard) -> str:
+def _own_scores(parity: Parity, checkpoint: Path) -> tuple[dict[str, float], str]:
+    """The scores of what is in the folder, and of which rows: the checkpoint's own, where the answers are its own."""
+    if parity.activation_bits is None and (saved := _saved_metrics(checkpoint)):
+        return saved, "validation"
+    return {
+        name: pair.export.value for name, pair in parity.score.items()
+    }, f"validation ({counted(parity.labelled_rows)})"
+
+
+def _facts(card: ModelCard, parity: Parity) -> str:
     texts = "words" if card_task(card.task) == "tagging" else "pairs of texts" if card.columns.pair else "texts"
     lines = [
         f"- Task: {card.task.kind} of {texts}, `{'`, `'.join(card.columns.texts)}` in the data",
@@ -50,6 +63,8 @@ def _facts(card: ModelCard) -> str:
     ]
     if card.labels:
         lines.insert(1, f"- Labels: {', '.join(card.labels)}")
+    if parity.activation_bits is not None:
+        lines.append(f"- Weights of 8 bits, activations of {parity.activation_bits}")
     if (calibration := card.calibration) is not None:
         tuned = "".join(
             f", `{label}` from a probability of {at:.4g} on" for label, at in calibration.thresholds.items()
@@ -84,9 +99,13 @@ def _saved_metrics(checkpoint: Path) -> dict[str, float]:
     return facts.get("metrics") or {}
 
 
-def _recipe(checkpoint: Path) -> Iterator[str]:
-    """The recipe in force, where the checkpoint still has it."""
+def _recipe_of(checkpoint: Path) -> str:
+    """The recipe in force, empty where the checkpoint no longer has it."""
     path = checkpoint / RECIPE
-    if path.is_file():
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+
+def _shown(recipe: str) -> Iterator[str]:
+    if recipe:
         yield "## The recipe\n"
-        yield f"```toml\n{path.read_text(encoding='utf-8').strip()}\n```\n"
+        yield f"```toml\n{recipe}\n```\n"

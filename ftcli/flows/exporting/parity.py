@@ -17,6 +17,7 @@ from ftcli.errors import ParityError
 from ftcli.flows.exporting.latency import BATCHES, Latency, latencies
 from ftcli.flows.exporting.rows import TrialRows
 from ftcli.flows.predictor import Predictor
+from ftcli.modeling.exporting.int8 import ActivationBits
 from ftcli.modeling.exporting.model import marked
 from ftcli.modeling.exporting.onnx_file import OnnxModel
 from ftcli.runtime.activity import Working, finish
@@ -56,7 +57,8 @@ class Parity:
     """What was found, as parity.json has it.
 
     `labels` counts what `label_agreement` is a share of: rows or words. `score` is over the `labelled_rows`, those of
-    the validation split. `latency_ms` is by the number of rows in a batch.
+    the validation split. `activation_bits` is how finely a graph of 8-bit weights rounds what flows between them.
+    `latency_ms` is by the number of rows in a batch.
     """
 
     rows: int
@@ -66,6 +68,7 @@ class Parity:
     largest_logit_difference: float
     score: dict[str, Pair[Score]]
     bytes: Pair[int]
+    activation_bits: ActivationBits | None = None
     latency_ms: dict[str, Pair[Latency]] = field(default_factory=dict[str, Pair[Latency]])
 
     @property
@@ -126,42 +129,39 @@ def timed(parity: Parity, trial: TrialRows, checkpoint: Predictor, export: Predi
     return replace(parity, latency_ms=times)
 
 
-def refuse(parity: Parity, *, min_agreement: float, largest_difference: float | None) -> None:
-    """Refuse an export that answers otherwise than its checkpoint.
+def refusal_of(parity: Parity, *, min_agreement: float, largest_difference: float | None) -> ParityError | None:
+    """Why an export is refused that answers otherwise than its checkpoint; None where it does not.
 
     Args:
         parity: What was found.
         min_agreement: The share of labels that must be the same.
         largest_difference: How far apart logits may be; None: as far as they like.
-
-    Raises:
-        ParityError: it does.
     """
     if parity.label_agreement < min_agreement:
         noun = "row" if parity.labels == parity.rows else "word"
         wrong = parity.labels - parity.same_labels
         what = f"the exported model gives other labels for {wrong:,} of {counted(parity.labels, noun)}"
         hint = f"--min-agreement PERCENT says how many must be the same; here it was {100 * min_agreement:g}"
-        raise ParityError(f"{what} ({1 - parity.label_agreement:.2%})", hint=hint)
+        return ParityError(f"{what} ({1 - parity.label_agreement:.2%})", hint=hint)
     apart = parity.largest_logit_difference
     if not math.isfinite(apart):
-        raise ParityError("the exported model's logits are no numbers", hint="export in fp32: --format onnx")
+        return ParityError("the exported model's logits are no numbers", hint="export in fp32: --format onnx")
     if largest_difference is not None and not apart <= largest_difference:
         what = f"the exported model's logits differ by up to {apart:.2g} from the checkpoint's"
-        raise ParityError(
-            what, hint="this is no rounding; of an hf export, config.json may have another dtype than the weights"
-        )
-    for name in SHARES & parity.score.keys():
-        _refuse_worse(name, parity.score[name])
+        hint = "this is no rounding; of an hf export, config.json may have another dtype than the weights"
+        return ParityError(what, hint=hint)
+    worse = (_worse(name, parity.score[name]) for name in sorted(SHARES & parity.score.keys()))
+    return next(filter(None, worse), None)
 
 
-def _refuse_worse(name: str, score: Pair[Score]) -> None:
+def _worse(name: str, score: Pair[Score]) -> ParityError | None:
     """Labels may be the same for the most part because they are nearly all one; then a score tells."""
     before, after = score.checkpoint, score.export.value
     least = before.value - _LARGEST_LOSS if before.interval is None else before.interval.low
-    if after < min(least, before.value - _LARGEST_LOSS):
-        what = f"the exported model's {name} is {after:.4f}, and the checkpoint's {before.value:.4f}"
-        raise ParityError(what, hint="export in fp32: --format onnx")
+    if after >= min(least, before.value - _LARGEST_LOSS):
+        return None
+    what = f"the exported model's {name} is {after:.4f}, and the checkpoint's {before.value:.4f}"
+    return ParityError(what, hint="export in fp32: --format onnx")
 
 
 def _answers(side: Side, rows: Sequence[Fields]) -> list[object]:

@@ -12,13 +12,15 @@ _CUT_WORDS = """words = ["...", "..."]
 names = json.loads(Path("FOLDER/tokenizer_config.json").read_text(encoding="utf-8"))
 unknown = tokenizer.token_to_id(names.get("unk_token") or names["pad_token"])
 first, last = tokenizer.encode("").ids
-ids, positions = [first], []
-for word in words:
-    positions.append(len(ids))
-    found = tokenizer.encode(f" {word}", add_special_tokens=False)
-    ids += [number for number, token in zip(found.ids, found.tokens) if token.strip("▁Ġ")] or [unknown]
-ids.append(last)"""
+cut = [tokenizer.encode(f" {word}", add_special_tokens=False) for word in words]
+kept = [[id for id, token in zip(each.ids, each.tokens) if token.strip("▁Ġ")] or [unknown] for each in cut]
+positions = [1 + sum(map(len, kept[:number])) for number in range(len(kept))]
+ids = [first, *sum(kept, []), last]"""
 """Each word is cut by itself, as in training; one that vanishes is unknown."""
+_GIVEN = (
+    'given = {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": [0] * len(ids), '
+    '"positions": positions}'
+)
 _SHOW_TAGS = """for word, tag in zip(words, tags):
     print(word, card["labels"][tag])"""
 
@@ -117,36 +119,35 @@ logits = {logits}.detach().float().numpy()
 
 
 def _words_by_transformers(card: ModelCard) -> str:
+    model_class = "AutoModelForTokenClassification"
+    read = f"""model = {model_class}.from_pretrained("FOLDER")
+{_CUT_WORDS}
+logits = model(torch.tensor([ids])).logits[:, positions]"""
+    return _words(card, f"import torch\nfrom tokenizers import Tokenizer\nfrom transformers import {model_class}", read)
+
+
+def _words_by_torch(card: ModelCard) -> str:
+    read = f"""program = torch.export.load("FOLDER/model.pt2")
+{_CUT_WORDS}
+{_GIVEN}
+logits = program.module()(**{{name: torch.tensor([given[name]]) for name in program.graph_signature.user_inputs}})"""
+    return _words(card, "import torch\nfrom tokenizers import Tokenizer", read)
+
+
+def _words(card: ModelCard, imports: str, read: str) -> str:
+    """What torch runs, on words, each with its likeliest tag."""
     chain = "  # without the chain of tags of the CRF" if card.head == "crf" else ""
     return f"""
 import json
 from pathlib import Path
 
-import torch
-from tokenizers import Tokenizer
-from transformers import AutoModelForTokenClassification
+{imports}
 
 {_CARD}
 tokenizer = Tokenizer.from_file("FOLDER/tokenizer.json")
-tokenizer.enable_truncation(card["max_length"])
-model = AutoModelForTokenClassification.from_pretrained("FOLDER")
-{_CUT_WORDS}
-tags = model(torch.tensor([ids])).logits[0, positions].argmax(-1){chain}
+{read}
+tags = logits[0].argmax(-1){chain}
 {_SHOW_TAGS}
-"""
-
-
-def _words_by_torch(card: ModelCard) -> str:
-    return f"""
-import torch
-from transformers import AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("FOLDER")
-model = torch.export.load("FOLDER/model.pt2").module()
-text = "..."
-inputs = tokenizer(text, truncation=True, max_length={card.max_length}, return_tensors="pt")
-inputs["positions"] = torch.tensor([[1, 2]])  # where in the sequence each word has its first piece
-print(model(**inputs))  # logits
 """
 
 
@@ -161,8 +162,6 @@ from tokenizers import Tokenizer
 
 {_CARD}
 tokenizer = Tokenizer.from_file("FOLDER/tokenizer.json")
-tokenizer.enable_truncation(card["max_length"])
-tokenizer.enable_padding()
 model = onnxruntime.InferenceSession("FOLDER/model.onnx")
 {lines}
 """
@@ -170,6 +169,8 @@ model = onnxruntime.InferenceSession("FOLDER/model.onnx")
 
 def _of_texts(card: ModelCard) -> str:
     return f"""{_rows(card)}
+tokenizer.enable_truncation(card["max_length"])
+tokenizer.enable_padding()
 found = tokenizer.encode_batch(rows)
 fields = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
 given = {{each.name: [getattr(row, fields[each.name]) for row in found] for each in model.get_inputs()}}
@@ -179,6 +180,6 @@ given = {{each.name: [getattr(row, fields[each.name]) for row in found] for each
 
 def _of_words() -> str:
     return f"""{_CUT_WORDS}
-given = {{"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": [0] * len(ids), "positions": positions}}
+{_GIVEN}
 ((tags,),) = model.run(["tags"], {{each.name: np.array([given[each.name]]) for each in model.get_inputs()}})
 {_SHOW_TAGS}"""

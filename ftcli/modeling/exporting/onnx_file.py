@@ -25,6 +25,7 @@ from ftcli.modeling.crf import LinearChainCRF
 from ftcli.modeling.exporting.decoding import OPSET, SCORES, add_decoder, decoder_alone
 from ftcli.modeling.exporting.extra import onnx_module
 from ftcli.modeling.exporting.files import MODEL
+from ftcli.modeling.exporting.int8 import ActivationBits, quantise
 from ftcli.modeling.exporting.model import ExportedModel
 from ftcli.modeling.outputs import Outputs
 from ftcli.modeling.quiet import silenced
@@ -78,21 +79,13 @@ def _leave_out_origins(graph: Any) -> None:
         each.ClearField("doc_string")
 
 
-def quantise(folder: Path) -> None:
-    """Make the weights of matrix products and embeddings of model.onnx 8-bit integers.
-
-    What flows between them is quantised batch by batch as it comes, so no rows are needed to prepare it.
-
-    Raises:
-        UsageError: onnxruntime is missing.
-    """
-    quantization = onnx_module("onnxruntime.quantization")
-    path = folder / MODEL
-    whole = path.rename(folder / "fp32.onnx")
-    with silenced("root"):
-        quantization.quantize_dynamic(whole, path, op_types_to_quantize=["MatMul", "Gemm", "Gather"], per_channel=True)
-    for each in (whole, folder / f"{MODEL}.data"):
-        each.unlink(missing_ok=True)
+def write_int8(whole: Path, folder: Path, bits: ActivationBits) -> None:
+    """Write the model.onnx of one folder to another with 8-bit weights, and so many bits for what flows between."""
+    onnx = onnx_module("onnx")
+    model = onnx.load(whole / MODEL)
+    quantise(model, bits)
+    (folder / MODEL).unlink(missing_ok=True)
+    onnx.save(model, folder / MODEL)
 
 
 class OnnxModel(ExportedModel):
