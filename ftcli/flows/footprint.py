@@ -16,7 +16,7 @@ from ftcli.modeling.recompute import layers_apart
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import World
 from ftcli.spec.choices import SGD, OptimizerChoice
-from ftcli.spec.sections import DistributedSection
+from ftcli.spec.processes import DistributedSection
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts
 from ftcli.train.feed import choose_cut

@@ -19,7 +19,7 @@ from ftcli.runtime.launch import launched_rank, launched_size, spans_machines
 from ftcli.runtime.meeting import agree_on_name
 from ftcli.runtime.sharding import Sharding, sharding_mesh
 from ftcli.runtime.world import World
-from ftcli.spec.sections import DistributedSection
+from ftcli.spec.processes import DistributedSection
 
 
 @contextmanager

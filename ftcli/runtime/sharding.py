@@ -18,7 +18,7 @@ from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, 
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ftcli.errors import RecipeError
-from ftcli.spec.sections import DistributedSection
+from ftcli.spec.processes import DistributedSection
 
 _REPLICA, _SHARD = "replica", "shard"
 

@@ -7,11 +7,11 @@ from pydantic import model_validator
 from ftcli.spec.base import Section
 from ftcli.spec.choices import AdamW, ClassificationTask, Linear, OptimizerChoice, ScheduleChoice, TaskChoice
 from ftcli.spec.contradictions import contradictions
+from ftcli.spec.processes import DistributedSection
 from ftcli.spec.sections import (
     BatchSection,
     CheckpointSection,
     DataSection,
-    DistributedSection,
     EvaluateSection,
     FreezeSection,
     LogSection,

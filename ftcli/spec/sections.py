@@ -205,6 +205,8 @@ class EvaluateSection(Section):
     """Your own code ("module:name") that makes further metrics; see `ftcli.tasks.custom.Metric`."""
     batch_size: Annotated[Positive | Literal["auto"], Field(examples=[64])] = "auto"
     """The rows scored at once; "auto" cuts where the padding saved is worth more than a call."""
+    delay: Annotated[Positive | EpochCadence | Literal["off"], Field(examples=[{"epochs": 1.0}])] = "off"
+    """How many steps or epochs pass before the first evaluation."""
     at_start: bool = False
     """Whether to evaluate before the first step, too."""
     at_least: Annotated[Positive | Literal["off"], Field(examples=[5])] = "off"
@@ -233,23 +235,3 @@ class LogSection(Section):
     """Whether to write the run's numbers to RUN/tensorboard."""
     report: bool = True
     """Whether to make the page RUN/report.html when the run ends."""
-
-
-class DistributedSection(Section):
-    """How several processes share a run."""
-
-    strategy: Literal["ddp", "fsdp"] = "ddp"
-    """"ddp": each process has the whole model, and gradients are summed. "fsdp": what takes memory is split."""
-    sharding: Literal["stage1", "stage2", "stage3"] = "stage3"
-    """What "fsdp" splits: the optimizer's state; gradients as well; the weights as well, gathered layer by layer."""
-    sharding_degree: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    """Over how many processes, neighbours by rank, a copy is split; further ones hold copies of it."""
-    offload: bool = False
-    """Keep split weights, gradients and state on the host, for a GPU that is too small even so; slow."""
-    backend: Literal["auto", "gloo", "nccl"] = "auto"
-    """What processes talk through; "auto" is nccl on GPUs and gloo on CPUs."""
-    timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
-    """After how many seconds without a sign of life one process ends the others."""
-    storage: Literal["shared", "local"] = "shared"
-    """Of several machines: all see the same files ("shared"), or each has its own ("local"); then each prepares the
-    data, and writes log and checkpoints. What one that comes back has missed is sent to it."""

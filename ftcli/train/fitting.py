@@ -72,6 +72,8 @@ def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
         steps_per_epoch=per_epoch,
         stop_step=stop,
         log=due_every(spec.log.every, per_epoch),
-        evaluate=due_every(spec.evaluate.every, per_epoch).at_least(spec.evaluate.at_least, of=total),
+        evaluate=due_every(spec.evaluate.every, per_epoch, delay=spec.evaluate.delay).at_least(
+            spec.evaluate.at_least, of=total
+        ),
         save=due_every(spec.checkpoint.every, per_epoch),
     )

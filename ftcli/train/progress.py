@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ftcli.spec.sections import Cadence, EpochCadence
@@ -54,39 +55,45 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When something happens, in steps. `period` may be a fraction of a step count; None is never."""
+    """When something happens, in steps. `period` may be a fraction of a step count; None is never.
+
+    Nothing is due before `first` steps are done.
+    """
 
     period: float | None
+    first: int = 0
+
+    def _times(self, step: int) -> int:
+        """The multiples of the period that `step` steps have reached, those before the first included."""
+        return 0 if self.period is None else int(step / self.period + 1e-9)
 
     def after(self, step: int) -> bool:
         """Whether it is due once `step` steps are done: a multiple of the period was reached in the last of them."""
-        if self.period is None or step == 0:
-            return False
-        return int(step / self.period + 1e-9) > int((step - 1) / self.period + 1e-9)
+        return step >= max(1, self.first) and self._times(step) > self._times(step - 1)
 
     def times_between(self, start: int, stop: int) -> int:
         """How often it is due after the steps behind `start` up to `stop`."""
-        return 0 if self.period is None else int(stop / self.period + 1e-9) - int(start / self.period + 1e-9)
+        return max(0, self._times(stop) - self._times(max(start, self.first - 1)))
 
     def at_least(self, times: int | Literal["off"], *, of: int) -> Due:
         """The same, or often enough to be due so many times in a run `of` so many steps."""
         most = None if times == "off" else max(1.0, of / times)
-        return Due(most if self.period is None or (most is not None and most < self.period) else self.period)
+        period = most if self.period is None or (most is not None and most < self.period) else self.period
+        return replace(self, period=period)
 
     def falls_within(self, steps: int) -> bool:
         """Whether it is due at all in so many steps."""
-        return self.period is not None and int(steps / self.period + 1e-9) > 0
+        return self.times_between(0, steps) > 0
 
 
-def due_every(cadence: Cadence, steps_per_epoch: int) -> Due:
-    """A cadence in steps."""
-    match cadence:
-        case "never":
-            return Due(None)
-        case EpochCadence():
-            return Due(max(1.0, cadence.epochs * steps_per_epoch))
-        case _:
-            return Due(float(cadence))
+def due_every(cadence: Cadence, steps_per_epoch: int, *, delay: int | EpochCadence | Literal["off"] = "off") -> Due:
+    """A cadence in steps, and what is waited for before the first."""
+    first = 0 if delay == "off" else math.ceil(_in_steps(delay, steps_per_epoch) - 1e-9)
+    return Due(None if cadence == "never" else max(1.0, _in_steps(cadence, steps_per_epoch)), first)
+
+
+def _in_steps(span: int | EpochCadence, steps_per_epoch: int) -> float:
+    return span.epochs * steps_per_epoch if isinstance(span, EpochCadence) else float(span)
 
 
 @dataclass(frozen=True, slots=True)

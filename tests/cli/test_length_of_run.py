@@ -21,6 +21,11 @@ def events(name: str, run: Path = Path("run")) -> list[dict[str, Any]]:
     return [record for record in records if record["event"] == name]
 
 
+def scored(run: Path) -> list[int]:
+    """The steps after which the validation split was scored."""
+    return [record["step"] for record in events("evaluated", run) if record["split"] == "validation"]
+
+
 def test_a_run_ends_when_it_has_been_patient_for_long_enough(project: Path, ftcli: Ftcli) -> None:
     write_rows(project / "test.jsonl", make_rows(5, seed=9))
     more = ("--set", "data.test=test.jsonl")
@@ -49,6 +54,15 @@ def test_a_new_best_begins_the_count_anew(project: Path, ftcli: Ftcli) -> None:
     patience = next(most for most in range(2, 30) if counts.index(most) > counts.index(1) + most - 1)
     assert ftcli("train", "tiny.toml", *common, "--set", f"evaluate.patience={patience}").code == 0
     assert json.loads((project / "run/last/manifest.json").read_text())["step"] == counts.index(patience) + 1
+
+
+def test_it_waits_with_the_first_evaluation(project: Path, ftcli: Ftcli) -> None:
+    delays = (("steps", "evaluate.delay=5"), ("epochs", "evaluate.delay={epochs=1.5}"))
+    for name, delay in delays:
+        done = ftcli("train", "tiny.toml", "--set", "evaluate.every=2", "--set", delay, "--run-dir", name)
+        assert done.code == 0, done.err
+    assert scored(Path("steps")) == [6, 8, 10, 12]
+    assert scored(Path("epochs")) == [10, 12]
 
 
 def test_it_evaluates_so_many_times_at_least(project: Path, ftcli: Ftcli) -> None:

@@ -151,7 +151,7 @@ from torch import nn
 from ftcli.modeling.freezing import Stage, apply_stage
 from ftcli.runtime.launch import leave
 from ftcli.runtime.joining import open_world
-from ftcli.spec.sections import DistributedSection
+from ftcli.spec.processes import DistributedSection
 
 
 def apart(world, *, wraps_anew):

@@ -144,7 +144,7 @@ from pathlib import Path
 import torch
 
 from ftcli.runtime.joining import open_world
-from ftcli.spec.sections import DistributedSection
+from ftcli.spec.processes import DistributedSection
 from tests.modeling.test_tagger import MASK, POSITIONS, TAGS, batch, tagger_on
 
 with open_world(DistributedSection(), device="cpu") as world:

@@ -16,7 +16,7 @@ from ftcli.errors import DistributedError
 from ftcli.runtime.joining import open_world
 from ftcli.runtime.launch import launch_agent, launch_id, launched_rank, launched_size, may_restart, num_restarts
 from ftcli.runtime.world import World
-from ftcli.spec.sections import DistributedSection
+from ftcli.spec.processes import DistributedSection
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")
 
@@ -71,7 +71,7 @@ from ftcli.errors import DistributedError
 from ftcli.runtime.launch import launch_agent, launch_id
 from ftcli.runtime.launch import launched_rank, launched_size
 from ftcli.runtime.joining import open_world
-from ftcli.spec.sections import DistributedSection
+from ftcli.spec.processes import DistributedSection
 
 folder = Path(sys.argv[1])
 with open_world(DistributedSection(), device="cpu") as world:

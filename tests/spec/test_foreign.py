@@ -136,7 +136,7 @@ def test_the_end_of_a_path_will_do_where_nobody_has_just_that_name() -> None:
             "`resume_from_checkpoint` of PaddleNLP and transformers is a command",
         ),
         (("train", "sharding"), "`sharding` belongs in [distributed]"),
-        (("model", "word_dropout"), "`model.word_dropout` of AdaSeq is not there yet. "),
+        (("model", "word_dropout"), "`model.word_dropout` of AdaSeq has no place here. "),
         (("train", "tf32"), "`tf32` of transformers has no place here. "),
         (("log", "disable_tqdm"), "`disable_tqdm` of PaddleNLP and transformers has no key here. "),
     ],

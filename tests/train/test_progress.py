@@ -36,6 +36,16 @@ def test_a_cadence_is_steps_or_epochs_or_never(cadence: Cadence, steps: list[int
     assert due_steps(cadence, per_epoch=6, total=12) == steps
 
 
+@given(every=st.integers(1, 9), delay=st.integers(1, 30), start=st.integers(0, 30), stop=st.integers(0, 30))
+@settings(deadline=None)
+def test_nothing_is_due_before_its_delay(every: int, delay: int, start: int, stop: int) -> None:
+    due, plain = due_every(every, 6, delay=delay), due_every(every, 6)
+    found = [step for step in range(31) if due.after(step)]
+    assert found == [step for step in range(31) if plain.after(step) and step >= delay]
+    assert due.times_between(start, max(start, stop)) == sum(start < step <= stop for step in found)
+    assert due.falls_within(stop) == any(step <= stop for step in found)
+
+
 @given(tenths=st.integers(1, 50), per_epoch=st.integers(1, 400))
 @settings(deadline=None, max_examples=80)
 def test_a_fraction_of_an_epoch_never_drifts(tenths: int, per_epoch: int) -> None:

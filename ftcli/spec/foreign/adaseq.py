@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place, not_yet
+from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place
 
 ADASEQ = (
     in_recipe(
@@ -25,8 +25,8 @@ ADASEQ = (
     in_recipe("dataset.data_file.test", "data.test"),
     in_recipe(
         "dataset.data_type",
-        "data.format.kind",
-        '"conll"; `json_tags` of lists of words and `json_spans` of plain texts are "jsonl".',
+        "data.format.kind data.format.factory",
+        '"conll"; `json_tags` of words and `json_spans` of texts are "jsonl"; others, as CLUENER\'s, need your own reader.',
     ),
     in_recipe("dataset.delimiter", "data.format.delimiter"),
     in_recipe("dataset.text_key", "data.columns.text"),
@@ -124,8 +124,10 @@ ADASEQ = (
         "parallel parallel.type parallel.find_unused_parameters",
         "Under torchrun: `distributed.strategy`, anew in each stage.",
     ),
-    not_yet("dataset.data_type", "other forms of tags"),
-    not_yet("model.word_dropout", "word dropout"),
+    no_place(
+        "model.word_dropout",
+        "Numbers within the model are dropped (`model.dropout`); inputs stay, so that frozen layers can be cached.",
+    ),
     by_command("tune", "ftcli sweep RECIPE --grid KEY=VALUES --seeds N", "A grid over keys of the recipe, and seeds."),
     no_place("force", "No run destroys another: name a new folder with `--run-dir`, or delete the old one."),
     no_place("dataset.access_token", "Data comes from files and plain URLs; no secret belongs in a recipe."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place, not_yet
+from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place
 from ftcli.spec.foreign.trainer import TRAINER
 
 TRANSFORMERS = (
@@ -42,7 +42,7 @@ TRANSFORMERS = (
         "Layers are computed again in the one way that goes with frozen ones.",
     ),
     in_recipe("data_seed", "batch.seed", "It draws the order of rows; dropout and new weights stay with `run.seed`."),
-    not_yet("eval_delay", "delayed evaluation"),
+    in_recipe("eval_delay", "evaluate.delay", "In steps, or `{ epochs = 1 }`."),
     in_recipe(
         "fsdp fsdp_config deepspeed",
         "distributed.strategy distributed.sharding distributed.offload",
