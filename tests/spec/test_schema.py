@@ -68,7 +68,7 @@ def test_every_key_is_described_and_has_its_default() -> None:
             "optimizer.groups.match",
         ),
         *("freeze.stages.at.epoch", "freeze.stages.at.step", "freeze.stages.at.fraction"),
-        *("evaluate.every.epochs", "checkpoint.every.epochs", "log.every.epochs"),
+        *("evaluate.every.epochs", "evaluate.delay.epochs", "checkpoint.every.epochs", "log.every.epochs"),
     }
 
 

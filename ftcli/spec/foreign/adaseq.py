@@ -26,7 +26,7 @@ ADASEQ = (
     in_recipe(
         "dataset.data_type",
         "data.format.kind data.format.factory",
-        '"conll"; `json_tags` of words and `json_spans` of texts are "jsonl"; others, as CLUENER\'s, need your own reader.',
+        '"conll"; `json_tags` of words and `json_spans` of texts are "jsonl"; others need your own reader.',
     ),
     in_recipe("dataset.delimiter", "data.format.delimiter"),
     in_recipe("dataset.text_key", "data.columns.text"),
