@@ -1,7 +1,8 @@
 """What a run takes of each process, by how state is split: memory, and what a step sends.
 
 The accounting is that of ZeRO (Rajbhandari et al., 2020); exchanges are counted as rings make them, where each of n
-processes sends (n - 1) / n of what is summed or gathered.
+processes sends (n - 1) / n of what is summed or gathered. Gloo, unlike NCCL, sums gradients that are split as if they
+were whole, and so sends twice as much of them.
 """
 
 from __future__ import annotations
