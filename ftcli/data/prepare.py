@@ -1,6 +1,6 @@
 """From source files to a prepared folder: every row is read once, checked, written, counted and examined.
 
-Nothing here grows with the rows but the numbers of their lines, and a few bytes a row where some are held out.
+What grows with the rows are four bytes of each to find repeated ones by, and some more where rows are held out.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ftcli.data.findings import Finding
 from ftcli.data.profile import Profiler
 from ftcli.data.readers import TABLES, BadRow, Row, ending_of, file_kind, read_rows
 from ftcli.data.report import write_report
+from ftcli.data.scratch import ScratchNumbers
 from ftcli.data.tagging import find_scheme
 from ftcli.data.tags import tag_list
 from ftcli.data.tally import BadRowTally, Tally
@@ -41,6 +42,7 @@ class _Work:
 
     card: DataCard
     scratch: Path
+    files: ExitStack
     bad_rows: BadRowTally
     downloads: Path
     rules: Rules
@@ -96,8 +98,8 @@ def prepare(
     try:
         check_replaceable(folder.resolve())
         files, origins = yield from find_files(card, card_folder=card_folder, source=source, downloads=downloads)
-        with new_folder(folder) as scratch:
-            work = _Work(card, scratch, BadRowTally(max_bad_rows), downloads, Rules.of(card))
+        with new_folder(folder) as scratch, ExitStack() as scratch_files:
+            work = _Work(card, scratch, scratch_files, BadRowTally(max_bad_rows), downloads, Rules.of(card))
             for split in sorted(files, key=SPLITS.index):
                 yield from _read_split(work, split, file=files[split])
             work.rules.names.check_replaced()
@@ -117,7 +119,7 @@ def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:
     with ExitStack() as stack:
         for name in splits:
             path = work.scratch / f"{name}.jsonl"
-            work.sources[name] = SourceLines(file.name)
+            work.sources[name] = SourceLines(file.name, ScratchNumbers(work.scratch, work.files))
             work.writers[name] = stack.enter_context(split_writer(path, source=Path(file.name).name))
         if shares:
             yield from _read_and_deal(work, check, shares, file=file)

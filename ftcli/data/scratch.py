@@ -1,11 +1,16 @@
-"""What is too much for memory while a data set is prepared: an SQLite file that is thrown away."""
+"""What is too much for memory while a data set is prepared: files that are thrown away."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
+from array import array
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+
+_AT_ONCE = 8192
 
 
 @contextmanager
@@ -19,3 +24,28 @@ def scratch_database(path: Path) -> Generator[sqlite3.Connection]:
             yield database
     finally:
         path.unlink(missing_ok=True)
+
+
+class ScratchNumbers:
+    """Whole numbers from 0 on, in a file without a name: appended one by one, then had by their place."""
+
+    def __init__(self, folder: Path, files: ExitStack) -> None:
+        """Have a file in `folder` that is gone when `files` closes it."""
+        self._file = files.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+        self._pending = array("Q")
+
+    def append(self, number: int) -> None:
+        """Take one more."""
+        self._pending.append(number)
+        if len(self._pending) == _AT_ONCE:
+            self._settle()
+
+    def __getitem__(self, place: int) -> int:
+        self._settle()
+        size = self._pending.itemsize
+        return array("Q", os.pread(self._file.fileno(), size, place * size))[0]
+
+    def _settle(self) -> None:
+        self._pending.tofile(self._file)
+        self._file.flush()
+        del self._pending[:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from array import array
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from ftcli.data.doctor.register import SourceLines
 from ftcli.data.findings import Finding
 from ftcli.data.profile import Overlap, Profile, SplitProfile, TokenLengths, measure_lengths, with_token_lengths
 from ftcli.data.report import CONTRADICTIONS_FILE, LEAKS_FILE, read_profile
+from ftcli.data.scratch import ScratchNumbers
 from ftcli.runtime.activity import Activity, finish
 from ftcli.runtime.encoding import Encoded, Fields
 from ftcli.spec.card import Split
@@ -341,14 +342,20 @@ def profile_of(prepared: Prepared) -> Profile:
 
 
 def examined(prepared: Prepared) -> Profile:
-    return finish(examine(prepared.folder, profile_of(prepared), facts=prepared.facts, sources=sources_of(prepared)))
+    with ExitStack() as files:
+        sources = sources_of(prepared, files)
+        return finish(examine(prepared.folder, profile_of(prepared), facts=prepared.facts, sources=sources))
 
 
-def sources_of(prepared: Prepared) -> dict[Split, SourceLines]:
-    return {
-        split: SourceLines(facts.file, array("Q", range(1, facts.rows + 1)))
+def sources_of(prepared: Prepared, files: ExitStack) -> dict[Split, SourceLines]:
+    sources = {
+        split: SourceLines(facts.file, ScratchNumbers(prepared.folder, files))
         for split, facts in prepared.facts.splits.items()
     }
+    for split, facts in prepared.facts.splits.items():
+        for line in range(1, facts.rows + 1):
+            sources[split].lines.append(line)
+    return sources
 
 
 TAGS = {"text": "tokens", "label": "tags"}
@@ -391,8 +398,10 @@ def test_labels_of_several_are_compared_whole(tmp_path: Path) -> None:
 
 def test_it_says_how_far_it_has_come(files: Path) -> None:
     prepared = write(files, train=clean(40, 1), test=clean(20, 2))
-    work = examine(prepared.folder, read_profile(prepared), facts=prepared.facts, sources=sources_of(prepared))
-    names = {activity.name for activity in work if isinstance(activity, Activity)}
+    with ExitStack() as files:
+        sources = sources_of(prepared, files)
+        work = examine(prepared.folder, read_profile(prepared), facts=prepared.facts, sources=sources)
+        names = {activity.name for activity in work if isinstance(activity, Activity)}
     assert {"examine rows", "look for leaks", "look for near rows"} <= names
 
 

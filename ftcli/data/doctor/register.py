@@ -7,7 +7,6 @@ false repeat has a chance below 1 in 30 million.
 from __future__ import annotations
 
 import sqlite3
-from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -27,6 +26,7 @@ from ftcli.data.doctor.near import Numbers, plain_texts
 from ftcli.data.doctor.near_search import NearSearch
 from ftcli.data.labels import spelling
 from ftcli.data.profile import Overlap
+from ftcli.data.scratch import ScratchNumbers
 from ftcli.errors import Location
 from ftcli.runtime.activity import Activity, Working
 from ftcli.spec.card import SPLITS, Split
@@ -64,7 +64,7 @@ class SourceLines:
     """Where a split's rows come from: what the file is called, and the line of each row."""
 
     file: str
-    lines: array[int] = field(default_factory=lambda: array("Q"))
+    lines: ScratchNumbers
 
     def location(self, row: int) -> str:
         """The place of a row of the split, as an editor opens it."""
