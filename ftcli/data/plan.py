@@ -16,8 +16,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ftcli.data.tokens import TokenizedSplit
-from ftcli.runtime.seeding import permutation, seed_for
+from ftcli.data.tokens import Lengths, TokenizedSplit
+from ftcli.runtime.seeding import seed_for
+from ftcli.runtime.shuffling import Shuffle
 from ftcli.spec.sections import BatchSection
 from ftcli.spec.wording import counted
 
@@ -76,7 +77,7 @@ class EpochPlan:
     padding, but a step's rows are alike in length.
     """
 
-    lengths: Tensor
+    lengths: Lengths
     size: int
     window: int
     seed: int
@@ -84,7 +85,7 @@ class EpochPlan:
     drops_last: bool = False
 
     @classmethod
-    def of(cls, lengths: Tensor, batch: BatchSection, *, seed: int, epoch: int) -> EpochPlan:
+    def of(cls, lengths: Lengths, batch: BatchSection, *, seed: int, epoch: int) -> EpochPlan:
         """The plan of a recipe's [batch] for rows of these lengths; `seed` is the run's."""
         own = seed if batch.seed == "run" else batch.seed
         return cls(lengths, batch.size, batch.window, own, epoch, batch.drop_last)
@@ -94,28 +95,32 @@ class EpochPlan:
         return num_groups(len(self.lengths), self.size, drops_last=self.drops_last)
 
     @cached_property
-    def order(self) -> Tensor:
-        """The epoch's rows in their order, int64: a permutation of all, or as many of it as make full groups."""
-        order = permutation(len(self.lengths), seed_for(self.seed, "epoch", self.epoch))
-        return order[: len(self) * self.size]
+    def order(self) -> Shuffle:
+        """The epoch's rows in their order; where short groups are left out, those at the end are never asked for."""
+        return Shuffle(len(self.lengths), seed_for(self.seed, "epoch", self.epoch))
 
     def rows(self, group: int) -> Tensor:
         """The row numbers of one group, int64."""
         if self.window == 1:
-            return self.order[group * self.size : (group + 1) * self.size]
+            return self._rows_between(group, group + 1)
         number, place = divmod(group, self.window)
-        span = self.window * self.size
-        rows = self.order[number * span : (number + 1) * span]
+        rows = self._rows_between(number * self.window, (number + 1) * self.window)
         chunks = torch.split(by_length(rows, self.lengths), self.size)
-        return chunks[int(permutation(len(chunks), seed_for(self.seed, "window", self.epoch, number))[place])]
+        shuffle = Shuffle(len(chunks), seed_for(self.seed, "window", self.epoch, number))
+        return chunks[int(shuffle.part(place, place + 1))]
+
+    def _rows_between(self, first: int, last: int) -> Tensor:
+        """The rows of some groups in the epoch's order, up to the last group that there is."""
+        end = min(len(self) * self.size, len(self.lengths))
+        return self.order.part(first * self.size, min(last * self.size, end))
 
 
-def by_length(rows: Tensor, lengths: Tensor) -> Tensor:
+def by_length(rows: Tensor, lengths: Lengths) -> Tensor:
     """The rows from short to long; rows of equal length keep their order."""
     return rows[torch.sort(lengths[rows], stable=True).indices]
 
 
-def deal(sequences: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Shares:
+def deal(sequences: Tensor, lengths: Lengths, cut: Cut, world_size: int) -> Shares:
     """Cut a group into micro-batches and deal them to ranks, equally many each, by balanced token slots."""
     ordered = by_length(sequences, lengths)
     slots = partial(slots_in, lengths=lengths, cut=cut)
@@ -130,7 +135,7 @@ def deal(sequences: Tensor, lengths: Tensor, cut: Cut, world_size: int) -> Share
     elif cut.tokens is not None:
         parts = _level(cut_by_tokens(ordered, lengths, cut.tokens), slots, world_size)
     else:
-        parts = _cut_evenly(ordered, _num_parts(len(sequences), cut, world_size))
+        parts = list(torch.tensor_split(ordered, _num_parts(len(sequences), cut, world_size)))
     return _balance(parts, slots, world_size)
 
 
@@ -139,11 +144,7 @@ def _num_parts(num_rows: int, cut: Cut, world_size: int) -> int:
     return min(-(-wanted // world_size) * world_size, num_rows)
 
 
-def _cut_evenly(ordered: Tensor, num_parts: int) -> list[Tensor]:
-    return list(torch.tensor_split(ordered, num_parts))
-
-
-def cut_by_tokens(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Tensor]:
+def cut_by_tokens(ordered: Tensor, lengths: Lengths, max_tokens: int) -> list[Tensor]:
     """From the longest row down: as many rows as fit when all are padded to the longest of them."""
     parts: list[Tensor] = []
     end = len(ordered)
@@ -154,7 +155,7 @@ def cut_by_tokens(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Ten
     return parts
 
 
-def _cut_where_full(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[Tensor]:
+def _cut_where_full(ordered: Tensor, lengths: Lengths, max_tokens: int) -> list[Tensor]:
     """From the shortest row up: as many rows as have so many tokens together, padding left out."""
     sizes: list[int] = []
     num_tokens = max_tokens
@@ -167,7 +168,7 @@ def _cut_where_full(ordered: Tensor, lengths: Tensor, max_tokens: int) -> list[T
     return list(torch.split(ordered, sizes))
 
 
-def _cut_by_cost(ordered: Tensor, lengths: Tensor, *, call_tokens: int, max_tokens: int) -> list[Tensor]:
+def _cut_by_cost(ordered: Tensor, lengths: Lengths, *, call_tokens: int, max_tokens: int) -> list[Tensor]:
     """The cheapest cut of rows in order of length, where a part costs its padded tokens and `call_tokens`.
 
     Dynamic programming over the distinct lengths, for rows of equal length are never worth a cut; a part beyond
@@ -202,17 +203,17 @@ def _level(parts: list[Tensor], slots: Callable[[Tensor], int], world_size: int,
     return parts
 
 
-def padded_tokens(rows: Tensor, lengths: Tensor) -> int:
+def padded_tokens(rows: Tensor, lengths: Lengths) -> int:
     """The token slots of a micro-batch, padding included."""
     return len(rows) * int(lengths[rows].max()) if len(rows) else 0
 
 
-def slots_in(rows: Tensor, lengths: Tensor, cut: Cut) -> int:
+def slots_in(rows: Tensor, lengths: Lengths, cut: Cut) -> int:
     """The token slots that are computed for a micro-batch."""
     return int(lengths[rows].sum()) if cut.skips_padding else padded_tokens(rows, lengths)
 
 
-def slots_of(shares: Shares, lengths: Tensor, cut: Cut) -> int:
+def slots_of(shares: Shares, lengths: Lengths, cut: Cut) -> int:
     """The token slots that are computed for a group."""
     return sum(slots_in(part, lengths, cut) for share in shares for part in share)
 
@@ -233,9 +234,9 @@ def _balance(parts: list[Tensor], slots: Callable[[Tensor], int], world_size: in
 def padding_share(
     plan: EpochPlan, split: TokenizedSplit, cut: Cut, world_size: int, *, groups: int | None = None
 ) -> float:
-    """The share of an epoch's token slots that are padding; of so many of its groups, evenly spread, if `groups` says.
+    """The share of an epoch's token slots that are padding, told from so many groups, if `groups` says.
 
-    An epoch is a permutation, so that its groups are a fair sample of the rows.
+    They are spread over the epoch, which is a permutation: a fair sample of the rows.
     """
     slots = real = 0
     number = min(groups or len(plan), len(plan))

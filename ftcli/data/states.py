@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ftcli.data.plan import Cut, deal
-from ftcli.data.tokens import TokenizedSplit
+from ftcli.data.tokens import Lengths, TokenizedSplit
 
 _CUT = Cut(tokens=4096, call_tokens=128)
 
@@ -33,9 +33,9 @@ class States:
     starts: Tensor
     dtype: torch.dtype
 
-    def gather(self, sequences: Tensor, lengths: Tensor) -> Tensor:
+    def gather(self, sequences: Tensor, lengths: Lengths) -> Tensor:
         """States [n, length, size] of n sequences, given the lengths of all; padding repeats the last token."""
-        counts = lengths[sequences, None]
+        counts = lengths[sequences][:, None]
         places = torch.minimum(torch.arange(int(counts.max())), counts - 1)
         return self.values[self.starts[sequences, None] + places].to(self.dtype)
 

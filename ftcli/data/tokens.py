@@ -5,18 +5,42 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from itertools import accumulate, chain
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from ftcli.data.mapped import MappedFiles
 from ftcli.runtime.encoding import Encoded
 
 UNLABELLED = -1
 _TYPES = {"i": torch.int32, "B": torch.uint8}
+
+
+class Lengths(Protocol):
+    """The lengths of numbered things: how many there are, and by a tensor of numbers theirs, int64 of its shape."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, numbers: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """Lengths that are told by where things begin, so that no memory holds them: in `offsets`, or in some of them."""
+
+    offsets: Tensor
+    chosen: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets if self.chosen is None else self.chosen) - 1
+
+    def __getitem__(self, numbers: Tensor, /) -> Tensor:
+        first, last = (
+            (numbers, numbers + 1) if self.chosen is None else (self.chosen[numbers], self.chosen[numbers + 1])
+        )
+        return self.offsets[last] - self.offsets[first]
 
 
 @dataclass(frozen=True)
@@ -29,6 +53,8 @@ class TokenizedSplit:
     row_offsets     [rows + 1]       each row's first sequence; None: a row is one sequence
     item_offsets    [sequences + 1]  each sequence's first item; None: a sequence is one item
     positions       [items]          where an item has its first token in its sequence; None: the sequence is the item
+
+    `mapped` are the files that all of them lie in; None: they are in memory.
     """
 
     ids: Tensor
@@ -42,6 +68,7 @@ class TokenizedSplit:
     positions: Tensor | None = None
     num_unknown: int = 0
     num_pieces: int = 0
+    mapped: MappedFiles | None = field(default=None, compare=False)
 
     @property
     def num_sequences(self) -> int:
@@ -58,15 +85,15 @@ class TokenizedSplit:
         """The number of items."""
         return self.num_sequences if self.positions is None else len(self.positions)
 
-    @cached_property
-    def lengths(self) -> Tensor:
-        """Tokens of each sequence, int64 [sequences]."""
-        return self.offsets[1:] - self.offsets[:-1]
+    @property
+    def lengths(self) -> Lengths:
+        """Tokens of each sequence."""
+        return _Spans(self.offsets)
 
-    @cached_property
-    def row_lengths(self) -> Tensor:
-        """Tokens of each row, over all of its sequences, int64 [rows]."""
-        return self.lengths if self.row_offsets is None else self.offsets[self.row_offsets].diff()
+    @property
+    def row_lengths(self) -> Lengths:
+        """Tokens of each row, over all of its sequences."""
+        return _Spans(self.offsets, self.row_offsets)
 
     @classmethod
     def of(cls, encoded: Encoded, targets: Tensor | None) -> TokenizedSplit:
@@ -143,6 +170,8 @@ class TokenizedSplit:
         inputs = {"input_ids": self.ids[places].long().masked_fill_(~mask, pad_id), "attention_mask": mask.long()}
         if self.type_ids is not None:
             inputs["token_type_ids"] = self.type_ids[places].long().masked_fill_(~mask, 0)
+        if self.mapped is not None:
+            self.mapped.count(len(sequences))
         return inputs
 
 

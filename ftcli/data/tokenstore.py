@@ -15,13 +15,14 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import orjson
 import torch
 from torch import Tensor
 
 from ftcli.data.dataset import Prepared
+from ftcli.data.mapped import MappedFiles
 from ftcli.data.targets import LabelFacts, targets_of
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.errors import DataError
@@ -98,7 +99,7 @@ def _make(prepared: Prepared, folder: Path, encode: EncodeRows) -> Generator[Act
 def _opened(folder: Path) -> TokenStore | None:
     try:
         return open_tokens(folder)
-    except (OSError, RuntimeError, ValueError, KeyError):  # torch raises RuntimeError where a file is too short
+    except (OSError, ValueError, KeyError):  # of a file that is too short, a ValueError
         return None
 
 
@@ -109,7 +110,11 @@ def open_tokens(folder: Path) -> TokenStore:
 
 
 def _open_split(folder: Path, split: str, facts: dict[str, Any]) -> TokenizedSplit:
-    arrays = {name: _mapped(folder / f"{split}.{name}", **array) for name, array in facts["arrays"].items()}
+    mapped = MappedFiles()
+    arrays = {
+        name: mapped.open(folder / f"{split}.{name}", torch.Size(array["shape"]), getattr(torch, array["dtype"]))
+        for name, array in facts["arrays"].items()
+    }
     return TokenizedSplit(
         ids=arrays["ids"],
         type_ids=arrays.get("type_ids"),
@@ -120,17 +125,8 @@ def _open_split(folder: Path, split: str, facts: dict[str, Any]) -> TokenizedSpl
         row_offsets=arrays.get("row_offsets"),
         item_offsets=arrays.get("item_offsets"),
         positions=arrays.get("positions"),
+        mapped=mapped,
         **{name: facts[name] for name in _COUNTED},
-    )
-
-
-def _mapped(path: Path, *, shape: list[int], dtype: str) -> Tensor:
-    kind = cast("torch.dtype", getattr(torch, dtype))
-    size = torch.Size(shape).numel()
-    return (
-        torch.from_file(str(path), shared=False, size=size, dtype=kind).view(shape)
-        if size
-        else torch.empty(shape, dtype=kind)
     )
 
 

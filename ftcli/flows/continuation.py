@@ -11,6 +11,7 @@ from ftcli.errors import CheckpointError, DataError, RecipeError
 from ftcli.flows.changes import forbidden_changes
 from ftcli.flows.facts import launch_facts
 from ftcli.runtime.catching_up import hand_on_run
+from ftcli.runtime.checkpoint import FORMAT_VERSION
 from ftcli.runtime.launch import num_restarts
 from ftcli.runtime.manifest import Saved
 from ftcli.runtime.rundir import RunDir
@@ -81,6 +82,14 @@ def check_usable(saved: Saved | None, skipped: Sequence[str], run_dir: RunDir) -
     if saved is None and skipped:
         hint = f"start anew: ftcli train {shlex.quote(str(run_dir.recipe))} --run-dir DIR"
         raise CheckpointError(f"no checkpoint of {run_dir.path} can be used: {'; '.join(skipped)}", hint=hint)
+
+
+def check_same_order(saved: Saved | None, run_dir: RunDir) -> None:
+    """Raise CheckpointError where the steps to come would see other rows than when the run was begun."""
+    if saved is not None and saved.manifest["format_version"] != FORMAT_VERSION:
+        what = f"{saved.path} was saved by a version of ftcli that takes the rows of an epoch in another order"
+        anew = f"start a new run from its weights: ftcli train RECIPE --init-from {run_dir.last}"
+        raise CheckpointError(what, hint=f"go on with that version, or {anew}")
 
 
 def forget_lost_best(run: Run) -> str | None:

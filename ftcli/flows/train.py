@@ -13,6 +13,7 @@ from ftcli.errors import LostContactError
 from ftcli.flows.changes import changes_of
 from ftcli.flows.continuation import (
     check_same_data,
+    check_same_order,
     check_same_rows,
     check_usable,
     finished_already,
@@ -141,6 +142,7 @@ def _go_on(
     if finished and not is_left:
         yield finished
         return
+    check_same_order(newest, folder)
     yield from _carry_out(
         scene, spec, world, folder, answer, build_task=build_task, before=before, start=newest, skipped=skipped
     )

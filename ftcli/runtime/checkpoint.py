@@ -20,7 +20,8 @@ from ftcli.runtime.manifest import Saved, seal, verify
 from ftcli.runtime.rundir import RunDir
 from ftcli.spec.wording import counted, verb
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""In format 1, the rows of an epoch came in another order."""
 _ASIDE = "unused-"
 _FOLDER = re.compile(r"step-(\d+)")
 

@@ -44,9 +44,3 @@ def deterministic(*, wanted: bool) -> Generator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(mode=before)
-
-
-def permutation(num_rows: int, seed: int) -> torch.Tensor:
-    """A permutation of range(num_rows) as int64 [num_rows]; depends on nothing else."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(num_rows, generator=generator)

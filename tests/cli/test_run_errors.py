@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ftcli.runtime.manifest import seal, verify
 from tests.cli.errors import flip, refused
 from tests.conftest import Ftcli, Result, make_rows, write_rows
 
@@ -69,6 +70,23 @@ def test_a_run_does_not_go_on_with_other_rows(project: Path, ftcli: Ftcli) -> No
     assert "\nhelp: bring the old data back, or start a new run with `ftcli train`\n" in error
     (project / "train.jsonl").write_text(rows)
     assert ftcli("resume", "run").code == 0
+
+
+def test_a_run_that_took_its_rows_in_another_order_does_not_go_on(trained: Path, ftcli: Ftcli, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree("stopped", run, symlinks=True)
+    newest = verify(run / "last")
+    facts = {name: value for name, value in newest.manifest.items() if name not in {"files", "sha256"}}
+    (newest.path / "manifest.json").unlink()
+    seal(newest.path, {**facts, "format_version": 1})
+    error = refused(ftcli("resume", run), 6)
+    assert error == (
+        f"error[checkpoint]: {run}/checkpoints/{newest.path.resolve().name} was saved by a version of ftcli that takes"
+        " the rows of an epoch in another order\n"
+        "help: go on with that version, or start a new run from its weights: ftcli train RECIPE --init-from"
+        f" {run}/last\n"
+    )
+    assert ftcli("eval", "--ckpt", run / "last").code == 0
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_is_refused(copied: Path, ftcli: Ftcli) -> None:

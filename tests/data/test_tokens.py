@@ -45,8 +45,8 @@ def test_gathered_rows_are_padded_to_the_longest_of_them(rows: list[list[int]], 
 def test_rows_sequences_and_items_are_counted_apart() -> None:
     split = TokenizedSplit.of(THREE_ROWS, torch.tensor([0, 1, 2, 3, 4]))
     assert (split.num_rows, split.num_sequences, split.num_items) == (3, 4, 5)
-    assert split.lengths.tolist() == [3, 1, 2, 2]
-    assert split.row_lengths.tolist() == [4, 2, 2]
+    assert split.lengths[torch.arange(4)].tolist() == [3, 1, 2, 2]
+    assert split.row_lengths[torch.arange(3)].tolist() == [4, 2, 2]
     assert split.row_item_counts().tolist() == [2, 1, 2]
     assert split.sequences_of(torch.tensor([2, 0])).tolist() == [3, 0, 1]
     assert split.rows_of(torch.tensor([3, 1, 0, 2])).tolist() == [2, 0, 0, 1]

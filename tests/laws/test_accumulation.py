@@ -94,7 +94,7 @@ def test_with_a_window_the_short_group_is_found_wherever_it_comes(project: Path,
     "settings",
     [
         ("batch.size=32",),
-        ("batch.size=13", "batch.max_tokens=64", "batch.window=2"),
+        ("batch.size=12", "batch.max_tokens=64", "batch.window=2"),
         (r"freeze.patterns=['^bert']", r"freeze.stages=[{at={epoch=1}, unfreeze=['layer\.2\.']}]"),
         ("model.head=mean", "optimizer.layer_decay=0.8"),
         (*LOSSES["R-Drop of weighted symmetric pairs"], "batch.size=13"),

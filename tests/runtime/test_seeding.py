@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcli.runtime.seeding import deterministic, permutation, seed_for, seed_step
+from ftcli.runtime.seeding import deterministic, seed_for, seed_step
 
 CPU = torch.device("cpu")
 
@@ -41,18 +41,6 @@ def test_what_a_step_draws_depends_on_seed_step_and_rank_only() -> None:
     torch.rand(17)
     assert draw() == first
     assert len({tuple(drawn) for drawn in (first, draw(2), draw(step=3), draw(rank=1))}) == 4
-
-
-def test_a_permutation_leaves_the_global_randomness_alone() -> None:
-    torch.default_generator.manual_seed(5)
-    expected = torch.rand(3).tolist()
-    torch.default_generator.manual_seed(5)
-    order = permutation(100, 7)
-    assert torch.rand(3).tolist() == expected
-    assert torch.equal(permutation(100, 7), order)
-    assert not torch.equal(permutation(100, 8), order)
-    assert torch.equal(order.sort().values, torch.arange(100))
-    assert order.dtype == torch.int64
 
 
 def test_only_kernels_that_repeat_their_bits_are_allowed_within_the_block_and_only_there() -> None:

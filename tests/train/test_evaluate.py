@@ -80,7 +80,7 @@ def test_every_row_is_scored_once_and_scores_come_in_row_order(rows: int, batch_
     found = score(model, split, batch_size=batch_size)
     assert sorted(model.seen) == list(range(rows))
     assert max(model.sizes) <= batch_size
-    expected = logits_of(torch.arange(1, rows + 1), split.lengths)
+    expected = logits_of(torch.arange(1, rows + 1), split.offsets.diff())
     assert torch.equal(found.scores, expected)
     assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
     assert found.losses is not None
@@ -105,7 +105,7 @@ def test_every_sequence_of_a_row_is_scored_once_and_rows_get_their_mean(rows: in
     found = score(model, split, batch_size=batch_size)
     assert sorted(model.seen) == list(range(split.num_sequences))
     assert max(model.sizes) <= batch_size
-    expected = logits_of(torch.arange(1, split.num_sequences + 1), split.lengths)
+    expected = logits_of(torch.arange(1, split.num_sequences + 1), split.offsets.diff())
     assert torch.equal(found.scores, expected)
     assert found.loss == pytest.approx(float(cross_entropy(expected, split.labels)), rel=1e-12)
     assert split.row_offsets is not None
@@ -178,7 +178,7 @@ def test_dropout_is_off_and_no_graph_is_kept() -> None:
     found = score(model, make_split(9))
     assert not model.training
     assert not found.scores.requires_grad
-    assert torch.equal(found.scores, logits_of(torch.arange(1, 10), make_split(9).lengths).float())
+    assert torch.equal(found.scores, logits_of(torch.arange(1, 10), make_split(9).offsets.diff()).float())
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_scores_are_single_precision_or_better(computed: torch.dtype, kept: torc
 def test_batches_are_of_similar_length_and_the_longest_come_first() -> None:
     model, split = Counting(), make_split(20)
     score(model, split)
-    lengths = split.lengths[model.seen].view(-1, 4)
+    lengths = split.lengths[torch.tensor(model.seen)].view(-1, 4)
     assert lengths.max(1).values.tolist() == sorted(lengths.max(1).values.tolist(), reverse=True)
     assert all(int(later.max()) <= int(earlier.min()) for earlier, later in pairwise(lengths))
 
