@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -21,14 +22,20 @@ _MEDIAN_LENGTH, _LENGTH_SPREAD = 25, 0.36
 """Characters of both texts of a pair of AFQMC: half have at most 25, one in a hundred more than 64."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Material:
     """Rows in `train.jsonl` (sentence1, sentence2, label), an encoder, and a recipe in the same folder."""
 
     folder: Path
-    rows: list[Row]
+    num_rows: int
     model: str
     model_name: str
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """All rows, read when they are first asked for: of very many, no memory holds them."""
+        with self.train_file.open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
 
     @property
     def train_file(self) -> Path:
@@ -57,13 +64,13 @@ def gather(folder: Path, source: str, *, rows: int, layers: int = 6, size: int =
     Raises:
         LookupError: real rows are wanted, and no environment variable says where they are.
     """
-    found = generated_rows(rows) if source == "generated" else list(islice(_real_rows(source), rows))
+    found = stream_rows(rows) if source == "generated" else islice(_real_rows(source), rows)
     real_model = None if source == "generated" else os.environ.get("FTCLI_REAL_MODEL")
     model = real_model or make_encoder(folder / "encoder", layers=layers, size=size)
     name = Path(real_model).name if real_model else f"a BERT of {layers} layers of {size}, made on the spot"
-    material = Material(folder, found, str(model), name)
-    with material.train_file.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
+    with (folder / "train.jsonl").open("w", encoding="utf-8") as file:
+        num_rows = sum(file.write(json.dumps(row, ensure_ascii=False) + "\n") > 0 for row in found)
+    material = Material(folder, num_rows, str(model), name)
     material.recipe.write_text(
         f"""
 [data]
@@ -86,13 +93,8 @@ every = "never"
     return material
 
 
-def generated_rows(count: int, seed: int = 0) -> list[Row]:
-    """Pairs of made-up Chinese texts, as long as AFQMC's; their labels follow from nothing."""
-    return list(stream_rows(count, seed))
-
-
 def stream_rows(count: int, seed: int = 0) -> Iterator[Row]:
-    """The same, one after another."""
+    """Pairs of made-up Chinese texts, as long as AFQMC's, one after another; their labels follow from nothing."""
     rng = random.Random(seed)
     for _ in range(count):
         length = min(157, max(10, round(_MEDIAN_LENGTH * math.exp(rng.gauss(0, _LENGTH_SPREAD)))))

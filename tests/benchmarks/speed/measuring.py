@@ -83,7 +83,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "ftcli": version("ftcli"), **found}
 
 
-def run_benchmark(title: str, measure: Measure, *, rows: int, layers: int = 6) -> None:
+def run_benchmark(title: str, measure: Measure, *, rows: int, layers: int = 6, size: int = 384) -> None:
     """The command line of a benchmark.
 
     Args:
@@ -91,6 +91,7 @@ def run_benchmark(title: str, measure: Measure, *, rows: int, layers: int = 6) -
         measure: Measures it.
         rows: How many rows, unless asked for otherwise.
         layers: The depth of the encoder that is made where no real one is used.
+        size: Its width.
     """
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--rows", type=int, default=rows, help=f"rows of data ({rows})")
@@ -104,7 +105,7 @@ def run_benchmark(title: str, measure: Measure, *, rows: int, layers: int = 6) -
     output: Path | None = options.json and options.json.resolve()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         try:
-            material = gather(Path(folder), options.data, rows=options.rows, layers=layers)
+            material = gather(Path(folder), options.data, rows=options.rows, layers=layers, size=size)
         except LookupError as missing:
             sys.stderr.write(f"skipped: {missing.args[0]}\n")
             sys.exit(MISSING_INPUT)
