@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType]
@@ -38,20 +39,8 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
     if size == 1:
         yield World(device=chosen)
         return
-    backend = section.backend if section.backend != "auto" else ("nccl" if chosen.type == "cuda" else "gloo")
-    if backend == "nccl" and section.offload:
-        backend = "cpu:gloo,cuda:nccl"  # what is kept on the host is put together there
-    timeout = timedelta(seconds=section.timeout_seconds)
     try:
-        shared, _, _ = next(rendezvous("env://", rank, size, timeout=timeout))
-        meeting = BoundedStore(shared, timeout_seconds=section.timeout_seconds)
-        name = agree_on_name(meeting, rank=rank, size=size, timeout_seconds=section.timeout_seconds)
-        store = PrefixStore(f"ftcli/{name}", shared)
-        bounded = BoundedStore(store, timeout_seconds=section.timeout_seconds)
-        if spans_machines():
-            choose_interface(bounded, rank=rank, size=size)
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
-        hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
+        world = _joined(section, rank, size, chosen)
     except (RuntimeError, ValueError, TimeoutError) as error:
         hint = "start all processes with torchrun: torchrun --nproc-per-node N -m ftcli train RECIPE"
         if spans_machines():
@@ -60,8 +49,6 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
                 "`--local-addr ADDRESS`, or name the interface in GLOO_SOCKET_IFNAME"
             )
         raise DistributedError(f"rank {rank} of {size} can't join the others: {error}", hint=hint) from error
-    world = World(rank, size, chosen, hosts, bounded, section.timeout_seconds, range(size))
-    del hosts
     try:
         if section.storage == "local":
             _settle_writers(world)
@@ -70,6 +57,24 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
         yield world
     finally:
         world.close()
+
+
+def _joined(section: DistributedSection, rank: int, size: int, device: torch.device) -> World:
+    """The world once all have met, and each has found the network by which it reaches the others."""
+    backend = section.backend if section.backend != "auto" else ("nccl" if device.type == "cuda" else "gloo")
+    if backend == "nccl" and section.offload:
+        backend = "cpu:gloo,cuda:nccl"  # what is kept on the host is put together there
+    timeout = timedelta(seconds=section.timeout_seconds)
+    shared, _, _ = next(rendezvous("env://", rank, size, timeout=timeout))
+    meeting = BoundedStore(shared, timeout_seconds=section.timeout_seconds)
+    name = agree_on_name(meeting, rank=rank, size=size, timeout_seconds=section.timeout_seconds)
+    store = PrefixStore(f"ftcli/{name}", shared)
+    bounded = BoundedStore(store, timeout_seconds=section.timeout_seconds)
+    if spans_machines():
+        choose_interface(bounded, rank=rank, size=size)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+    hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
+    return World(rank, size, device, hosts, bounded, section.timeout_seconds, range(size))
 
 
 def _settle_writers(world: World) -> None:

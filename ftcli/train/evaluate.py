@@ -74,7 +74,7 @@ def score_split(
     scores: list[Tensor] = [] if scored is None else scored
     of_batches: list[Tensor | None] = []
     num_known = len(scores)
-    done, unit = 0, "rows" if split.row_offsets is None else "sequences"
+    done = 0
     with torch.inference_mode():
         for number, part in enumerate(mine):
             if interrupt is not None and number < num_shared:
@@ -89,13 +89,18 @@ def score_split(
                 of_batches.append(result.losses)
             items.append(split.items_of(part))
             done += len(part) * world.size
-            yield Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences, unit)
-        loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
+            yield _so_far(name, split, done)
         ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores, task)))
         found = task.conclude(model, ordered, split)
         if not split.is_labelled:
             return Scores(ordered, found, None)
+        loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
         return Scores(ordered, found, loss, _by_row(split, mine, of_batches) if world.size == 1 else None)
+
+
+def _so_far(name: str, split: TokenizedSplit, done: int) -> Activity:
+    unit = "rows" if split.row_offsets is None else "sequences"
+    return Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences, unit)
 
 
 def _filled(share: tuple[Tensor, ...]) -> list[Tensor]:
