@@ -15,7 +15,6 @@ _TITLES: dict[Place, str] = {
     "recipe": "in the recipe",
     "command": "on the command line",
     "always": "without being asked for",
-    "not yet": "not there yet",
     "none": "no place here",
 }
 

@@ -107,7 +107,7 @@ class Prepared:
         Raises:
             DataError: There is no such split.
         """
-        facts = {str(name): facts for name, facts in self.facts.splits.items()}.get(split)
+        facts = self.facts.splits.get(split)
         if facts is None:
             hint = f"it has {', '.join(self.facts.splits)}"
             raise DataError(
@@ -141,7 +141,8 @@ def hash_card(card: DataCard) -> str:
 
     Of generated rows, what generates them is part of it.
     """
-    content = card.model_dump_json(exclude={"title", "licence", "homepage"})
+    unsaid = {"title", "licence", "homepage"} if card.also else {"title", "licence", "homepage", "also"}
+    content = card.model_dump_json(exclude=unsaid)
     made_by = "" if card.generator is None else generator_sha256()
     return hashlib.sha256(f"{content}{made_by}".encode()).hexdigest()
 

@@ -27,11 +27,11 @@ from ftcli.data.scratch import ScratchNumbers
 from ftcli.data.tagging import find_scheme
 from ftcli.data.tags import tag_list
 from ftcli.data.tally import BadRowTally, Tally
-from ftcli.data.writing import SplitWriter, check_replaceable, new_folder, split_writer
+from ftcli.data.writing import SplitWriter, check_replaceable, new_folder, rows_file, split_writer
 from ftcli.errors import DataError, Location, RecipeError
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.files import write_json
-from ftcli.spec.card import SPLITS, Columns, DataCard, Reading, Split
+from ftcli.spec.card import Columns, DataCard, Reading, Split, in_order
 
 ROWS_PER_ACTIVITY = 2000
 
@@ -100,7 +100,7 @@ def prepare(
         files, origins = yield from find_files(card, card_folder=card_folder, source=source, downloads=downloads)
         with new_folder(folder) as scratch, ExitStack() as scratch_files:
             work = _Work(card, scratch, scratch_files, BadRowTally(max_bad_rows), downloads, Rules.of(card))
-            for split in sorted(files, key=SPLITS.index):
+            for split in in_order(files):
                 yield from _read_split(work, split, file=files[split])
             work.rules.names.check_replaced()
             facts = yield from _write_facts(work, files=[f.name for f in files.values()], origins=origins)
@@ -118,7 +118,7 @@ def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:
     splits: tuple[Split, ...] = (split, *shares)
     with ExitStack() as stack:
         for name in splits:
-            path = work.scratch / f"{name}.jsonl"
+            path = work.scratch / rows_file(name)
             work.sources[name] = SourceLines(file.name, ScratchNumbers(work.scratch, work.files))
             work.writers[name] = stack.enter_context(split_writer(path, source=Path(file.name).name))
         if shares:
@@ -207,7 +207,7 @@ def _write_facts(work: _Work, *, files: Iterable[str], origins: tuple[Origin, ..
     profile = work.profiler.finish(card.name, labels=names, one_each=card.task == "classification")
     splits: dict[Split, SplitFacts] = {
         split: writer.facts(
-            file=f"{split}.jsonl",
+            file=rows_file(split),
             labelled=profile.splits[split].labelled,
             label_counts=profile.splits[split].label_counts,
         )

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ftcli.data.findings import Finding, worst_first
 from ftcli.spec.base import Section
-from ftcli.spec.card import SPLITS, Split
+from ftcli.spec.card import Split, in_order
 
 
 class Lengths(Section):
@@ -195,7 +195,7 @@ class Profiler:
 
         Only where rows have `one_each` is there a label that most of them have. Repeated rows are not counted here.
         """
-        splits = sorted(self._splits, key=SPLITS.index)
+        splits = in_order(self._splits)
         return Profile(name=name, splits={split: self._profile(split, labels, one_each=one_each) for split in splits})
 
     def _profile(self, split: Split, labels: tuple[str, ...], *, one_each: bool) -> SplitProfile:

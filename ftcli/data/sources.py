@@ -77,9 +77,9 @@ def _from_source(
     if not path.exists():
         raise DataError(f"there is no `{source}`", hint="--source takes a folder, an archive, a file or a URL")
     place = _Place(path, source, list_files(path))
-    if len(card.files) == len(place.files) == 1:
-        return dict.fromkeys(card.files, (place.files[0], source))
-    return {split: _choose([*map(_last_part, card.names(split))], [place]) for split in card.files}
+    if len(card.named) == len(place.files) == 1:
+        return dict.fromkeys(card.named, (place.files[0], source))
+    return {split: _choose([*map(_last_part, card.names(split))], [place]) for split in card.named}
 
 
 def _from_card(
@@ -87,7 +87,7 @@ def _from_card(
 ) -> Working[dict[Split, tuple[FoundFile, str]]]:
     found: dict[Split, tuple[FoundFile, str]] = {}
     elsewhere: dict[Split, tuple[str, ...]] = {}
-    for split in card.files:
+    for split in card.named:
         names = card.names(split)
         url = next(filter(is_url, names), None)
         path = next(filter(Path.is_file, (card_folder / Path(name).expanduser() for name in names)), None)
@@ -101,7 +101,7 @@ def _from_card(
     if not elsewhere:
         return found
     if not card.sources:
-        raise _missing(elsewhere, card_folder=card_folder)
+        raise _missing(elsewhere, card, card_folder=card_folder)
     places: list[_Place] = []
     for origin in card.sources:
         path = yield from download(origin.url, folder=downloads, sha256=origin.sha256, backoff_seconds=backoff_seconds)
@@ -118,11 +118,15 @@ def _single(path: Path) -> FoundFile:
     raise DataError(f"{path.name} holds {len(files)} files; which one is meant?", where=Location(str(path)), hint=hint)
 
 
-def _missing(files: Mapping[Split, tuple[str, ...]], *, card_folder: Path) -> DataError:
+def _missing(files: Mapping[Split, tuple[str, ...]], card: DataCard, *, card_folder: Path) -> DataError:
     hint = f"paths start from {card_folder.resolve()}; `ftcli prepare` with --source PATH takes them from elsewhere"
     return DataError(
         [
-            Problem(f"the {split} file `{names[0]}` doesn't exist", hint=hint, key=("data", split))
+            Problem(
+                f"the {split} file `{names[0]}` doesn't exist",
+                hint=hint,
+                key=("data", *(("also", split) if split in card.also else (split,))),
+            )
             for split, names in files.items()
         ]
     )

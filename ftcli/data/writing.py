@@ -16,7 +16,7 @@ from ftcli.data.dataset import DATASET_FILE, SplitFacts, open_prepared
 from ftcli.data.report import CONTRADICTIONS_FILE, LEAKS_FILE, PAGE_FILE, REPORT_FILE
 from ftcli.errors import DataError, Location
 from ftcli.runtime.files import sweep
-from ftcli.spec.card import SPLITS
+from ftcli.spec.card import SPLITS, Split
 
 # What is computed from the rows alone, and so outlives a new preparation of the same rows.
 CACHES = ("tokens", "prefix")
@@ -27,7 +27,13 @@ WRITTEN = (
     LEAKS_FILE,
     CONTRADICTIONS_FILE,
     *(f"{split}.jsonl" for split in SPLITS),
+    "also",
 )
+
+
+def rows_file(split: Split) -> str:
+    """Where the rows of a split lie in a prepared folder; no name of a further set stands beside those of the rest."""
+    return f"{split}.jsonl" if split in SPLITS else f"also/{split}.jsonl"
 
 
 class SplitWriter:
@@ -65,6 +71,7 @@ class SplitWriter:
 @contextmanager
 def split_writer(path: Path, *, source: str) -> Generator[SplitWriter]:
     """Open a new split file; when it is closed without an error it is safe on disk."""
+    path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
         yield SplitWriter(file, source=source)
         file.flush()

@@ -16,7 +16,7 @@ from ftcli.data.prepare import prepare
 from ftcli.errors import RecipeError
 from ftcli.runtime.activity import Working
 from ftcli.runtime.code import look_in
-from ftcli.spec.card import CardTask, DataCard, Split
+from ftcli.spec.card import CardTask, DataCard, Names, OwnSplit
 from ftcli.spec.choices import card_task
 from ftcli.spec.problems import load_section
 from ftcli.spec.run import RunSpec
@@ -112,13 +112,13 @@ def place_named(name: str, root: Path) -> DataPlace:
 def _card_of_files(data: DataSection, task: CardTask) -> DataCard:
     if data.train is None or data.columns is None:
         raise RecipeError("[data] names no data", key=("data",))
-    files: dict[Split, str | tuple[str, ...]] = {"train": data.train}
+    files: dict[OwnSplit, str | Names] = {"train": data.train}
     if data.validation != "off":
         files["validation"] = data.validation
     if data.test != "off":
         files["test"] = data.test
     return DataCard(
-        name=_name_for(data, data.train, files, task=task),
+        name=_name_for(data, data.train, {**files, **data.also}, task=task),
         title=f"rows of {data.train}",
         task=task,
         labels=None if data.labels == "auto" else data.labels,
@@ -128,13 +128,14 @@ def _card_of_files(data: DataSection, task: CardTask) -> DataCard:
         format=data.format,
         tags=data.tags,
         files=files,
+        also={**data.also},
         holdout=data.holdout,
         test_holdout=data.test_holdout,
         holdout_seed=data.holdout_seed,
     )
 
 
-def _name_for(data: DataSection, train: str, files: Mapping[Split, str | tuple[str, ...]], *, task: CardTask) -> str:
+def _name_for(data: DataSection, train: str, files: Mapping[str, str | Names], *, task: CardTask) -> str:
     """A name that differs where files, or what is made of them, do, and reads like the training file's."""
     made = data.model_dump_json(include=_MADE_BY)
     described = f"{task} {sorted((split, _address(str(file))) for split, file in files.items())} {made}"

@@ -55,8 +55,9 @@ def rows_of_split(data: Path | None, split: str, predictor: Predictor, checkpoin
     """
     prepared = _open_data(data, predictor)
     _check_labels(prepared, predictor, checkpoint)
-    total = {str(name): facts.rows for name, facts in prepared.facts.splits.items()}.get(split)
-    return LabelledRows(f"{prepared.facts.name} {split}", _split_rows(prepared, split, predictor), total)
+    facts = prepared.facts.splits.get(split)
+    rows = _split_rows(prepared, split, predictor)
+    return LabelledRows(f"{prepared.facts.name} {split}", rows, facts.rows if facts else None)
 
 
 def _open_data(data: Path | None, predictor: Predictor) -> Prepared:

@@ -125,7 +125,7 @@ def _evaluated(event: Evaluated) -> str:
     mark = ""
     if event.improved:
         mark = "  (best so far)"
-    elif event.best is not None:
+    elif event.best is not None and event.split == "validation":
         mark = f"  (best {figure(event.best)} at step {event.best_step})"
     return f"evaluation at step {event.step} (epoch {epoch_text(event.epoch)}): {event.split} {scores}{mark}"
 

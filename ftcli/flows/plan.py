@@ -196,7 +196,7 @@ def _cache(parts: Parts, store: TokenStore, number: int) -> Decision:
         find_prefix(model),
         model,
         store.splits,
-        passes=passes_of(parts.limits, parts.freezing, parts.evaluation, stage=number, step=stage.start),
+        passes=passes_of(store.splits, parts.limits, parts.freezing, parts.evaluation, stage=number, step=stage.start),
         tokens=store.folder,
         inputs=tried_inputs(store.splits["train"], parts.tokenizer.pad_id, parts.world.device),
     )

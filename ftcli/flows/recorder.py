@@ -106,7 +106,7 @@ class Metrics:
                 entry = self._at(record["step"], record["epoch"])
                 if record["train_loss"] is not None:
                     entry["train"]["loss"] = record["train_loss"]
-                entry[record["split"]].update(_scores(record))
+                entry.setdefault(record["split"], {}).update(_scores(record))
                 if record["best"] is not None:
                     self._best = {"value": record["best"], "step": record["best_step"]}
             case "run_finished" if self._best is not None:

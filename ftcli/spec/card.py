@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ftcli.spec.base import Section
 
 SPLITS = ("train", "validation", "test")
-Split = Literal["train", "validation", "test"]
+OwnSplit = Literal["train", "validation", "test"]
+Split = str
+"""One of `SPLITS`, or the name of a further validation set."""
 TagScheme = Literal["bio", "iob1", "bioes", "bmes"]
 Generator = Literal["demo", "demo-topics", "demo-stars", "demo-orders"]
+
+
+def in_order(splits: Iterable[Split]) -> list[Split]:
+    """Train, validation and test as far as they are there, and then the further validation sets."""
+    known = list(splits)
+    return [*(split for split in SPLITS if split in known), *further_sets(known)]
+
+
+def further_sets(splits: Iterable[Split]) -> list[Split]:
+    """The validation sets beside the validation split, which are scored when it is, and decide nothing."""
+    return [split for split in splits if split not in SPLITS]
+
+
+def _free_name(name: str) -> str:
+    if name in SPLITS or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        taken = "lower-case letters, digits, - and _, and not train, validation or test"
+        msg = f"a further validation set can't be called `{name}`: use {taken}"
+        raise ValueError(msg)
+    return name
+
+
+SetName = Annotated[str, AfterValidator(_free_name)]
+"""What a further validation set is called."""
 
 
 class Columns(Section):
@@ -89,9 +115,9 @@ class DataCard(Section):
     """One data set. `files` names each split's file inside the sources, or a path, or a URL of its own.
 
     Where a file goes by several names the first that is found is taken. `holdout` and `test_holdout` are shares of
-    train's rows that are made a validation and a test split. `labels` are in order; of tagged words they are the types
-    of entities. `label_map` renames those that the files have; `label_separator` parts the labels of a row with several
-    where they are one text.
+    train's rows that are made a validation and a test split; `also` names further validation sets. `labels` are in
+    order; of tagged words they are the types of entities. `label_map` renames those that the files have;
+    `label_separator` parts the labels of a row with several where they are one text.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -106,7 +132,8 @@ class DataCard(Section):
     format: Format = Format()
     tags: Tags = Tags()
     sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
-    files: Annotated[dict[Split, str | Names], Field(default_factory=dict)]
+    files: Annotated[dict[OwnSplit, str | Names], Field(default_factory=dict)]
+    also: Annotated[dict[SetName, str | Names], Field(default_factory=dict)]
     generator: Generator | None = None
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     test_holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -118,9 +145,14 @@ class DataCard(Section):
         shares: dict[Split, float] = {"validation": self.holdout, "test": self.test_holdout}
         return {split: share for split, share in shares.items() if share}
 
+    @property
+    def named(self) -> dict[Split, str | Names]:
+        """The files of all splits, the further validation sets among them."""
+        return {**self.files, **self.also}
+
     def names(self, split: Split) -> tuple[str, ...]:
         """The names of a split's file, the first of which is its own; none where the split has no file."""
-        given = self.files.get(split, ())
+        given = self.named.get(split, ())
         return (given,) if isinstance(given, str) else given
 
     @model_validator(mode="after")
@@ -133,6 +165,9 @@ class DataCard(Section):
             raise ValueError(msg)
         if self.test_holdout and "test" in self.files:
             msg = "test_holdout makes a test split, but files.test names one already"
+            raise ValueError(msg)
+        if self.also and not self.holdout and "validation" not in self.files:
+            msg = "the files of also are scored beside a validation split: it needs files.validation or holdout"
             raise ValueError(msg)
         if self.holdout + self.test_holdout >= 1:
             msg = "holdout and test_holdout together leave nothing in train"

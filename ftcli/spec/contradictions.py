@@ -19,7 +19,7 @@ from ftcli.spec.plain import Table, as_number, table_in
 from ftcli.spec.wording import counted
 
 OWN_FILES = (
-    *("train", "validation", "test", "columns", "labels", "label_map", "label_separator", "tags", "format"),
+    *("train", "validation", "test", "also", "columns", "labels", "label_map", "label_separator", "tags", "format"),
     *("holdout", "test_holdout"),
 )
 _PLAIN: dict[str, Table] = {
@@ -34,6 +34,7 @@ _PLAIN: dict[str, Table] = {
     },
     "tags": {"scheme": "auto", "to": "bioes", "invalid": "refuse"},
     "label_map": {},
+    "also": {},
 }
 
 
@@ -59,6 +60,7 @@ def _data_named_or_given(data: Table) -> Iterator[Problem]:
         yield Problem("`data.columns` is needed to read files of your own", hint=hint, key=("data", "train"))
     yield from _labels_fit(table, _task_name(data))
     yield from _holdouts_fit(table)
+    yield from _sets_fit(table)
 
 
 def _holdouts_fit(table: Table) -> Iterator[Problem]:
@@ -70,6 +72,14 @@ def _holdouts_fit(table: Table) -> Iterator[Problem]:
         what = "`data.holdout` and `data.test_holdout` together leave nothing in train"
         hint = "they are shares of the rows, such as 0.1; both together stay below 1"
         yield Problem(what, hint=hint, key=("data", "test_holdout" if "test_holdout" in table else "holdout"))
+
+
+def _sets_fit(table: Table) -> Iterator[Problem]:
+    has_validation = as_number(table.get("holdout")) or table.get("validation", "off") != "off"
+    if "train" in table and table.get("also") and not has_validation:
+        what = "`data.also` is scored beside a validation split, and there is none"
+        hint = "name one: data.validation, or hold rows out of train: data.holdout = 0.1"
+        yield Problem(what, hint=hint, key=("data", "also"))
 
 
 def _labels_fit(table: Table, task: str) -> Iterator[Problem]:

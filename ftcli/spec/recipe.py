@@ -221,11 +221,14 @@ def anchored(spec: RunSpec) -> RunSpec:
     """The spec with every local path made absolute, so that it means the same from another working directory."""
     data, model = spec.data, spec.model
     files = {name: _absolute(value) for name in ("train", "validation", "test") if (value := getattr(data, name))}
+    also = {name: _absolute(file) for name, file in data.also.items()}
     name = data.name and (_absolute(data.name) if data.name.endswith(".toml") else data.name)
     paths = {name: _absolute(getattr(model, name)) for name in ("path", "tokenizer")}
     return spec.model_copy(
         update={
-            "data": data.model_copy(update={**files, "name": name, "root": str(Path(data.root).resolve())}),
+            "data": data.model_copy(
+                update={**files, "also": also, "name": name, "root": str(Path(data.root).resolve())}
+            ),
             "model": model.model_copy(update=paths),
         }
     )

@@ -20,6 +20,7 @@ RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (_FILES, "It goes with `data.train`, not with `data.name`."),
     (("data.train", "data.columns"), "`data.train` needs `data.columns`."),
     (("data.holdout", "data.validation"), "`data.holdout` makes the split that `data.validation` names: not both."),
+    (("data.also",), "It needs a validation split: `data.validation` or `data.holdout`."),
     (("data.test_holdout", "data.test"), "`data.test_holdout` makes the split that `data.test` names: not both."),
     (("data.holdout", "data.test_holdout"), "`data.holdout` and `data.test_holdout` together stay below 1."),
     (("data.columns.pair",), 'Not with `task.kind = "tagging"`, which reads one text.'),

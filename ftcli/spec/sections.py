@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ftcli.spec.base import Section
-from ftcli.spec.card import Columns, Format, Tags
+from ftcli.spec.card import Columns, Format, SetName, Tags
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -51,6 +51,9 @@ class DataSection(Section):
     """The file of validation rows, or its URL; they decide which checkpoint is the best."""
     test: Annotated[str | Literal["off"], Field(examples=["test.csv"])] = "off"
     """The file of test rows, or its URL; they may be unlabelled, and are predicted when the run ends."""
+    also: Annotated[dict[SetName, str], Field(default_factory=dict[str, str], examples=[{"hard": "hard.jsonl"}])]
+    """Further files of labelled rows, or their URLs, by a name of your choice. They are scored whenever the validation
+    split is, and decide nothing."""
     columns: Annotated[Columns | None, Field(examples=[{"text": "q1", "pair": "q2", "label": "y"}])] = None
     """Which fields of a row are its text, the second text of a pair, and its label."""
     format: Annotated[Format, Field(examples=[{"delimiter": ";"}])] = Format()

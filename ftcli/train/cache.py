@@ -21,6 +21,7 @@ from ftcli.data.states import Layout, States, StatesFile, lay_out
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import FreezePlan
 from ftcli.modeling.prefix import Prefix, passes_through
+from ftcli.spec.card import further_sets
 from ftcli.spec.sections import EvaluateSection, FreezeSection
 from ftcli.spec.wording import counted
 from ftcli.tasks.base import Batch
@@ -149,15 +150,14 @@ def tried_inputs(split: TokenizedSplit, pad_id: int, device: torch.device) -> di
 
 
 def passes_of(
-    limits: Limits, freezing: FreezePlan, evaluation: EvaluateSection, *, stage: int, step: int
+    splits: Iterable[str], limits: Limits, freezing: FreezePlan, evaluation: EvaluateSection, *, stage: int, step: int
 ) -> dict[str, float]:
     """How often each split is going to pass through the model from a step on until the next stage begins."""
     end = freezing.end_of(stage, total_steps=limits.total_steps)
     evaluations = limits.evaluate.times_between(step, end)
-    return {
-        "train": (end - step) / limits.steps_per_epoch + (evaluations if evaluation.train_metrics else 0),
-        "validation": evaluations + (evaluation.at_start and step == 0),
-    }
+    training = (end - step) / limits.steps_per_epoch + (evaluations if evaluation.train_metrics else 0)
+    scored = evaluations + (evaluation.at_start and step == 0)
+    return {"train": training, **dict.fromkeys(("validation", *further_sets(splits)), scored)}
 
 
 def _pays(prefix: Prefix, bytes_per_token: int, passes: float, device: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from ftcli import __version__
 from ftcli.errors import CheckpointError, FtcliError, NonFiniteError, OutOfMemoryError, RecipeError
 from ftcli.runtime.interrupt import StopAsked
+from ftcli.spec.card import further_sets
 from ftcli.spec.metrics import LOWER_IS_BETTER
 from ftcli.train.compiling import report_recompiling
 from ftcli.train.ending import finished
@@ -60,7 +61,7 @@ def _begin(run: Run) -> Generator[Event, None, int]:
         if progress.owes_evaluation:
             return (yield from _evaluate_and_save(run))
         if progress.step == 0 and run.evaluation.at_start:
-            yield from _evaluate(run, "validation")
+            yield from _evaluate_sets(run)
     except StopAsked as stop:
         return stop.number
     return 0
@@ -141,6 +142,13 @@ def _evaluate_and_save(run: Run, signal: int = 0) -> Generator[Event, None, int]
 def _evaluate_all(run: Run) -> Generator[Event, None, bool]:
     if run.evaluation.train_metrics:
         yield from _evaluate(run, "train")
+    return (yield from _evaluate_sets(run))
+
+
+def _evaluate_sets(run: Run) -> Generator[Event, None, bool]:
+    """Score the further validation sets, then the validation split: once that has decided, nothing can be cut short."""
+    for name in further_sets(run.splits):
+        yield from _evaluate(run, name)
     return (yield from _evaluate(run, "validation"))
 
 

@@ -76,7 +76,7 @@ def _decide(run: Run, prefix: Prefix | str) -> Generator[Event]:
         prefix,
         run.model,
         run.splits,
-        passes=passes_of(run.limits, run.freezing, run.evaluation, stage=stage, step=step),
+        passes=passes_of(run.splits, run.limits, run.freezing, run.evaluation, stage=stage, step=step),
         tokens=run.tokens,
         inputs=tried_inputs(run.splits["train"], run.pad_id, run.world.device),
     )

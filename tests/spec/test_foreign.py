@@ -11,7 +11,6 @@ import transformers
 from ftcli.spec.card import DataCard
 from ftcli.spec.foreign.argument import Argument
 from ftcli.spec.foreign.names import TOOLS, meanings_of
-from ftcli.spec.foreign.not_yet import NOT_YET
 from ftcli.spec.reference import every_key
 from ftcli.spec.run import RunSpec
 from ftcli.spec.suggestion import meant
@@ -90,13 +89,9 @@ def test_a_note_names_only_keys_that_a_recipe_has(argument: Argument) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_name_has_one_place_unless_part_of_what_it_does_is_not_there_yet(tool: str) -> None:
-    settled = [name for each in TOOLS[tool].arguments if each.place != "not yet" for name in each.names]
-    assert sorted(set(settled)) == sorted(settled)
-
-
-def test_what_is_not_there_yet_is_missed_by_somebody() -> None:
-    assert {each.note for each in ARGUMENTS if each.place == "not yet"} == set(NOT_YET.values())
+def test_a_name_has_one_place(tool: str) -> None:
+    names = [name for each in TOOLS[tool].arguments for name in each.names]
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_a_name_is_known_with_all_who_have_it() -> None:

@@ -88,7 +88,7 @@ def test_passes_are_counted_up_to_the_next_stage() -> None:
     limits = Limits(100, 20, 100, log=Due(1.0), evaluate=Due(10.0), save=Due(None))
     stages = FreezePlan((Stage(0, frozenset("a"), ""), Stage(40, frozenset("ab"), "")))
     plain = EvaluateSection()
-    assert passes_of(limits, stages, plain, stage=0, step=0) == {"train": 2, "validation": 4}
-    assert passes_of(limits, stages, plain, stage=1, step=40) == {"train": 3, "validation": 6}
+    assert passes_of((), limits, stages, plain, stage=0, step=0) == {"train": 2, "validation": 4}
+    assert passes_of((), limits, stages, plain, stage=1, step=40) == {"train": 3, "validation": 6}
     both = EvaluateSection(train_metrics=True, at_start=True)
-    assert passes_of(limits, stages, both, stage=0, step=0) == {"train": 6, "validation": 5}
+    assert passes_of((), limits, stages, both, stage=0, step=0) == {"train": 6, "validation": 5}

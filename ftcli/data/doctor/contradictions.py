@@ -11,7 +11,7 @@ from ftcli.data.doctor.register import Register
 from ftcli.data.findings import WARNED_SHARE, Finding
 from ftcli.data.report import CONTRADICTIONS_FILE
 from ftcli.runtime.activity import Activity, Working
-from ftcli.spec.card import SPLITS, Split
+from ftcli.spec.card import Split
 from ftcli.spec.wording import counted, verb
 
 ROWS_PER_ACTIVITY = 2000
@@ -52,13 +52,13 @@ def _list(register: Register, path: Path) -> Working[None]:
                 yield Activity("list contradictions", number)
             group, before = group + (first != before), first
             entry = {"group": group, "kind": "same" if as_they_are else "swapped"}
-            entry |= register.described(SPLITS[split], row, start)
+            entry |= register.described(register.splits[split], row, start)
             file.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _findings(register: Register) -> Iterator[Finding]:
-    for split in sorted(register.facts.splits, key=SPLITS.index):
-        place = SPLITS.index(split)
+    for split in register.splits:
+        place = register.splits.index(split)
         same = next(register.select(_GROUPS.format(key="hash"), place))
         either = next(register.select(_GROUPS.format(key=_EITHER_WAY), place))
         if same[0]:

@@ -13,7 +13,7 @@ from ftcli.data.doctor.register import Register
 from ftcli.data.findings import WARNED_SHARE, Finding, share_of
 from ftcli.data.report import LEAKS_FILE
 from ftcli.runtime.activity import Activity, Working
-from ftcli.spec.card import SPLITS, Split
+from ftcli.spec.card import Split
 from ftcli.spec.wording import counted, verb
 
 SAME, SWAPPED, NEAR, NEAR_SWAPPED = "same", "swapped", "near", "near and swapped"
@@ -69,16 +69,16 @@ def _list(register: Register, path: Path) -> Working[None]:
             if number % ROWS_PER_ACTIVITY == 0:
                 yield Activity("list leaks", number)
             entry: dict[str, object] = {"kind": kind}
-            entry |= register.described(SPLITS[split], row, start)
-            entry |= register.described(SPLITS[other_split], other, other_start, prefix="other_")
+            entry |= register.described(register.splits[split], row, start)
+            entry |= register.described(register.splits[other_split], other, other_start, prefix="other_")
             file.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _findings(register: Register) -> Iterator[Finding]:
-    splits = sorted(register.facts.splits, key=SPLITS.index)
+    splits = register.splits
     for place, split in enumerate(splits):
         for other in splits[:place]:
-            found = register.select(_COUNTED, SPLITS.index(split), SPLITS.index(other))
+            found = register.select(_COUNTED, register.splits.index(split), register.splits.index(other))
             counts = {str(kind): (count, differing) for kind, count, differing in found}
             if counts:
                 yield _finding(register, split, other, counts)

@@ -29,7 +29,7 @@ from ftcli.data.profile import Overlap
 from ftcli.data.scratch import ScratchNumbers
 from ftcli.errors import Location
 from ftcli.runtime.activity import Activity, Working
-from ftcli.spec.card import SPLITS, Split
+from ftcli.spec.card import Split, in_order
 
 MOST_BYTES = 12_000_000
 """Of a split that near rows are looked for among; of a larger one, every so many rows are taken."""
@@ -103,7 +103,7 @@ class Register:
         self.facts = facts
         self.folder = folder
         self.near = near
-        self.splits: tuple[Split, ...] = tuple(sorted(facts.splits, key=SPLITS.index))
+        self.splits: tuple[Split, ...] = tuple(in_order(facts.splits))
         self.tallies: dict[Split, Tally] = {split: Tally() for split in self.splits}
         self.every: dict[Split, int] = {
             split: max(1, -(-found.bytes // MOST_BYTES)) for split, found in facts.splits.items()
@@ -149,11 +149,11 @@ class Register:
 
     def duplicates(self, split: Split) -> int:
         """How many rows of a split have texts that stand further up in it."""
-        return self.number(_DUPLICATES, SPLITS.index(split))
+        return self.number(_DUPLICATES, self.splits.index(split))
 
     def overlap(self, split: Split, other: Split) -> Overlap:
         """How many rows of a split stand in another one too."""
-        values = {"split": SPLITS.index(split), "other": SPLITS.index(other)}
+        values = {"split": self.splits.index(split), "other": self.splits.index(other)}
         with closing(self.database.execute(_OVERLAP, values)) as found:
             same, swapped = found.fetchone()
         return Overlap(same=same or 0, swapped=swapped or 0)
@@ -180,7 +180,7 @@ class Register:
                     texts = _plain(texts)
                     chosen = slice(-number % self.every[split], None, self.every[split])
                     rows = range(len(self._keys), len(self._keys) + len(lines))
-                    self.near.add(SPLITS.index(split), rows[chosen], texts[chosen])
+                    self.near.add(self.splits.index(split), rows[chosen], texts[chosen])
                 self._keys.extend(texts)
                 number += len(lines)
 
@@ -199,7 +199,7 @@ class Register:
         for (number, start, _), content, same, alike in zip(lines, contents, texts, _plain(texts), strict=True):
             # Answers that differ only in their spelling are a finding of their own, and no contradiction.
             answer = None if content.answer is None else _hash_answer(str(content.answer))
-            yield before + number, SPLITS.index(split), number, start, *_hashes(same), *_hashes(alike), answer
+            yield before + number, self.splits.index(split), number, start, *_hashes(same), *_hashes(alike), answer
 
     def _open(self, split: Split) -> BinaryIO:
         return (self.folder / self.facts.splits[split].file).open("rb")

@@ -113,6 +113,7 @@ def _loss(story: Story) -> Chart:
         best = story.best if story.metric == "loss" else None
         point = (best.step, best.loss) if best and best.loss is not None else None
         lines.append(Line("validation", validation, 1, "dots", point))
+    lines += _further(story, "loss")
     values = [y for line in lines for _, y in line.finite]
     return Chart("Loss", lines, is_log=_are_far_apart(values))
 
@@ -131,7 +132,16 @@ def _scores(story: Story) -> Chart:
         lines.append(Line(title, scores_of(evaluations, name), number, "dots", point))
     if training := scores_of(story.evaluations("train"), metric):
         lines.append(Line(f"{metric} on train", training, 0, "dashed"))
+    lines += _further(story, shown[0]) if shown else []
     return Chart("Scores on the validation split", lines)
+
+
+def _further(story: Story, metric: str) -> list[Line]:
+    """A metric on each further validation set."""
+    return [
+        Line(f"{metric} on {name}", scores_of(story.evaluations(name), metric), number, "dashed")
+        for number, name in enumerate(story.further_sets, 2)
+    ]
 
 
 def _rates(story: Story) -> Chart:
@@ -163,9 +173,15 @@ def evaluations(story: Story) -> Markup:
         return Markup()
     names = list(dict.fromkeys(name for event in found for name in event.metrics))
     ordered = sorted(names, key=lambda name: name != story.metric)
-    rows = [list(_evaluation(event, ordered, story)) for event in found]
+    further = {line.name: dict(line.points) for line in _further(story, story.metric)}
+    rows = [
+        [*_evaluation(event, ordered, story), *(_shown(scores.get(event.step)) for scores in further.values())]
+        for event in found
+    ]
     marked = [event is story.best for event in found]
-    return section("Evaluations", table(["step", "epoch", "training loss", "loss", *ordered], rows, marked=marked))
+    return section(
+        "Evaluations", table(["step", "epoch", "training loss", "loss", *ordered, *further], rows, marked=marked)
+    )
 
 
 def _evaluation(event: Evaluated, names: Sequence[str], story: Story) -> Iterator[str]:

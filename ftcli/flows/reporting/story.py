@@ -12,6 +12,7 @@ import orjson
 
 from ftcli.runtime.journal import Journal, Record
 from ftcli.runtime.rundir import RunDir
+from ftcli.spec.card import further_sets
 from ftcli.train.events import (
     EpochDone,
     Evaluated,
@@ -84,6 +85,11 @@ class Story:
     def evaluations(self, split: str = "validation") -> list[Evaluated]:
         """A split's evaluations, oldest first."""
         return [event for event in self.of(Evaluated) if event.split == split]
+
+    @property
+    def further_sets(self) -> list[str]:
+        """The validation sets that were scored beside the validation split."""
+        return further_sets(dict.fromkeys(event.split for event in self.of(Evaluated)))
 
     def scored(self, split: str) -> Evaluated | None:
         """The evaluation of a split that its predictions are of: the best one, or the last of the test split."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ftcli.spec.foreign.not_yet import NOT_YET
-
-Place = Literal["recipe", "command", "always", "not yet", "none"]
-"""Where a behaviour has its place: in the recipe, on the command line, in every run unasked, not there yet, nowhere."""
+Place = Literal["recipe", "command", "always", "none"]
+"""Where a behaviour has its place: in the recipe, on the command line, in every run unasked, nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,6 @@ def by_command(names: str, command: str, note: str = "") -> Argument:
 def always(names: str, note: str) -> Argument:
     """Arguments that ask for what is so in every run, or that follows from something else."""
     return Argument(tuple(names.split()), "always", (), note)
-
-
-def not_yet(names: str, topic: str) -> Argument:
-    """Arguments that have a place here, but nothing that fills it yet."""
-    return Argument(tuple(names.split()), "not yet", (), NOT_YET[topic])
 
 
 def no_place(names: str, note: str) -> Argument:

@@ -82,7 +82,5 @@ def hint_for(meanings: Iterable[Meaning]) -> str | None:
             return f"{whose} is a command here: {argument.here[0]}. {argument.note}".rstrip()
         case "always":
             return f"{whose} has no key here. {argument.note}"
-        case "not yet":
-            return f"{whose} is not there yet. {argument.note}"
         case "none":
             return f"{whose} has no place here. {argument.note}"

@@ -5,7 +5,7 @@ Names that transformers has dropped since are here, too: scripts still have them
 
 from __future__ import annotations
 
-from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place, not_yet
+from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place
 
 TRAINER = (
     in_recipe("output_dir", "run.dir", "`{name}` and `{time}` in it are filled in; `--run-dir` wins over it."),
@@ -13,7 +13,11 @@ TRAINER = (
     in_recipe("seed", "run.seed", "The order of rows, dropout and new weights each draw from it on their own."),
     in_recipe("no_cuda", "run.device", '`device = "cpu"`.'),
     in_recipe("train_dataset", "data.train data.name", "A file of your own, or a built-in data set."),
-    in_recipe("eval_dataset", "data.validation data.holdout", "A file of your own, or a share of the training rows."),
+    in_recipe(
+        "eval_dataset",
+        "data.validation data.holdout data.also",
+        "A file of your own, or a share of the training rows; the further sets of a dict are `also`.",
+    ),
     in_recipe("train_file", "data.train"),
     in_recipe("validation_file", "data.validation"),
     in_recipe("test_file", "data.test"),
@@ -99,7 +103,6 @@ TRAINER = (
     always("logging_first_step", "The first step is logged, whatever `log.every` is, unless that is never."),
     always("logging_dir", "Curves lie in the run folder: `RUN/report.html`, `RUN/tensorboard`."),
     always("disable_tqdm", "A screen is drawn on a terminal; elsewhere there is a plain line for each event."),
-    not_yet("eval_dataset", "several validation sets"),
     in_recipe("dataloader_drop_last", "batch.drop_last"),
     in_recipe("EarlyStoppingCallback early_stopping_patience", "evaluate.patience", "It counts evaluations."),
     no_place("early_stopping_threshold", "Any gain over the best is one, however small."),
