@@ -64,7 +64,7 @@ def steps(folder: RunDir) -> list[tuple[str, int]]:
 
 
 def test_every_event_is_passed_on_and_all_but_activities_are_written(folder: RunDir) -> None:
-    assert tell(Recorder(folder, is_main=True), STORY) == STORY
+    assert tell(Recorder(folder, writes=True), STORY) == STORY
     written = [event for event in STORY if not isinstance(event, Activity)]
     found = records(folder)
     assert [{k: v for k, v in record.items() if k != "time"} for record in found] == [as_record(e) for e in written]
@@ -75,20 +75,20 @@ def test_every_event_is_passed_on_and_all_but_activities_are_written(folder: Run
 
 
 def test_an_event_is_on_disk_before_it_is_passed_on(folder: RunDir) -> None:
-    for event in Recorder(folder, is_main=True).passing(step_done(1)):
+    for event in Recorder(folder, writes=True).passing(step_done(1)):
         assert event == step_done(1)
         assert steps(folder) == [("step_done", 1)]
 
 
 def test_other_ranks_write_nothing(folder: RunDir) -> None:
-    recorder = Recorder(folder, is_main=False)
+    recorder = Recorder(folder, writes=False)
     recorder.rewind(3)
     assert tell(recorder, STORY) == STORY
     assert list(folder.path.iterdir()) == []
 
 
 def test_metrics_are_those_of_every_evaluation_the_best_and_the_test(folder: RunDir) -> None:
-    tell(Recorder(folder, is_main=True), STORY)
+    tell(Recorder(folder, writes=True), STORY)
     assert json.loads(folder.metrics.read_text()) == {
         "epochs": [
             {
@@ -118,7 +118,7 @@ def test_the_loss_as_trained_keeps_its_name_beside_that_of_an_evaluation(folder:
 
 
 def test_without_an_evaluation_there_is_no_best(folder: RunDir) -> None:
-    tell(Recorder(folder, is_main=True), [step_done(1), EpochDone(3, 1, 0.69, 1.0), run_finished(3, best_step=None)])
+    tell(Recorder(folder, writes=True), [step_done(1), EpochDone(3, 1, 0.69, 1.0), run_finished(3, best_step=None)])
     assert json.loads(folder.metrics.read_text())["best"] is None
 
 
@@ -127,10 +127,10 @@ def test_a_resumed_run_ends_with_the_records_of_one_that_was_not_stopped(folder:
     whole, stopped = RunDir(folder.path / "whole"), RunDir(folder.path / "stopped")
     for each in (whole, stopped):
         each.path.mkdir()
-    tell(Recorder(whole, is_main=True), STORY)
+    tell(Recorder(whole, writes=True), STORY)
     # It got further than its last checkpoint, and perhaps to its very end.
-    tell(Recorder(stopped, is_main=True), STORY)
-    recorder = Recorder(stopped, is_main=True)
+    tell(Recorder(stopped, writes=True), STORY)
+    recorder = Recorder(stopped, writes=True)
     recorder.rewind(start)
     assert all(step <= start for _, step in steps(stopped))
     kept = steps(stopped)
@@ -143,10 +143,10 @@ def test_a_resumed_run_ends_with_the_records_of_one_that_was_not_stopped(folder:
 
 
 def test_a_torn_last_line_is_forgotten_on_resume(folder: RunDir) -> None:
-    tell(Recorder(folder, is_main=True), STORY[:5])
+    tell(Recorder(folder, writes=True), STORY[:5])
     with folder.journal.open("a") as file:
         file.write('{"event":"step_do')
-    recorder = Recorder(folder, is_main=True)
+    recorder = Recorder(folder, writes=True)
     recorder.rewind(3)
     tell(recorder, [step_done(4)])
     assert steps(folder)[-2:] == [("step_done", 3), ("step_done", 4)]
@@ -154,7 +154,7 @@ def test_a_torn_last_line_is_forgotten_on_resume(folder: RunDir) -> None:
 
 @pytest.mark.parametrize(("start", "marks"), [(3, 1), (6, 0)])
 def test_the_plain_log_tells_which_of_its_lines_are_void(folder: RunDir, start: int, marks: int) -> None:
-    tell(Recorder(folder, is_main=True), STORY[:-1])
-    Recorder(folder, is_main=True).rewind(start)
+    tell(Recorder(folder, writes=True), STORY[:-1])
+    Recorder(folder, writes=True).rewind(start)
     log = folder.out_log.read_text().splitlines()
     assert log.count(f"going back to step {start}: what stands above of later steps is void, and done anew") == marks
