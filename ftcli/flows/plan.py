@@ -31,6 +31,8 @@ from ftcli.train.feed import choose_cut
 from ftcli.train.precision import Precision
 from ftcli.train.schedules import multiplier
 
+_MOST_GROUPS = 4096
+"""So many tell the padding of an epoch to a few hundredths of a percent; to cut a million takes many minutes."""
 _SCHEDULE_POINTS = 9
 
 
@@ -127,8 +129,8 @@ def _plan(parts: Parts, store: TokenStore, num_processes: int) -> Plan:
         total_steps=limits.total_steps,
         batch_size=spec.batch.size,
         cut=str(cut),
-        padding=padding_share(epoch, split, cut, world.size),
-        padding_unsorted=padding_share(epoch, split, Cut(rows=spec.batch.size), 1),
+        padding=padding_share(epoch, split, cut, world.size, groups=_MOST_GROUPS),
+        padding_unsorted=padding_share(epoch, split, Cut(rows=spec.batch.size), 1, groups=_MOST_GROUPS),
         stages=[(stage.start, stage.description) for stage in parts.freezing.stages],
         schedule=_schedule(spec, limits.total_steps),
         patterns=list(_pattern_rows(parts)),
