@@ -14,6 +14,7 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.modeling.recompute import layers_apart
 from ftcli.runtime.seeding import seed_step
+from ftcli.runtime.sharding import degree_of
 from ftcli.runtime.world import World
 from ftcli.spec.choices import SGD, OptimizerChoice
 from ftcli.spec.processes import DistributedSection
@@ -43,8 +44,11 @@ def footprints(
     largest, num_micro_batches = _largest(split, epoch, cut, num_processes)
     sizes = _sizes(parts, activations=_kept(parts, split, largest), num_micro_batches=num_micro_batches)
     section = parts.spec.distributed
-    degree = num_processes if section.sharding_degree == "all" else section.sharding_degree
-    found = {each: footprint(sizes, each, num_processes=num_processes, degree=degree) for each in SPLITS}
+    degree = degree_of(section, num_processes)
+    found = {
+        each: footprint(sizes, each, num_processes=num_processes, degree=degree, offloads=section.offload)
+        for each in SPLITS
+    }
     return Footprints(num_processes, found[_split_of(section, num_processes)], tuple(found.values()))
 
 
@@ -81,6 +85,7 @@ def _sizes(parts: Parts, *, activations: int, num_micro_batches: int) -> Sizes:
     return Sizes(
         layers=tuple(map(part, layers)),
         rest=part([p for p in model.parameters() if id(p) not in within]),
+        tensors=tuple(part([p]) for p in model.parameters()),
         num_moments=num_moments(parts.spec.optimizer),
         num_means=int(parts.spec.train.average != "off"),
         activations=activations,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -22,7 +22,9 @@ class PartitionedOptimizer(torch.optim.Optimizer):
 
     def __init__(self, groups: Groups, build: Build, group: dist.ProcessGroup) -> None:
         """Deal the parameters out by size, and build an optimizer over this process's share."""
-        owners = _deal([p for each in groups for p in each["params"]], group.size())
+        parameters: list[Tensor] = [p for each in groups for p in each["params"]]
+        dealt = deal_tensors([p.numel() for p in parameters], group.size())
+        owners = dict(zip(parameters, dealt, strict=True))
         mine = [{**each, "params": [p for p in each["params"] if owners[p] == group.rank()]} for each in groups]
         self._inner = build(mine)
         options = ({k: v for k, v in each.items() if k != "params"} for each in self._inner.param_groups)
@@ -43,7 +45,10 @@ class PartitionedOptimizer(torch.optim.Optimizer):
                 self._send([p for p in moved if p.dtype == dtype], owner)
 
     def _send(self, parameters: list[Tensor], owner: int) -> None:
-        buffer = torch.cat([p.flatten() for p in parameters])
+        if owner == self._group.rank():
+            buffer = torch.cat([p.flatten() for p in parameters])
+        else:
+            buffer = parameters[0].new_empty(sum(p.numel() for p in parameters))
         dist.broadcast(buffer, group_src=owner, group=self._group)
         if owner != self._group.rank():
             for parameter, part in zip(parameters, torch.split(buffer, [p.numel() for p in parameters]), strict=True):
@@ -73,12 +78,11 @@ def united(
     return found
 
 
-def _deal(parameters: list[Tensor], count: int) -> dict[Tensor, int]:
-    """Each parameter's owner: the one with the least so far. Neighbours go apart, so any trained part is dealt out."""
-    loads = [0] * count
-    owners: dict[Tensor, int] = {}
-    for parameter in parameters:
+def deal_tensors(sizes: Sequence[int], count: int) -> list[int]:
+    """Each tensor's owner: the largest first, each to who has least so far (longest processing time first)."""
+    loads, owners = [0] * count, [0] * len(sizes)
+    for place in sorted(range(len(sizes)), key=lambda each: -sizes[each]):
         owner = min(range(count), key=loads.__getitem__)
-        owners[parameter] = owner
-        loads[owner] += parameter.numel()
+        owners[place] = owner
+        loads[owner] += sizes[place]
     return owners

@@ -176,10 +176,9 @@ class World:
         """A value of which each rank may hold a part; all ask for the same, in the same order."""
         return tensor if self.sharding is None else self.sharding.whole(tensor)
 
-    def copied(self, tensor: Tensor) -> Tensor:
-        """A whole copy on the host, for who writes; where ranks hold parts, all ask for the same, in the same order."""
+    def copied(self, tensor: Tensor, *, keeps: bool) -> Tensor:
+        """A whole copy on the host, for who keeps it; where ranks hold parts, all ask for the same, in turn."""
         whole = self.whole(tensor.detach())
-        keeps = self.writes or self.owners is not None
         return whole.to("cpu", copy=True) if keeps else torch.empty(0)
 
     def part_of(self, value: Tensor, *, like: Tensor) -> Tensor:

@@ -207,9 +207,9 @@ def _processes_fit(data: Table) -> Iterator[Problem]:
     if table.get("offload") is True and table.get("sharding") == "stage1":
         what = "`distributed.offload` keeps split weights on the host, but stage1 leaves weights whole"
         yield Problem(what, hint='use sharding = "stage3", or no offload', key=("distributed", "offload"))
-    if table_in(data, "train").get("compile") is True:
-        what = 'steps can\'t be compiled with `distributed.strategy = "fsdp"`'
-        yield Problem(what, hint="leave one of them out", key=("train", "compile"))
+    if table_in(data, "train").get("compile") is True and table.get("sharding") != "stage1":
+        what = "steps can't be compiled where weights are split"
+        yield Problem(what, hint='leave it out, or use sharding = "stage1"', key=("train", "compile"))
 
 
 def _items(table: Any, name: str) -> list[Any]:

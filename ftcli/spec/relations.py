@@ -48,7 +48,10 @@ RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("distributed.offload", "distributed.sharding"),
         '`offload` is for "stage2" and "stage3", which split weights.',
     ),
-    (("train.compile", "distributed.strategy"), '`train.compile` and `strategy = "fsdp"` exclude each other.'),
+    (
+        ("train.compile", "distributed.strategy"),
+        '`train.compile` goes with "ddp" and, of "fsdp", with `sharding = "stage1"`.',
+    ),
     (tuple(".".join(key) for key in FACTORIES), "It is looked for beside the recipe, or in `run.code`."),
 )
 """Keys, and what holds between them and others."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ftcli.runtime.partition import deal_tensors
+
 Split = Literal["ddp", "stage1", "stage2", "stage3"]
 SPLITS: tuple[Split, ...] = ("ddp", "stage1", "stage2", "stage3")
 
@@ -26,13 +28,15 @@ class Part:
 class Sizes:
     """What a model and its training come to on one process that has everything.
 
-    `layers` go from the input up, `rest` is everything else. `num_moments` are the values that the optimizer keeps for
-    each trained weight, `num_means` is 1 where a running mean of the weights is kept. `activations` are the bytes that
-    the largest micro-batch keeps for its backward pass, `num_micro_batches` those of a step on one process.
+    `layers` go from the input up, `rest` is everything else; `tensors` are all of both, one by one. `num_moments` are the
+    values that the optimizer keeps for each trained weight, `num_means` is 1 where a running mean of the weights is kept.
+    `activations` are the bytes that the largest micro-batch keeps for its backward pass, `num_micro_batches` those of a
+    step on one process.
     """
 
     layers: tuple[Part, ...]
     rest: Part
+    tensors: tuple[Part, ...]
     num_moments: int
     num_means: int
     activations: int
@@ -71,22 +75,28 @@ class Footprint:
     sent: int
 
 
-def footprint(sizes: Sizes, split: Split, *, num_processes: int, degree: int) -> Footprint:
-    """What one of so many processes takes, `degree` of which split a copy between them."""
+def footprint(sizes: Sizes, split: Split, *, num_processes: int, degree: int, offloads: bool = False) -> Footprint:
+    """What one of so many processes takes, `degree` of which split a copy between them.
+
+    What is split and kept on the host (`offloads`) is not counted.
+    """
     part = 1.0 if split == "ddp" else 1 / degree
-    optimizer = sizes.num_moments * sizes.trained * part
+    owned = _largest_share(sizes, degree) if split == "stage1" else sizes.trained * part
+    optimizer = sizes.num_moments * owned
     accumulates = sizes.num_micro_batches > 1
     if split in ("ddp", "stage1"):
         weights, buckets = sizes.weights * (1 + sizes.num_means), sizes.trained * (num_processes > 1)
         held = buckets + sizes.trained * accumulates  # what adds up is copied into DDP's buckets, which stay
         gradients = max(held, sizes.trained)
-        exchanged = sizes.trained * part if split == "stage1" else 0.0
+        exchanged = owned if split == "stage1" else 0.0
         after = weights + gradients + exchanged
     else:
+        optimizer, part = (0.0, 0.0) if offloads else (optimizer, part)
         kept, largest = sizes.weights * (1 + sizes.num_means) * part, max((p.weights for p in sizes.layers), default=0)
         weights = kept + (sizes.weights if split == "stage2" else sizes.rest.weights + 2 * largest)
         held = sizes.trained if accumulates else 0
         after = kept + sizes.rest.weights + sizes.trained * part + 2 * sizes.rest.trained  # whole, and as it is sent
+        after = max(after, kept + sizes.weights)  # evaluating
         gradients = max(held, sizes.trained * part)
     return Footprint(
         split=split,
@@ -97,6 +107,15 @@ def footprint(sizes: Sizes, split: Split, *, num_processes: int, degree: int) ->
         peak=round(optimizer + max(weights + held + sizes.activations, after)),
         sent=round(_sent(sizes, split, num_processes, degree)),
     )
+
+
+def _largest_share(sizes: Sizes, degree: int) -> int:
+    """What is trained of the tensors that the fullest process owns; a tensor has one owner."""
+    owners = deal_tensors([each.weights for each in sizes.tensors], degree)
+    loads = [0] * degree
+    for owner, each in zip(owners, sizes.tensors, strict=True):
+        loads[owner] += each.trained
+    return max(loads)
 
 
 def _sent(sizes: Sizes, split: Split, num_processes: int, degree: int) -> float:

@@ -17,6 +17,10 @@ MICRO_HINT = (
 )
 
 
+SPLIT_HINT = (
+    "lower batch.micro_size or batch.max_tokens, and resume: processes that split weights meet in every layer,"
+    " so none can try again alone"
+)
 STATE_HINT = "freeze more of the model (freeze.patterns), or take a smaller one"
 
 

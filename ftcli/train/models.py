@@ -79,5 +79,6 @@ def bring_to(world: World, model: nn.Module, *, recomputes: bool) -> None:
         keep_freed_memory()
         use_cpu_dropout(model)
         skip_padding(model)
-    model.to(world.device)
+    if world.sharding is None:  # else each unit moves as it is split
+        model.to(world.device)
     world.split(model, layers_apart(model))

@@ -45,24 +45,24 @@ def take_snapshot(run: Run) -> Snapshot | None:
     if not (world.writes or world.is_apart):
         return None
     with run.averaged():
-        weights = _copied(world, run.model.state_dict(keep_vars=True))
+        weights = _copied(world, run.model.state_dict(keep_vars=True), keeps=world.writes)
     snapshot = Snapshot(
         step=run.progress.step,
         weights=weights,
-        trained={} if run.average is None else _copied(world, run.average.trained()),
-        optimizer=world.united(_copied(world, run.optimizer.state())),
+        trained={} if run.average is None else _copied(world, run.average.trained(), keeps=world.writes),
+        optimizer=world.united(_copied(world, run.optimizer.state(), keeps=world.writes or world.owners is not None)),
         scaler=run.precision.state(),
         progress=run.progress.as_dict(),
     )
     return snapshot if world.writes else None
 
 
-def _copied(world: World, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _copied(world: World, tensors: dict[str, Tensor], *, keeps: bool) -> dict[str, Tensor]:
     """Copies on the host; tensors that were one (tied weights) stay one, for that is how they are told when written."""
     copies: dict[int, Tensor] = {}
     for tensor in tensors.values():
         if id(tensor) not in copies:
-            copies[id(tensor)] = world.copied(tensor)
+            copies[id(tensor)] = world.copied(tensor, keeps=keeps)
     return {name: copies[id(tensor)] for name, tensor in tensors.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import nullcontext
 
 from ftcli.modeling.freezing import apply_stage, frozen_modules
 from ftcli.modeling.prefix import Prefix, find_prefix
@@ -45,7 +46,7 @@ def enter_stage(run: Run, stage: int) -> Generator[Event]:
         description=run.freezing.stages[stage].description,
     )
     with run.meter.pause():
-        with run.world.gathered(run.model):
+        with run.world.gathered(run.model) if run.freeze.cache != "off" else nullcontext():
             yield from _open_cache(run)
         end = run.freezing.end_of(stage, total_steps=run.limits.total_steps)
         yield from compile_stage(run, end - run.progress.step)

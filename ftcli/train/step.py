@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -15,7 +16,7 @@ from ftcli.runtime.seeding import seed_step
 from ftcli.spec.wording import counted
 from ftcli.tasks.base import Batch
 from ftcli.train.feed import Group
-from ftcli.train.memory import MICRO_HINT, STATE_HINT, UnsharedMemoryError, out_of_memory_at
+from ftcli.train.memory import MICRO_HINT, SPLIT_HINT, STATE_HINT, UnsharedMemoryError, out_of_memory_at
 from ftcli.train.meter import Outcome
 from ftcli.train.run import Run
 
@@ -133,7 +134,9 @@ def accumulate(run: Run, group: Group, losses: Tensor | None = None, *, alone: b
             losses[number] = _forward_backward(run, group, batch, meets=meets) * batch.weight
         except OutOfMemoryError as error:
             if world.size > 1 and not alone:
-                if number == last or world.sharding is not None:
+                if world.sharding is not None:
+                    raise UnsharedMemoryError([replace(each, hint=SPLIT_HINT) for each in error.problems]) from error
+                if number == last:
                     raise UnsharedMemoryError(error.problems) from error
                 _join_others(run, group)
             raise

@@ -98,7 +98,12 @@ def test_it_tells_what_each_of_several_processes_would_take(project: Path, ftcli
     assert [line.split(":")[0] for line in lines[1:]] == ["ddp", "stage1", "stage2", "stage3"]
     assert "(the recipe's)" in lines[1]
     cells = [re.split(r" {2,}", line.strip()) for line in lines[1:]]
-    assert [each[3] for each in cells] == ["69.8 kB", "17.4 kB", "17.4 kB", "17.4 kB"]  # two moments, split by four
+    assert [each[3] for each in cells] == [
+        "69.8 kB",
+        "17.5 kB",
+        "17.4 kB",
+        "17.4 kB",
+    ]  # two moments, split by four; stage1 deals whole tensors
     assert cells[0][6] == "52.3 kB"  # a ring of four: 2 * 3/4 of the gradients
     assert {each[7] for each in cells} <= {"yes", "no"}
 
@@ -125,3 +130,11 @@ def test_a_size_that_is_none_is_refused(project: Path, ftcli: Ftcli) -> None:
         2,
         "error[usage]: --device-memory 8x: this is no size\nhelp: --device-memory 80GB, or --device-memory 24GiB\n",
     )
+
+
+def test_processes_that_do_not_make_whole_groups_are_refused(project: Path, ftcli: Ftcli) -> None:
+    fsdp = ("--set", "distributed.strategy=fsdp", "--set", "distributed.sharding_degree=4")
+    assert ftcli("train", "tiny.toml", "--dry-run", *fsdp).code == 0  # one process splits nothing
+    result = ftcli("train", "tiny.toml", "--dry-run", "--world", "6", *fsdp)
+    assert result.code == 2
+    assert "error[recipe]: `distributed.sharding_degree` is 4, which does not divide 6 processes" in result.err

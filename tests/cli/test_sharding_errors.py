@@ -31,7 +31,7 @@ FSDP = ("--set", "distributed.strategy=fsdp")
     [
         (
             ("distributed.sharding_degree=3",),
-            "error[recipe]: `distributed.sharding_degree` is 3, which does not divide the 2 processes of this launch\n"
+            "error[recipe]: `distributed.sharding_degree` is 3, which does not divide 2 processes\n"
             "  --> --set distributed.sharding_degree=3\n"
             'help: give a divisor, or "all"\n',
         ),

@@ -125,3 +125,18 @@ def test_the_command_line_goes_the_same_way(project: Path) -> None:
     assert relative_distance(weights(project / "chain/last"), weights(project / "whole/last")) < 1e-6
     steps = [json.loads(line) for line in (project / "chain/log.jsonl").read_text().splitlines()]
     assert [each["step"] for each in steps if each["event"] == "step_done"] == list(range(1, 11))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["stage1", "stage3"])
+def test_copies_that_are_split_over_two_of_four_ranks_each(project: Path, sharding: str) -> None:
+    settings = ("model.dropout=0.0", *STAGES, "train.average=0.9")
+    given = [part for setting in settings for part in ("--set", setting)]
+    assert spawn("train", "tiny.toml", "--run-dir", "whole", *given, cwd=project).code == 0
+    split = (FSDP, "distributed.sharding_degree=2", f"distributed.sharding={sharding}")
+    more = [part for setting in split for part in ("--set", setting)]
+    done = spawn("train", "tiny.toml", "--run-dir", "split", *given, *more, ranks=4, cwd=project)
+    assert done.code == 0, done.err
+    for file in ("model.safetensors", "state/trained.safetensors"):
+        left, right = (load_file(project / run / "last" / file) for run in ("split", "whole"))
+        assert relative_distance(left, right) < 1e-6, file

@@ -119,7 +119,7 @@ OWN = "[data]\ntrain = 'a'\ncolumns = { text = 'a' }\n"
         (
             DATA + "[distributed]\nstrategy = 'fsdp'\n[train]\ncompile = true\n",
             ("train", "compile"),
-            'steps can\'t be compiled with `distributed.strategy = "fsdp"`',
+            "steps can't be compiled where weights are split",
         ),
     ],
 )
