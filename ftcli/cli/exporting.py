@@ -101,7 +101,7 @@ def _show(console: Console, done: Exported) -> None:
     columns = [Column("", names, justify="left"), Column("checkpoint", before), Column("export", after)]
     console.print(table(columns, console.width), highlight=False)
     if parity.activation_bits == 16:
-        note = "activations are rounded to 16 bits, which takes longer: with 8, too many labels were others"
+        note = "activations are rounded to 16 bits, which takes longer: with 8, too many labels came out different"
         console.print(note, highlight=False, soft_wrap=True)
     if done.url is not None:
         console.print(f"uploaded: {done.url}", highlight=False, soft_wrap=True)

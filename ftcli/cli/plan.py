@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from ftcli.flows.plan import Plan
 
 _BARS = "▁▂▃▄▅▆▇█"
-_SPLITS = {
-    "ddp": "ddp: nothing",
-    "stage1": "stage1: optimizer",
-    "stage2": "stage2: gradients, too",
-    "stage3": "stage3: weights, too",
-}
 _USABLE = 0.9
 """Of a device's memory; the rest goes to its driver, to kernels and to gaps."""
 _UNFOLDED_CELLS = 1 << 20
@@ -87,19 +81,19 @@ def _memory(plan: Plan) -> str:
 
 
 def _footprints(plan: Plan, device_bytes: float | None) -> Table:
-    """What each process takes, by what is split; the recipe's own way is marked."""
+    """What each process takes, by what is split; the recipe's own way has a star."""
     count = counted(plan.footprints.num_processes, "process", "es")
-    table = Table(title=f"\nmemory of each of {count}", title_justify="left", box=None, pad_edge=False)
-    table.header_style = "bold"
-    table.add_column("split", no_wrap=True)
-    for name in ("weights", "gradients", "optimizer", "inner values", "at most", "sent a step"):
+    title = f"\nmemory of each of {count}, by distributed.sharding (* the recipe's)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for name in ("weights", "gradients", "optimizer", "inner", "at most", "sent"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(f"fits {size(device_bytes)}" if device_bytes else "")
+    table.add_column("" if device_bytes is None else f"fits {size(device_bytes)}", no_wrap=True)
     for each in plan.footprints.every:
         numbers = (each.weights, each.gradients, each.optimizer, each.activations, each.peak, each.sent)
         fits = "" if device_bytes is None else "yes" if each.peak <= device_bytes * _USABLE else "no"
-        own = " (the recipe's)" if each.split == plan.footprints.own.split else ""
-        table.add_row(_SPLITS[each.split] + own, *map(size, numbers), fits)
+        own = " *" if each.split == plan.footprints.own.split else ""
+        table.add_row(each.split + own, *map(size, numbers), fits)
     return table
 
 

@@ -46,7 +46,7 @@ RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (_SPLIT, 'It goes with `distributed.strategy = "fsdp"`.'),
     (
         ("distributed.offload", "distributed.sharding"),
-        '`offload` is for "stage2" and "stage3", which split weights.',
+        '`offload` is for "stage2" and "stage3": in both, weights lie split between steps.',
     ),
     (
         ("train.compile", "distributed.strategy"),

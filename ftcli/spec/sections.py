@@ -18,7 +18,7 @@ class EpochCadence(Section):
     """Every so many epochs; a fraction of one is fine."""
 
     epochs: Annotated[float, Field(gt=0, examples=[0.5])]
-    """How many epochs pass from one time to the next; 0.5 is twice an epoch."""
+    """How many epochs; 0.5 is half of one."""
 
 
 Cadence = Positive | EpochCadence | Literal["never"]

@@ -28,10 +28,10 @@ class Part:
 class Sizes:
     """What a model and its training come to on one process that has everything.
 
-    `layers` go from the input up, `rest` is everything else; `tensors` are all of both, one by one. `num_moments` are the
-    values that the optimizer keeps for each trained weight, `num_means` is 1 where a running mean of the weights is kept.
-    `activations` are the bytes that the largest micro-batch keeps for its backward pass, `num_micro_batches` those of a
-    step on one process.
+    `layers` go from the input up, `rest` is everything else; `tensors` are all of both, one by one. `num_moments` are
+    the values that the optimizer keeps for each trained weight; `num_means` is 1 where there is a running mean of the
+    weights. `activations` are the bytes that the largest micro-batch keeps for its backward pass, `num_micro_batches`
+    those of a step on one process.
     """
 
     layers: tuple[Part, ...]

@@ -121,6 +121,7 @@ def test_the_command_line_goes_the_same_way(project: Path) -> None:
     assert spawn("train", "tiny.toml", "--run-dir", "chain", *settings, *stop, ranks=2, cwd=project).code == 0
     split = spawn("resume", "chain", "--set", FSDP, "--set", "train.stop_after=3", ranks=2, cwd=project)
     assert split.code == 0, split.err
+    assert "split as stage3 over every 2 processes" in split.err
     assert spawn("resume", "chain", cwd=project).code == 0
     assert relative_distance(weights(project / "chain/last"), weights(project / "whole/last")) < 1e-6
     steps = [json.loads(line) for line in (project / "chain/log.jsonl").read_text().splitlines()]
