@@ -15,7 +15,15 @@ from ftcli.flows.figures import clock, figure, flat
 from ftcli.flows.sweeping.plan import PlannedRun, SweepPlan
 from ftcli.flows.sweeping.progress import RunState
 from ftcli.flows.sweeping.results import Results
-from ftcli.flows.sweeping.sweep import RunChanged, SweepEvent, SweepFinished, SweepStarted, WaitingForOthers, sweep
+from ftcli.flows.sweeping.sweep import (
+    RunChanged,
+    SweepEvent,
+    SweepFinished,
+    SweepStarted,
+    TrialDrawn,
+    WaitingForOthers,
+    sweep,
+)
 from ftcli.flows.sweeping.wording import TITLES, cells_of, sentences_of
 from ftcli.spec.wording import counted
 
@@ -35,7 +43,7 @@ def drive_sweep(plan: SweepPlan, *, jobs: int) -> int:
             if isinstance(event, SweepFinished):
                 code = event.exit_code
                 _show_results(Console(), event.results)
-                _show_what_is_left(console, event.results)
+                _show_what_is_left(console, event.results, num_runs=plan.num_runs)
     return code
 
 
@@ -61,10 +69,10 @@ def _show_results(console: Console, results: Results) -> None:
         console.print(Text(line), soft_wrap=True, highlight=False)
 
 
-def _show_what_is_left(console: Console, results: Results) -> None:
+def _show_what_is_left(console: Console, results: Results, *, num_runs: int) -> None:
     if not results.is_complete:
         done = sum(run.phase == "finished" for run in results.runs)
-        line = f"stopped: {done} of {counted(len(results.runs), 'run')} are finished; {GOING_ON}"
+        line = f"stopped: {done} of {counted(num_runs, 'run')} are finished; {GOING_ON}"
         console.print(line, soft_wrap=True, highlight=False)
 
 
@@ -118,6 +126,8 @@ class _PlainScreen:
             case SweepStarted():
                 self._metric, self._states = event.plan.metric, dict(event.states)
                 lines = _opening(event)
+            case TrialDrawn():
+                self._states, lines = dict(event.states), []
             case WaitingForOthers():
                 lines = [_waiting(event)]
             case RunChanged():
@@ -146,9 +156,9 @@ class _LiveScreen:
     """Draws the table of runs, and prints above it what stays."""
 
     console: Console
-    started: SweepStarted | None = None
+    plan: SweepPlan | None = None
+    jobs: int = 1
     states: dict[str, RunState] = field(default_factory=dict[str, RunState])
-    began: float = 0.0
     drawing: Drawing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -162,10 +172,12 @@ class _LiveScreen:
         """Bring the table up to date."""
         match event:
             case SweepStarted():
-                self.started, self.states, self.began = event, event.states, self.console.get_time()
+                self.plan, self.states, self.jobs = event.plan, event.states, event.jobs
                 for line in _opening(event):
                     self.say(Text(flat(line)))
                 self.drawing.start()
+            case TrialDrawn(plan, states):
+                self.plan, self.states = plan, states
             case WaitingForOthers():
                 self.say(Text(_waiting(event)))
             case RunChanged(run, state):
@@ -180,10 +192,10 @@ class _LiveScreen:
         self.drawing.stop()
 
     def _frame(self) -> RenderableType:
-        if self.started is None:
+        if self.plan is None:
             return Text()
         size = self.console.size
-        return sweep_view(self.started.plan, self.states, jobs=self.started.jobs, width=size.width, height=size.height)
+        return sweep_view(self.plan, self.states, jobs=self.jobs, width=size.width, height=size.height)
 
 
 def sweep_view(plan: SweepPlan, states: dict[str, RunState], *, jobs: int, width: int, height: int) -> RenderableType:
@@ -203,7 +215,7 @@ def sweep_view(plan: SweepPlan, states: dict[str, RunState], *, jobs: int, width
     return Group(
         Text(),
         table(columns, width, styles=[_STYLES[state.phase] for state in of]),
-        _overall(list(states.values()), jobs=jobs, width=width),
+        _overall(plan, list(states.values()), jobs=jobs, width=width),
     )
 
 
@@ -211,18 +223,18 @@ def _or_blank(value: float | None, write: Callable[[float], str]) -> str:
     return "" if value is None else write(value)
 
 
-def _overall(states: Sequence[RunState], *, jobs: int, width: int) -> RenderableType:
+def _overall(plan: SweepPlan, states: Sequence[RunState], *, jobs: int, width: int) -> RenderableType:
     done = sum(state.phase == "finished" for state in states)
     counts = {phase: sum(state.phase == phase for state in states) for phase in ("running", "failed", "waiting")}
     tail = [Phrase(Text(f"{count} {phase}", style=_STYLES[phase]), 1) for phase, count in counts.items() if count]
     steps = sum(state.step if state.phase != "finished" else state.total_steps for state in states)
-    if (left := _left(states, jobs)) is not None:
+    if (left := _left(plan, states, jobs)) is not None:
         tail.append(Phrase(Text(f"eta {clock(left)}"), 0))
-    total = sum(state.total_steps for state in states)
-    return bar(Text(f"{done} of {counted(len(states), 'run')}"), done=steps, total=total, tail=tail, width=width)
+    said = Text(f"{done} of {counted(plan.num_runs, 'run')}")
+    return bar(said, done=steps, total=plan.total_steps, tail=tail, width=width)
 
 
-def _left(states: Sequence[RunState], jobs: int) -> float | None:
+def _left(plan: SweepPlan, states: Sequence[RunState], jobs: int) -> float | None:
     """The seconds that are left, going by the pace of the runs under way."""
     paces = [
         state.seconds_left / (state.total_steps - state.step)
@@ -232,4 +244,5 @@ def _left(states: Sequence[RunState], jobs: int) -> float | None:
     if not paces:
         return None
     steps = sum(state.total_steps - state.step for state in states if state.phase in ("running", "waiting", "stopped"))
-    return steps * sum(paces) / len(paces) / min(jobs, len(states))
+    steps += plan.total_steps - sum(state.total_steps for state in states)  # of trials that are not drawn yet
+    return steps * sum(paces) / len(paces) / min(jobs, plan.num_runs)

@@ -89,6 +89,14 @@ def entry_of(key: str) -> Entry:
     return _entry(trail)
 
 
+def types_of(key: str) -> frozenset[str]:
+    """What JSON calls the types that a key may have ("integer", ...); none of a key that no schema knows."""
+    schema = recipe_schema()
+    for name in key.split("."):
+        schema = _properties(schema).get(name, {})
+    return frozenset(form["type"] for form in schema.get("anyOf", [schema]) if "type" in form)
+
+
 def _entry(trail: Trail) -> Entry:
     name, schema = trail[-1]
     key = ".".join(name for name, _ in trail)

@@ -39,6 +39,8 @@ NOT_RUN = {
     "pip install -c .ci/constraints.txt -e '.[dev]'": "likewise",
     "pytest": "is what runs this",
     "ftcli sweep recipes/quickstart.toml --grid 'optimizer.lr=[1e-4, 3e-4, 1e-3]' --seeds 5": "15 runs: test_sweep.py",
+    "ftcli sweep recipes/quickstart.toml --search 'optimizer.lr=1e-5..1e-3 log' --search 'batch.size=[16, 32]' "
+    "--trials 20": "60 runs: test_search.py",
     "torchrun --nnodes 2 --nproc-per-node 4 --max-restarts 3 --rdzv-backend c10d --rdzv-endpoint node1:29400 "
     "--rdzv-id first-try -m ftcli train recipes/afqmc_freeze.toml": "needs two machines; tests/cluster have them",
     "cli -> flows -> train -> tasks -> modeling | data -> runtime -> spec -> errors": "is a picture; see below",

@@ -18,7 +18,7 @@ from ftcli.spec.dump import toml_value
 from ftcli.spec.recipe import Recipe
 from ftcli.spec.wording import counted
 
-_NOT_IN_A_GRID = {
+_NEVER_VARIED = {
     "run": "name the key in it: run.device",
     "run.seed": "ask for more seeds: --seeds N",
     "run.dir": "each run has a folder of its own under --sweep-dir",
@@ -32,15 +32,24 @@ _EXAMPLE = "--grid 'optimizer.lr=[1e-5, 2e-5]', and text in quotes: --grid 'sche
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Values of some keys of the recipe, as TOML; its name says them, and is part of folders' names."""
+    """Values of some keys of the recipe, as TOML; its name says them, and is part of folders' names.
+
+    `flag` is the option by which the user has asked for them.
+    """
 
     name: str
     values: tuple[tuple[str, str], ...]
+    flag: str = "--grid"
 
     @property
     def options(self) -> list[str]:
         """The values as they follow `--set`."""
         return [f"{key}={value}" for key, value in self.values]
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The values by their keys, no longer TOML."""
+        return {key: tomllib.loads(f"value = {value}")["value"] for key, value in self.values}
 
 
 Axis = tuple[str, list[Any]]
@@ -61,37 +70,59 @@ def parse_grids(grids: Sequence[str], *, trials: int | None = None) -> list[Sett
     for key in keys:
         if keys.count(key) > 1:
             raise UsageError(f"`{key}` is in two grids", hint="put all of its values into one list")
-    settings = [_setting(dict(zip(keys, values, strict=True))) for values in itertools.product(*(v for _, v in axes))]
-    if trials is None or trials >= len(settings):
-        return settings
-    drawn = random.Random(0).sample(range(len(settings)), len(settings))[:trials]
+    settings = [setting_of(dict(zip(keys, values, strict=True))) for values in itertools.product(*(v for _, v in axes))]
+    return settings if trials is None else some_of(settings, trials)
+
+
+def some_of(settings: Sequence[Setting], number: int) -> list[Setting]:
+    """So many of the settings, or all, in their order; drawn alike each time."""
+    drawn = random.Random(0).sample(range(len(settings)), len(settings))[:number]
     return [settings[place] for place in sorted(drawn)]
 
 
 def _parse(grid: str) -> Axis:
     where, (key, _, text) = Location(f"--grid {grid}"), grid.partition("=")
     key = key.strip()
+    values = parse_values(text, where)
+    if not values or not key:
+        raise UsageError("a grid is a key and a list of its values in TOML", where=where, hint=_EXAMPLE)
+    if way := way_without(key):
+        raise UsageError(f"`{key}` can't be in a grid", where=where, hint=way)
+    return key, values
+
+
+def parse_values(text: str, where: Location) -> list[Any] | None:
+    """The values of a list in TOML; None where the text is no such list.
+
+    Raises:
+        UsageError: one of them is there twice.
+    """
     try:
         values = cast("object", tomllib.loads(f"values = {text}")["values"])
     except tomllib.TOMLDecodeError:
-        values = None
-    if not isinstance(values, list) or not values or not key:
-        raise UsageError("a grid is a key and a list of its values in TOML", where=where, hint=_EXAMPLE)
-    if key in _NOT_IN_A_GRID:
-        raise UsageError(f"`{key}` can't be in a grid", where=where, hint=_NOT_IN_A_GRID[key])
+        return None
+    if not isinstance(values, list):
+        return None
     found = cast("list[Any]", values)
     if twice := [value for value in found if found.count(value) > 1]:
         raise UsageError(f"{toml_value(twice[0])} is in the list twice", where=where, hint="name each value once")
-    return key, found
+    return found
 
 
-def _setting(values: dict[str, Any]) -> Setting:
+def way_without(key: str) -> str | None:
+    """What to do about a key in which the runs of a sweep can't differ; None of the others."""
+    return _NEVER_VARIED.get(key)
+
+
+def setting_of(values: dict[str, Any], *, flag: str = "--grid") -> Setting:
+    """The setting with these values of these keys; `flag` is the option that has them."""
     last = [key.rpartition(".")[2] for key in values]
     parts = [
         f"{name if last.count(name) == 1 else key}={_shown(value)}"
         for name, (key, value) in zip(last, values.items(), strict=True)
     ]
-    return Setting(",".join(parts) or "recipe", tuple((key, toml_value(value)) for key, value in values.items()))
+    written = tuple((key, toml_value(value)) for key, value in values.items())
+    return Setting(",".join(parts) or "recipe", written, flag)
 
 
 def _shown(value: object) -> str:
@@ -119,25 +150,25 @@ def open_recipes(path: Path, options: Sequence[str], settings: Sequence[Setting]
         try:
             recipes.append(open_recipe(path, [*options, *setting.options]))
         except RecipeError as error:
-            for problem in _of_grids(error, setting):
+            for problem in _as_asked(error, setting):
                 found.setdefault(problem, []).append(setting)
     if found:
         raise RecipeError([_naming(problem, having, settings) for problem, having in found.items()])
     return recipes
 
 
-def _of_grids(error: FtcliError, setting: Setting) -> list[Problem]:
-    """The error's problems, with what the setting says shown as said by a grid."""
-    by_grid = {f"--set {option}": Location(f"--grid {option}") for option in setting.options}
+def _as_asked(error: FtcliError, setting: Setting) -> list[Problem]:
+    """The error's problems, with what the setting says shown as the user has asked for it."""
+    asked = {f"--set {option}": Location(f"{setting.flag} {option}") for option in setting.options}
     return [
-        replace(problem, where=by_grid.get(problem.where.file, problem.where)) if problem.where else problem
+        replace(problem, where=asked.get(problem.where.file, problem.where)) if problem.where else problem
         for problem in error.problems
     ]
 
 
 def _naming(problem: Problem, having: Sequence[Setting], settings: Sequence[Setting]) -> Problem:
     """The problem with the setting that has it, unless its place says all: each setting with that value has it."""
-    place = problem.where.file.removeprefix("--grid ") if problem.where else ""
+    place = problem.where.file.removeprefix(f"{settings[0].flag} ") if problem.where else ""
     alike = [setting for setting in settings if place in setting.options] or settings
     if len(alike) == len(having):
         return problem

@@ -12,6 +12,7 @@ from ftcli.flows.changes import differences
 from ftcli.flows.continuation import read_run
 from ftcli.flows.data import place_for, prepared_for
 from ftcli.flows.sweeping.grid import Setting, open_recipes
+from ftcli.flows.sweeping.space import Space
 from ftcli.runtime.activity import Working
 from ftcli.runtime.rundir import RunDir
 from ftcli.spec.choices import card_task
@@ -22,16 +23,22 @@ from ftcli.spec.run import RunSpec
 from ftcli.spec.wording import counted
 from ftcli.train.fitting import limits_of
 
+_AT_THE_END = "evaluate.at_least=1"
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run of a sweep: its setting, seed and folder, the `--set` options that make it, and its steps."""
+    """One run of a sweep: its setting, seed and folder, the `--set` options that make it, and its steps.
+
+    `is_scored_late` where the recipe would not have it evaluated at all, and it is at its end.
+    """
 
     setting: Setting
     seed: int
     folder: RunDir
     options: tuple[str, ...]
     total_steps: int
+    is_scored_late: bool = False
 
     @property
     def name(self) -> str:
@@ -40,10 +47,24 @@ class PlannedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """What a sweep's settings are drawn from, one after another: `num_trials` of them in the end.
+
+    `options` are changed in all runs, and `rows` is how many rows they train on.
+    """
+
+    space: Space
+    num_trials: int
+    options: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class SweepPlan:
     """All runs of a sweep in their order: every setting with the first seed, then every one with the next.
 
-    `metric` is what the validation split decides by; `notes` are what the user should know beforehand.
+    `metric` is what the validation split decides by. Of a search, settings and runs are those drawn so far, trial by
+    trial.
     """
 
     folder: Path
@@ -52,18 +73,45 @@ class SweepPlan:
     seeds: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
     metric: str
-    notes: tuple[str, ...] = ()
+    search: Search | None = None
 
     @property
     def total_steps(self) -> int:
-        """The steps of all runs together."""
-        return sum(run.total_steps for run in self.runs)
+        """The steps of all runs together; those of runs not drawn yet are guessed to be as many as the others'."""
+        known = sum(run.total_steps for run in self.runs)
+        return known if self.is_drawn else round(known / len(self.runs) * self.num_runs)
+
+    @property
+    def num_runs(self) -> int:
+        """How many runs there will have been."""
+        return self.search.num_trials * len(self.seeds) if self.search else len(self.runs)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether all settings are known."""
+        return self.search is None or len(self.settings) == self.search.num_trials
 
     @property
     def size(self) -> str:
         """How much is to be run, in words."""
-        of = f"{counted(len(self.settings), 'setting')} x {counted(len(self.seeds), 'seed')}"
-        return f"{counted(len(self.runs), 'run')} ({of}), {counted(self.total_steps, 'step')} in all"
+        settings = counted(self.search.num_trials, "trial") if self.search else counted(len(self.settings), "setting")
+        about = "" if self.is_drawn else "about "
+        return (
+            f"{counted(self.num_runs, 'run')} ({settings} x {counted(len(self.seeds), 'seed')}),"
+            f" {about}{counted(self.total_steps, 'step')} in all"
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know beforehand, in sentences."""
+        late = dict.fromkeys(counted(run.total_steps, "step") for run in self.runs if run.is_scored_late)
+        return (
+            *(self.search.space.sentences() if self.search else ()),
+            *(
+                f"runs of {steps} would end before they are evaluated: they are at their end ({_AT_THE_END})"
+                for steps in late
+            ),
+        )
 
 
 def plan_sweep(
@@ -84,30 +132,44 @@ def plan_sweep(
         DataError: the data can't be had.
     """
     specs = [each.spec for each in open_recipes(recipe, options, settings)]
-    prepared = yield from _prepared(specs)
-    metric = _metric(specs)
-    runs, notes = list[PlannedRun](), dict[str, None]()
-    for number in range(num_seeds):
-        for setting, spec in zip(settings, specs, strict=True):
-            seed = spec.run.seed + number
-            total, more = _length(spec, prepared, notes)
-            chosen = (*options, *setting.options, f"run.seed={seed}", *more)
-            runs.append(PlannedRun(setting, seed, _folder(folder, setting, seed), chosen, total))
-    found = SweepPlan(
-        folder=folder,
-        recipe=recipe,
-        settings=tuple(settings),
-        seeds=tuple(specs[0].run.seed + number for number in range(num_seeds)),
-        runs=tuple(runs),
-        metric=metric,
-        notes=tuple(notes),
-    )
+    rows, metric = yield from comparable(specs)
+    seeds = tuple(specs[0].run.seed + number for number in range(num_seeds))
+    runs = [
+        planned_run(setting, spec, seed=seed, options=options, rows=rows, folder=folder)
+        for seed in seeds
+        for setting, spec in zip(settings, specs, strict=True)
+    ]
+    found = SweepPlan(folder, recipe, tuple(settings), seeds, tuple(runs), metric)
     check_folder(found)
     return found
 
 
-def _folder(folder: Path, setting: Setting, seed: int) -> RunDir:
-    return RunDir(folder / "runs" / f"{setting.name},seed={seed}")
+def planned_run(
+    setting: Setting, spec: RunSpec, *, seed: int, options: Sequence[str], rows: int, folder: Path
+) -> PlannedRun:
+    """The run of a setting, whose recipe `spec` is, with a seed; `rows` is how many rows it trains on.
+
+    Raises:
+        UsageError: it would stop before its end.
+    """
+    if spec.train.stop_after != "never":
+        raise UsageError("a sweep's runs go to their end", hint="leave train.stop_after out; shorter: train.steps")
+    limits = limits_of(spec, rows, 0)
+    is_late = not limits.evaluate.falls_within(limits.total_steps)
+    chosen = (*options, *setting.options, f"run.seed={seed}", *([_AT_THE_END] if is_late else []))
+    place = RunDir(folder / "runs" / f"{setting.name},seed={seed}")
+    return PlannedRun(setting, seed, place, chosen, limits.total_steps, is_late)
+
+
+def comparable(specs: Sequence[RunSpec]) -> Working[tuple[int, str]]:
+    """How many rows all of these train on, and the metric they are compared by. Prepares the data if need be.
+
+    Raises:
+        UsageError: they have several data sets or metrics, or no validation split.
+        DataError: the data can't be had.
+    """
+    prepared = yield from _prepared(specs)
+    return prepared.facts.splits["train"].rows, _metric(specs)
 
 
 def _prepared(specs: Sequence[RunSpec]) -> Working[Prepared]:
@@ -129,19 +191,6 @@ def _metric(specs: Sequence[RunSpec]) -> str:
         what = f"settings are compared by one metric, and these have several: {', '.join(sorted(names))}"
         raise UsageError(what, hint="name one for all: --set evaluate.best=NAME")
     return names.pop()
-
-
-def _length(spec: RunSpec, prepared: Prepared, notes: dict[str, None]) -> tuple[int, list[str]]:
-    """A run's steps, and what is to be set besides so that it is evaluated at all."""
-    if spec.train.stop_after != "never":
-        raise UsageError("a sweep's runs go to their end", hint="leave train.stop_after out; shorter: train.steps")
-    limits = limits_of(spec, prepared.facts.splits["train"].rows, 0)
-    total = limits.total_steps
-    if limits.evaluate.falls_within(total):
-        return total, []
-    what = f"runs of {counted(total, 'step')} would end before they are evaluated"
-    notes[f"{what}: they are at their end (evaluate.at_least=1)"] = None
-    return total, ["evaluate.at_least=1"]
 
 
 def check_folder(plan: SweepPlan) -> None:

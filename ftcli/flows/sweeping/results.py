@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -83,7 +82,7 @@ def results_of(plan: SweepPlan, states: Mapping[str, RunState]) -> Results:
     found = [_of_setting(setting, plan.runs, scores) for setting in plan.settings]
     ranked = sorted(found, key=lambda each: _rank(each, plan.metric))
     best = ranked[0] if ranked[0].mean else None
-    is_complete = all(state.phase in ("finished", "failed") for state in states.values())
+    is_complete = plan.is_drawn and all(state.phase in ("finished", "failed") for state in states.values())
     return Results(
         metric=plan.metric,
         is_complete=is_complete,
@@ -114,12 +113,7 @@ def _of_setting(setting: Setting, runs: Sequence[PlannedRun], scores: Mapping[st
     known = {
         str(run.seed): score for run in runs if run.setting == setting and (score := scores.get(run.name)) is not None
     }
-    values = {key: _plain(value) for key, value in setting.values}
-    return SettingResult(setting.name, values, known, mean_of(list(known.values())))
-
-
-def _plain(value: str) -> Any:
-    return tomllib.loads(f"value = {value}")["value"]
+    return SettingResult(setting.name, setting.plain, known, mean_of(list(known.values())))
 
 
 def mean_of(values: Sequence[float]) -> Mean | None:

@@ -18,6 +18,7 @@ from ftcli.flows.sweeping.plan import PlannedRun, SweepPlan
 from ftcli.flows.sweeping.process import RunProcess, Shop
 from ftcli.flows.sweeping.progress import LogFollower, RunState, first_state
 from ftcli.flows.sweeping.results import Results, results_of
+from ftcli.flows.sweeping.search import with_next_trial, write_trials
 from ftcli.flows.sweeping.wording import as_markdown
 from ftcli.runtime.files import write_atomically, write_json
 from ftcli.runtime.interrupt import Interrupt, exit_code_for, listening
@@ -32,6 +33,14 @@ class SweepStarted:
     plan: SweepPlan
     states: dict[str, RunState]
     jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDrawn:
+    """A search has drawn a setting: the plan with its runs, and how far each run has come, by name."""
+
+    plan: SweepPlan
+    states: dict[str, RunState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class SweepFinished:
     exit_code: int
 
 
-SweepEvent = SweepStarted | WaitingForOthers | RunChanged | SweepFinished
+SweepEvent = SweepStarted | TrialDrawn | WaitingForOthers | RunChanged | SweepFinished
 
 
 @dataclass
@@ -92,11 +101,10 @@ def sweep(plan: SweepPlan, *, jobs: int = 1, answer: Callable[[], None] = lambda
                 time.sleep(POLL_SECONDS)
         tether = open_tether()
         shop = Shop(plan.recipe, plan.folder / "logs", tether, lock.fileno(), jobs)
-        states = {
-            run.name: first_state(run.folder, metric=plan.metric, total_steps=run.total_steps) for run in plan.runs
-        }
+        states = {run.name: _first_state(plan, run) for run in plan.runs}
         waiting = deque(run for run in plan.runs if states[run.name].phase != "finished")
         work = _Work(plan, shop, states, waiting)
+        write_trials(plan)
         yield SweepStarted(plan, dict(states), jobs)
         try:
             yield from _run_all(work, interrupt)
@@ -133,18 +141,35 @@ def _alone(folder: Path) -> Generator[None]:
         yield
 
 
-def _run_all(work: _Work, interrupt: Interrupt) -> Generator[RunChanged]:
+def _first_state(plan: SweepPlan, run: PlannedRun) -> RunState:
+    return first_state(run.folder, metric=plan.metric, total_steps=run.total_steps)
+
+
+def _run_all(work: _Work, interrupt: Interrupt) -> Generator[RunChanged | TrialDrawn]:
     is_asked = False
-    while work.running or (work.waiting and not interrupt.requested):
+    while True:
         if interrupt.requested and not is_asked:
             is_asked = True
             for _, process, _ in work.running.values():
                 process.ask_to_stop()
         if not interrupt.requested:
+            yield from _draw(work)
             yield from _start(work)
+        if not work.running:
+            return
         for slot in list(work.running):
             yield from _look(work, slot, is_asked=is_asked)
         time.sleep(POLL_SECONDS)
+
+
+def _draw(work: _Work) -> Generator[TrialDrawn]:
+    """Draw what a search can draw by now. It is on disk before it runs, so that a kill changes no trial."""
+    while (grown := with_next_trial(work.plan, work.states, jobs=work.shop.jobs)) is not None:
+        new, work.plan = grown.runs[len(work.plan.runs) :], grown
+        write_trials(grown)
+        work.states.update({run.name: _first_state(grown, run) for run in new})
+        work.waiting.extend(new)
+        yield TrialDrawn(grown, dict(work.states))
 
 
 def _start(work: _Work) -> Generator[RunChanged]:

@@ -128,7 +128,11 @@ ADASEQ = (
         "model.word_dropout",
         "Numbers within the model are dropped (`model.dropout`); inputs stay, so that frozen layers can be cached.",
     ),
-    by_command("tune", "ftcli sweep RECIPE --grid KEY=VALUES --seeds N", "A grid over keys of the recipe, and seeds."),
+    by_command(
+        "tune",
+        "ftcli sweep RECIPE --grid KEY=VALUES --seeds N",
+        "A grid over keys of the recipe, or --search; and seeds.",
+    ),
     no_place("force", "No run destroys another: name a new folder with `--run-dir`, or delete the old one."),
     no_place("dataset.access_token", "Data comes from files and plain URLs; no secret belongs in a recipe."),
     no_place("preprocessor.is_word2vec", "The encoder is a transformer, which has embeddings of its own."),

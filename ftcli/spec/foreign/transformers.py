@@ -48,8 +48,10 @@ TRANSFORMERS = (
         "distributed.strategy distributed.sharding distributed.offload",
         "ZeRO's stages 1 to 3 are `sharding`; layers are the units that are gathered.",
     ),
-    no_place(
-        "model_init", "Every run starts from the file's weights and `run.seed`; there is no search that re-makes it."
+    by_command(
+        "hyperparameter_search hp_space n_trials model_init",
+        "ftcli sweep RECIPE --search 'KEY=LOW..HIGH' --trials N",
+        "Each trial is a run of its own, from the file's weights and `run.seed`.",
     ),
     no_place("preprocess_logits_for_metrics", "Metrics get what the task concludes, which is already small."),
     no_place(
