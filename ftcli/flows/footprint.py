@@ -14,7 +14,6 @@ from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.modeling.recompute import layers_apart
 from ftcli.runtime.seeding import seed_step
-from ftcli.runtime.sharding import degree_of
 from ftcli.runtime.world import World
 from ftcli.spec.choices import SGD, OptimizerChoice
 from ftcli.spec.processes import DistributedSection
@@ -44,7 +43,7 @@ def footprints(
     largest, num_micro_batches = _largest(split, epoch, cut, num_processes)
     sizes = _sizes(parts, activations=_kept(parts, split, largest), num_micro_batches=num_micro_batches)
     section = parts.spec.distributed
-    degree = degree_of(section, num_processes)
+    degree = section.degree(num_processes)
     found = {
         each: footprint(sizes, each, num_processes=num_processes, degree=degree, offloads=section.offload)
         for each in SPLITS

@@ -8,7 +8,6 @@ from ftcli.data.report import read_profile
 from ftcli.errors import DataError
 from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.rundir import RunDir
-from ftcli.runtime.sharding import degree_of
 from ftcli.spec.wording import counted
 from ftcli.train.assemble import Parts
 from ftcli.train.events import Noted, RunStarted
@@ -48,7 +47,7 @@ def _how_split(parts: Parts) -> Iterator[str]:
     section, size = parts.spec.distributed, parts.world.size
     if section.strategy == "fsdp" and size > 1:
         on_host = ", kept on the host" if section.offload else ""
-        yield f"split as {section.sharding} over every {degree_of(section, size)} processes{on_host}"
+        yield f"split as {section.sharding} over every {section.degree(size)} processes{on_host}"
 
 
 def remarks(parts: Parts, *, step: int = 0) -> Iterator[Noted]:

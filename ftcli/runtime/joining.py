@@ -18,7 +18,6 @@ from ftcli.runtime.device import choose_device
 from ftcli.runtime.interface import choose_interface
 from ftcli.runtime.launch import launched_rank, launched_size, spans_machines
 from ftcli.runtime.meeting import agree_on_name
-from ftcli.runtime.sharding import Sharding, sharding_mesh
 from ftcli.runtime.world import World
 from ftcli.spec.processes import DistributedSection
 
@@ -86,6 +85,8 @@ def _settle_writers(world: World) -> None:
 
 def _share_out(world: World, section: DistributedSection) -> None:
     """Say what is split over which ranks."""
+    from ftcli.runtime.sharding import Sharding, sharding_mesh  # which costs 0.4 s to import, and 40 MB
+
     mesh = sharding_mesh(section, size=world.size, device=world.device)
     if section.sharding == "stage1":
         world.owners = mesh.get_group("shard")

@@ -108,23 +108,10 @@ def sharding_mesh(section: DistributedSection, *, size: int, device: torch.devic
     Raises:
         RecipeError: so many can't be put into groups of that size.
     """
-    ranks = torch.arange(size).view(-1, degree_of(section, size))
+    ranks = torch.arange(size).view(-1, section.degree(size))
     timeout = timedelta(seconds=section.timeout_seconds)  # torch's own meshes wait for half an hour
     members = (cast("list[list[int]]", rows.tolist()) for rows in (ranks.t(), ranks))
     groups = [dist.new_subgroups_by_enumeration(each, timeout=timeout)[0] for each in members]
     return DeviceMesh.from_group(
         cast("list[dist.ProcessGroup]", groups), device.type, mesh=ranks, mesh_dim_names=(_REPLICA, _SHARD)
     )
-
-
-def degree_of(section: DistributedSection, size: int) -> int:
-    """Over how many of so many processes a copy is split.
-
-    Raises:
-        RecipeError: so many can't be put into groups of that size.
-    """
-    degree = size if section.sharding_degree == "all" or size == 1 else section.sharding_degree
-    if size % degree:
-        what = f"`distributed.sharding_degree` is {degree}, which does not divide {size} processes"
-        raise RecipeError(what, hint='give a divisor, or "all"', key=("distributed", "sharding_degree"))
-    return degree

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.distributed as dist
@@ -23,7 +23,9 @@ from ftcli.errors import LostContactError
 from ftcli.runtime.heartbeat import beating, wait_for
 from ftcli.runtime.meeting import KeyValueStore
 from ftcli.runtime.partition import united
-from ftcli.runtime.sharding import Sharding
+
+if TYPE_CHECKING:
+    from ftcli.runtime.sharding import Sharding
 
 
 def is_lost_contact(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ftcli.errors import RecipeError
 from ftcli.spec.base import Section
 
 
@@ -27,3 +28,15 @@ class DistributedSection(Section):
     storage: Literal["shared", "local"] = "shared"
     """Of several machines: all see the same files ("shared"), or each has its own ("local"); then each prepares the
     data, and writes log and checkpoints. What one that comes back has missed is sent to it."""
+
+    def degree(self, size: int) -> int:
+        """Over how many of so many processes a copy is split.
+
+        Raises:
+            RecipeError: so many can't be put into groups of that size.
+        """
+        degree = size if self.sharding_degree == "all" or size == 1 else self.sharding_degree
+        if size % degree:
+            what = f"`distributed.sharding_degree` is {degree}, which does not divide {size} processes"
+            raise RecipeError(what, hint='give a divisor, or "all"', key=("distributed", "sharding_degree"))
+        return degree

@@ -175,3 +175,10 @@ def test_gradients_meet_only_in_the_last_micro_batch(two: list[dict[str, Any]]) 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads have no names here")
 def test_no_thread_of_gloo_outlives_the_world_though_the_wrapped_model_does(two: list[dict[str, Any]]) -> None:
     assert [seen["gloo"] for seen in two] == [[], []]
+
+
+def test_a_world_that_splits_nothing_does_without_what_splits() -> None:
+    """What torch splits weights with brings sympy along, which preparing data would pay for."""
+    code = "import sys, ftcli.flows.prepare, ftcli.runtime.joining; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"sympy", "torch.distributed.fsdp"}.isdisjoint(done.stdout.split())
