@@ -20,6 +20,7 @@ from ftcli.flows.postmortem import Deceased, write_postmortem
 from ftcli.flows.recorder import Recorder
 from ftcli.flows.report import try_report
 from ftcli.runtime.files import write_atomically
+from ftcli.runtime.interrupt import deafen
 from ftcli.runtime.rundir import RunDir
 from ftcli.runtime.world import World, is_lost_contact
 from ftcli.train.assemble import Parts
@@ -58,6 +59,8 @@ def explaining(scene: Scene) -> Generator[None]:
     except Exception as error:
         if scene.world is None or scene.folder is None:
             raise
+        if scene.world.size > 1:
+            deafen()
         if not scene.began:
             _give_back(error, scene.world, scene.folder)
             raise

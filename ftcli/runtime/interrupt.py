@@ -60,6 +60,15 @@ def exit_code_for(number: int) -> int:
     return 130 if number == signal.SIGINT else 143
 
 
+def deafen() -> None:
+    """Have SIGTERM do nothing from now on, in a process that is to say why it ends.
+
+    torchrun sends it to all others as soon as one has ended, and the first to end is rarely the one that speaks.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 @contextmanager
 def listening(interrupt: Interrupt, answer: Callable[[], None] = lambda: None) -> Generator[None]:
     """Let SIGINT, SIGTERM and SIGUSR1 ask `interrupt` within the block, and let `answer` tell the user at once.

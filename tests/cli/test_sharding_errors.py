@@ -49,7 +49,7 @@ def test_it_is_refused_with_the_fix(project: Path, settings: tuple[str, ...], sa
     assert done.code == 1  # torchrun's own; that of its workers is 2
     assert says in done.err
     assert "exitcode  : 2" in done.err
-    assert "bug:" not in done.err
+    assert "bug:" not in done.err, done.err
 
 
 @pytest.mark.slow
@@ -59,3 +59,42 @@ def test_a_parameter_that_has_no_rows_is_named(project: Path) -> None:
     done = spawn("train", "tiny.toml", *FSDP, *own, ranks=2, cwd=project)
     assert "error[recipe]: the model can't be split: " in done.err, done.err
     assert 'help: set distributed.sharding = "stage1", which leaves weights whole' in done.err
+
+
+HUNGRY = """
+import os
+import torch
+from torch import nn
+
+
+class Hungry(nn.Module):
+    def __init__(self, config, outputs):
+        super().__init__()
+        self.linear = nn.Linear(config.hidden_size, outputs.size)
+
+    def forward(self, states, attention_mask):
+        if self.training and os.environ["RANK"] == "HUNGRY":
+            raise torch.OutOfMemoryError("there is none left")
+        return self.linear(states[:, 0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rank", "says"),
+    [
+        (
+            "0",
+            "help: lower batch.micro_size or batch.max_tokens, and resume: processes that split weights meet in every",
+        ),
+        ("1", "error[distributed]: rank 1 has failed: "),
+    ],
+)
+def test_running_out_of_memory_ends_a_run_of_split_weights_on_all_ranks(project: Path, rank: str, says: str) -> None:
+    """torchrun asks rank 0 to end as soon as the other has, and it still says why."""
+    (project / "heads.py").write_text(HUNGRY.replace("HUNGRY", rank))
+    own = ("--set", "model.head=custom", "--set", "model.head_factory=heads:Hungry")
+    done = spawn("train", "tiny.toml", *FSDP, *own, "--set", "distributed.timeout_seconds=10", ranks=2, cwd=project)
+    assert "does not fit into memory: there is none left" in done.err, done.err
+    assert says in done.err, done.err
+    assert "bug:" not in done.err
