@@ -43,7 +43,7 @@ def test_a_run_ends_when_it_has_been_patient_for_long_enough(project: Path, ftcl
 
 
 def test_a_new_best_begins_the_count_anew(project: Path, ftcli: Ftcli) -> None:
-    common = ("--set", "evaluate.every=1", "--set", "evaluate.best=loss", "--set", "optimizer.lr=3e-2")
+    common = ("--set", "evaluate.every=1", "--set", "evaluate.best=loss", "--set", "optimizer.lr=5e-3")
     common += ("--set", "schedule.kind=constant", "--set", "train.steps=30")
     assert ftcli("train", "tiny.toml", *common, "--run-dir", "whole").code == 0
     losses = [record["loss"] for record in events("evaluated", Path("whole")) if record["split"] == "validation"]
