@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load, save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 Groups = list[dict[str, Any]]
@@ -60,22 +59,6 @@ class PartitionedOptimizer(torch.optim.Optimizer):
         own = {n: v for n, v in state_dict["state"].items() if self._owners[flat[n]] == self._group.rank()}
         super().load_state_dict({**state_dict, "state": own})
         self._inner.state = self.state
-
-
-def united(
-    tensors: dict[str, Tensor], *, rank: int, keeps: bool, owners: dist.ProcessGroup, hosts: dist.ProcessGroup
-) -> dict[str, Tensor]:
-    """On ranks that keep it, the named tensors (on the host) of all that share a copy; all ranks take part."""
-    found = dict(tensors)
-    for source in range(owners.size()):  # the first so many ranks have a copy between them, as all others do
-        raw = torch.frombuffer(bytearray(save(tensors if rank == source else {})), dtype=torch.uint8)
-        size = torch.tensor([len(raw)])
-        dist.broadcast(size, source, group=hosts)
-        raw = raw if rank == source else torch.empty(int(size), dtype=torch.uint8)
-        dist.broadcast(raw, source, group=hosts)
-        if keeps:
-            found |= load(raw.numpy().tobytes())
-    return found
 
 
 def deal_tensors(sizes: Sequence[int], count: int) -> list[int]:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, cast
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport] - imported later it would hold the group
+from safetensors.torch import load, save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ftcli.errors import LostContactError
 from ftcli.runtime.heartbeat import beating, wait_for
 from ftcli.runtime.meeting import KeyValueStore
-from ftcli.runtime.partition import united
 
 if TYPE_CHECKING:
     from ftcli.runtime.sharding import Sharding
@@ -189,9 +189,11 @@ class World:
 
     def united(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """For who writes, what several ranks hold some of each: the state of an optimizer that is partitioned."""
-        if self.owners is None or self.hosts is None:
-            return tensors
-        return united(tensors, rank=self.rank, keeps=self.writes, owners=self.owners, hosts=self.hosts)
+        found = dict(tensors)
+        for source in range(self.owners.size() if self.owners else 0):  # the first so many have a copy between them
+            raw = self.share_bytes(save(tensors) if self.rank == source else b"", source=source)
+            found |= load(raw) if self.writes else {}
+        return found
 
     def close(self) -> None:
         """Part from the other processes; what `wrap` returned can't be called any more.
