@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -94,6 +95,17 @@ def write_rows(path: Path, rows: Sequence[dict[str, str]]) -> Path:
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def large_model(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """A model whose weights, 80 MB, stand out from what a process takes anyway."""
+    folder = tmp_path_factory.mktemp("large")
+    shutil.copytree(model_folder, folder, dirs_exist_ok=True)
+    small = json.loads((model_folder / "config.json").read_text())
+    sizes = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 8, "num_attention_heads": 6}
+    BertModel(BertConfig(**{**small, **sizes, "vocab_size": 16_000})).save_pretrained(folder)
+    return folder
 
 
 def make_project(folder: Path, model_folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 
@@ -15,6 +16,7 @@ from ftcli.runtime.launch import under_torchrun
 from ftcli.spec.recipe import Recipe
 from ftcli.train.events import Event, RunFinished
 
+_PATIENCE_SECONDS = 5.0
 STOPPING = "stopping after this step; once more ends it at once"
 
 
@@ -28,12 +30,20 @@ def is_silent_rank() -> bool:
 
 
 def speaks_of(error: FtcliError) -> bool:
-    """Whether this process shows an error: the first on each machine does, and whoever speaks in its place."""
+    """Whether this process shows an error: the first on each machine does, and whoever speaks in its place.
+
+    torchrun ends all processes as soon as one has ended. So before they have met, another than the first waits to be
+    ended by the first's failing likewise, and speaks if that does not happen.
+    """
     if not is_silent_rank() or isinstance(error, OrphanedError):
         return True
+    from ftcli.runtime.interrupt import is_deaf
     from ftcli.runtime.launch import is_first_here
 
-    return is_first_here()
+    if is_first_here() or is_deaf():
+        return is_first_here()
+    time.sleep(_PATIENCE_SECONDS)
+    return True
 
 
 @contextmanager

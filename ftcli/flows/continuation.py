@@ -20,7 +20,7 @@ from ftcli.spec.document import parse_setting, read_document
 from ftcli.spec.problems import located
 from ftcli.spec.recipe import Recipe, resolve_layers
 from ftcli.train.card import ModelCard
-from ftcli.train.events import RunFinished
+from ftcli.train.events import Noted, RunFinished
 from ftcli.train.run import Run
 
 
@@ -57,6 +57,17 @@ def check_same_rows(world: World, prepared: Prepared) -> None:
         raise DataError(what, hint=hint)
 
 
+def check_same_run(world: World, folder: RunDir) -> None:
+    """Raise CheckpointError, on all ranks, if machines that share no files have several runs in the folder."""
+    told = ((rank, world.share_text(folder.identity(), source=rank)) for rank in world.writers)
+    first, *others = [(rank, identity) for rank, identity in told if identity] or [(0, "")]
+    for rank, identity in others:
+        if identity != first[1]:
+            what = f"{folder.path} holds another run where rank {rank} is than where rank {first[0]} is"
+            hint = "put that one elsewhere, and a copy of this run's folder in its place"
+            raise CheckpointError(what, hint=hint)
+
+
 def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence[str]) -> RunFinished | None:
     """What to say of a run that has nothing left to do, or None if it has; changes may give it more."""
     if newest is None or any(change.startswith(("train.", "evaluate.")) for change in changes):
@@ -75,6 +86,14 @@ def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence
         best_step=facts["best_step"],
         run_dir=str(run_dir.path),
     )
+
+
+def resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted]:
+    """Where a run goes on from, and which checkpoints were passed over."""
+    step = start.step if start else 0
+    for reason in skipped:
+        yield Noted(step, f"passed over a checkpoint: {reason}", "warning")
+    yield Noted(step, f"resuming from step {step}" + ("" if start else ": there is no checkpoint yet"))
 
 
 def check_usable(saved: Saved | None, skipped: Sequence[str], run_dir: RunDir) -> None:

@@ -25,9 +25,10 @@ from ftcli.spec.run import RunSpec
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pydantic", "numpy")
 
 
-def run_facts(spec: RunSpec, *, world: World, prepared: Prepared) -> dict[str, Any]:
-    """Versions, host, device, command line, and fingerprints of data and model."""
+def run_facts(spec: RunSpec, *, world: World, prepared: Prepared, identity: str) -> dict[str, Any]:
+    """What tells the run from any other; versions, host, device, command line, and fingerprints of data and model."""
     return {
+        "id": identity,
         "ftcli": __version__,
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},

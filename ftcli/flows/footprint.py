@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ftcli.data.plan import SAMPLED_GROUPS, Cut, EpochPlan, Shares, deal, slots_in
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
-from ftcli.modeling.recompute import layers_apart
+from ftcli.modeling.recompute import layers_apart, one_layer_kept
 from ftcli.runtime.seeding import seed_step
 from ftcli.runtime.world import World
 from ftcli.spec.choices import SGD, OptimizerChoice
@@ -95,6 +95,8 @@ def _sizes(parts: Parts, *, activations: int, num_micro_batches: int) -> Sizes:
 def _kept(parts: Parts, split: TokenizedSplit, sequences: Tensor) -> int:
     """The bytes that a forward pass keeps for its backward pass, in the stage that trains most.
 
+    And the largest of these tensors once more: on its way back, its gradient stands beside it.
+
     Raises:
         OutOfMemoryError: it does not fit.
     """
@@ -107,11 +109,12 @@ def _kept(parts: Parts, split: TokenizedSplit, sequences: Tensor) -> int:
     batch = collate(split, sequences, pad_id=parts.tokenizer.pad_id).to(device)
     kept, pack = _counting({p.untyped_storage().data_ptr() for p in model.parameters()})
     what = f"the largest micro-batch, of {len(sequences)} sequences,"
-    with out_of_memory_at(what, MICRO_HINT), torch.autograd.graph.saved_tensors_hooks(pack, _as_it_is):
+    holding = torch.autograd.graph.saved_tensors_hooks(pack, _as_it_is)
+    with out_of_memory_at(what, MICRO_HINT), one_layer_kept(model), holding:
         with Precision(parts.precision, device).autocast():
             loss = parts.task.loss(model, batch)
         del loss
-    return sum(kept.values())
+    return sum(kept.values()) + max(kept.values(), default=0)
 
 
 def _counting(weights: set[int]) -> tuple[dict[int, int], Callable[[Tensor], Tensor]]:

@@ -5,7 +5,8 @@ Both are generators of events and the Python API of training. A consumer must ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from ftcli.data.dataset import Prepared
@@ -15,10 +16,12 @@ from ftcli.flows.continuation import (
     check_same_data,
     check_same_order,
     check_same_rows,
+    check_same_run,
     check_usable,
     finished_already,
     forget_lost_best,
     read_run,
+    resume_notes,
     run_begun_before,
 )
 from ftcli.flows.data import place_for, prepare_anew, why_prepare
@@ -89,13 +92,14 @@ def train(
 
 def _claim(world: World, folder: RunDir, spec: RunSpec) -> None:
     """Take the run folder, on every machine that has one of its own or on none."""
+    identity = world.share_text(uuid.uuid4().hex)
     try:
         with world.leading() as leads:
             if leads:
                 folder.claim()
                 # The recipe first: whatever ends the process from here on, the run can be resumed.
                 write_atomically(folder.recipe, dump_recipe(anchored(spec)).encode())
-                write_json(folder.facts, {"launch": launch_facts()})
+                write_json(folder.facts, {"id": identity, "launch": launch_facts()})
     except LostContactError:
         if world.writes:
             folder.release()
@@ -136,6 +140,7 @@ def _go_on(
     scene: Scene, world: World, folder: RunDir, answer: Answer, *, changes: Sequence[str], build_task: BuildTask
 ) -> Events:
     spec, before = read_run(folder, changes).spec, read_run(folder).spec
+    check_same_run(world, folder)
     newest, skipped = _find_start(world, folder, keep=spec.checkpoint.keep)
     finished = finished_already(folder, newest, changes=changes)
     is_left = world.largest(finished is None)  # a machine of its own may lack what another has
@@ -189,10 +194,11 @@ def _carry_out(
     checkpoint = start.path if start else None
     if before is not None:
         recorder.rewind(step)
-        yield from recorder.passing(*_resume_notes(start, skipped))
+        yield from recorder.passing(*resume_notes(start, skipped))
     parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
     if world.writes and before is None:
-        write_json(folder.facts, run_facts(spec, world=world, prepared=parts.prepared))
+        facts = run_facts(spec, world=world, prepared=parts.prepared, identity=folder.identity())
+        write_json(folder.facts, facts)
     elif world.writes:
         # Not before everything has been built from it: a change that can't be made must leave the run as it was.
         write_atomically(folder.recipe, dump_recipe(spec).encode())
@@ -227,13 +233,6 @@ def _load(
     elif not Path(resolve_path(spec.model.path)).is_dir():
         yield from recorder.passing(Noted(step, f"getting {spec.model.path} from the model hub"))
     return load_parts(spec, world=world, prepared=prepared, start=checkpoint, build_task=build_task)
-
-
-def _resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted]:
-    step = start.step if start else 0
-    for reason in skipped:
-        yield Noted(step, f"passed over a checkpoint: {reason}", "warning")
-    yield Noted(step, f"resuming from step {step}" + ("" if start else ": there is no checkpoint yet"))
 
 
 def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> Generator[Event, None, Prepared]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -22,6 +24,23 @@ def layers_apart(model: nn.Module) -> list[nn.Module]:
     layers = layers_of(model)
     config: Any = getattr(model, "config", None)
     return layers if len(layers) == getattr(config, "num_hidden_layers", None) else []
+
+
+@contextmanager
+def one_layer_kept(model: nn.Module) -> Generator[None]:
+    """Within the block, the lowest layer that is trained keeps its inner values.
+
+    A forward pass then holds what a backward pass does while a layer is computed again.
+    """
+    again = [layer for layer in layers_of(model) if vars(layer).get("gradient_checkpointing")]
+    kept = next((layer for layer in again if any(p.requires_grad for p in layer.parameters())), None)
+    if kept is not None:
+        vars(kept)["gradient_checkpointing"] = False
+    try:
+        yield
+    finally:
+        if kept is not None:
+            vars(kept)["gradient_checkpointing"] = True
 
 
 def recompute_layers(model: nn.Module) -> None:

@@ -69,6 +69,11 @@ def deafen() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def is_deaf() -> bool:
+    """Whether `deafen` was called: this process and the others settle who says why."""
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
 @contextmanager
 def listening(interrupt: Interrupt, answer: Callable[[], None] = lambda: None) -> Generator[None]:
     """Let SIGINT, SIGTERM and SIGUSR1 ask `interrupt` within the block, and let `answer` tell the user at once.

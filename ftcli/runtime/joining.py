@@ -31,10 +31,11 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        UsageError: CUDA was asked for and there is none.
+        UsageError: CUDA was asked for and there is none, or not one for each process.
         DistributedError: the processes can't find each other.
     """
-    rank, size, chosen = launched_rank(), launched_size(), choose_device(device)
+    rank, size = launched_rank(), launched_size()
+    chosen = choose_device(device, shares=section.backend == "gloo")
     if size == 1:
         yield World(device=chosen)
         return

@@ -125,6 +125,10 @@ class RunDir:
         """What `run.json` says of the launch that began the run; empty where it says nothing."""
         return self._facts().get("launch", {})
 
+    def identity(self) -> str:
+        """What `run.json` says that tells this run from any other; empty where it says nothing."""
+        return self._facts().get("id", "")
+
     def _facts(self) -> dict[str, Any]:
         """run.json as far as it is written; a torn or missing one says nothing."""
         try:

@@ -22,7 +22,7 @@ class DistributedSection(Section):
     offload: bool = False
     """Keep split weights, gradients and state on the host, for a GPU that is too small even so; slow."""
     backend: Literal["auto", "gloo", "nccl"] = "auto"
-    """What processes talk through; "auto" is nccl on GPUs and gloo on CPUs."""
+    """What processes talk through; "auto" is nccl on GPUs and gloo on CPUs. Over gloo, several may share a GPU."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
     """After how many seconds without a sign of life one process ends the others."""
     storage: Literal["shared", "local"] = "shared"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ftcli.data.catalog import builtin_names
-from tests.conftest import Ftcli
+from tests.conftest import Ftcli, run_torchrun
 
 BAD = """
 [data]
@@ -111,3 +111,29 @@ def test_wrong_paths_formats_and_options_are_refused_without_importing_torch(tra
     assert dict(zip(EARLY, codes, strict=True)) == {name: wanted for name, (wanted, _) in EARLY.items()}, done.stderr
     assert done.stderr.count("error[") == len(EARLY)
     assert {"torch", "transformers", "tokenizers", "safetensors"}.isdisjoint(modules)
+
+
+TARDY = """
+import os, sys, time
+from pathlib import Path
+
+# The first process begins when the second is about to fail, and loads the command line only then.
+first, second = sys.argv[1:]
+if os.environ["RANK"] == "0":
+    while not Path("failing").exists():
+        time.sleep(0.01)
+from ftcli.cli.main import run
+if os.environ["RANK"] == "1":
+    Path("failing").touch()
+sys.exit(run(["train", first if os.environ["RANK"] == "0" else second]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["bad.toml", "tiny.toml"])
+def test_of_two_processes_the_first_speaks_or_the_one_that_alone_has_failed(project: Path, first: str) -> None:
+    Path("bad.toml").write_text("[batch]\nsise = 3\n")
+    Path("tardy.py").write_text(TARDY)
+    done = run_torchrun("tardy.py", first, "bad.toml", cwd=project)
+    assert done.code == 1, done.err
+    assert done.err.count("unknown key `sise` in [batch]") == 1

@@ -11,6 +11,7 @@ import pytest
 from tests.cluster.conftest import SECONDS, TRAIN
 from tests.cluster.hosts import Host, training, two_hosts
 from tests.conftest import make_project
+from tests.laws.rig import weights
 from tests.laws.test_elastic import steps_of
 from tests.laws.test_resume import assert_same_bytes
 
@@ -75,6 +76,23 @@ def test_machines_that_hold_other_rows_are_told_so(hosts: list[Host]) -> None:
         assert "holds other rows where rank 1 is than where rank 0 is" in speech.said
         assert "help: give each machine the same files" in speech.said
         assert not host.seen("run").exists()
+
+
+@pytest.mark.slow
+def test_machines_that_hold_several_runs_under_one_name_go_on_with_none(hosts: list[Host]) -> None:
+    half = (*TRAIN, *LOCAL, "--set", "train.stop_after=3")
+    for folder in ("first", "run"):
+        with training(hosts, *half, "--run-dir", folder) as speeches:
+            assert [speech.finish() for speech in speeches] == [0, 0], speeches[0].said
+    shutil.rmtree(hosts[0].seen("run"))
+    hosts[0].seen("first").rename(hosts[0].seen("run"))
+    before = weights(hosts[0].seen("run/last"))
+    with training(hosts, "resume", "run") as speeches:
+        assert [speech.finish() for speech in speeches] == [1, 1]
+    for speech in speeches:
+        assert "error[checkpoint]: run holds another run where rank 1 is than where rank 0 is" in speech.said
+    after = weights(hosts[0].seen("run/last"))
+    assert all(value.equal(before[name]) for name, value in after.items())
 
 
 @pytest.mark.slow

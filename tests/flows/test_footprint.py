@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from transformers import BertConfig, BertModel
 
 from ftcli.flows.plan import plan as plan_of
 from ftcli.runtime.activity import finish
@@ -58,17 +56,6 @@ leave(0)
 """
 
 
-@pytest.fixture(scope="module")
-def large_model(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    """A model whose weights, 80 MB, stand out from what a process takes anyway."""
-    folder = tmp_path_factory.mktemp("large")
-    shutil.copytree(model_folder, folder, dirs_exist_ok=True)
-    small = json.loads((model_folder / "config.json").read_text())
-    sizes = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 8, "num_attention_heads": 6}
-    BertModel(BertConfig(**{**small, **sizes, "vocab_size": 16_000})).save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("ranks", "settings"),
@@ -79,6 +66,7 @@ def large_model(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) ->
         (2, ("distributed.strategy=fsdp", "distributed.sharding=stage2")),
         (2, ("distributed.strategy=fsdp", "distributed.sharding=stage3", "batch.micro_size=16")),
         (1, ("train.average=0.99", "optimizer.kind=sgd")),
+        (1, ("train.recompute=true", "batch.micro_size=32")),
     ],
 )
 def test_a_process_takes_what_the_plan_says(

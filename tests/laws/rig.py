@@ -23,6 +23,7 @@ from ftcli.train.assemble import BuildTask, Parts, assemble, load_parts
 from ftcli.train.run import Run
 from tests.conftest import COLUMNS, WORDS
 
+CPU = torch.device("cpu")
 LOSSES: dict[str, tuple[str, ...]] = {
     "class weights": ("task.class_weights={no=0.3, yes=2.7}",),
     "balanced weights and smoothing": ("task.class_weights=balanced", "task.label_smoothing=0.1"),
@@ -76,17 +77,26 @@ def make_parts(
     dtype: torch.dtype = torch.float64,
     build_task: BuildTask = build_any_task,
     start: Path | None = None,
+    device: torch.device = CPU,
 ) -> Parts:
     """The parts of a run that starts from a checkpoint or anew, its model in `dtype`."""
     prepared = finish(prepared_for(place_of(spec.data, task=card_task(spec.task))))
-    parts = load_parts(spec, world=World(), prepared=prepared, start=start, build_task=build_task)
+    parts = load_parts(spec, world=World(device=device), prepared=prepared, start=start, build_task=build_task)
     parts.loaded.model.to(dtype)
     return parts
 
 
-def make_run(spec: RunSpec, folder: Path, *, dtype: torch.dtype = torch.float64, start: Path | None = None) -> Run:
+def make_run(
+    spec: RunSpec,
+    folder: Path,
+    *,
+    dtype: torch.dtype = torch.float64,
+    start: Path | None = None,
+    device: torch.device = CPU,
+) -> Run:
     """A run at step 0 or where a checkpoint left it, its model in `dtype`."""
-    return finish(assemble(make_parts(spec, dtype=dtype, start=start), run_dir=RunDir(folder), start=start))
+    parts = make_parts(spec, dtype=dtype, start=start, device=device)
+    return finish(assemble(parts, run_dir=RunDir(folder), start=start))
 
 
 def make_bench(spec: RunSpec, folder: Path, *, build_task: BuildTask = build_any_task) -> Bench:

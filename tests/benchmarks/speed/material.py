@@ -30,6 +30,7 @@ class Material:
     num_rows: int
     model: str
     model_name: str
+    device: str = "cpu"
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -51,7 +52,7 @@ class Material:
         return self.folder / "data"
 
 
-def gather(folder: Path, source: str, *, rows: int, layers: int = 6, size: int = 384) -> Material:
+def gather(folder: Path, source: str, *, rows: int, layers: int = 6, size: int = 384, device: str = "cpu") -> Material:
     """Lay out rows, encoder and recipe in a folder.
 
     Args:
@@ -60,6 +61,7 @@ def gather(folder: Path, source: str, *, rows: int, layers: int = 6, size: int =
         rows: How many.
         layers: The depth of the encoder, where it is made.
         size: Its width.
+        device: What is trained on: a CPU in fp32, a GPU in bf16.
 
     Raises:
         LookupError: real rows are wanted, and no environment variable says where they are.
@@ -70,9 +72,11 @@ def gather(folder: Path, source: str, *, rows: int, layers: int = 6, size: int =
     name = Path(real_model).name if real_model else f"a BERT of {layers} layers of {size}, made on the spot"
     with (folder / "train.jsonl").open("w", encoding="utf-8") as file:
         num_rows = sum(file.write(json.dumps(row, ensure_ascii=False) + "\n") > 0 for row in found)
-    material = Material(folder, num_rows, str(model), name)
+    material = Material(folder, num_rows, str(model), name, device)
     material.recipe.write_text(
         f"""
+[run]
+device = "{device}"
 [data]
 train = "{material.train_file}"
 columns = {{ text = "sentence1", pair = "sentence2", label = "label" }}
@@ -83,7 +87,7 @@ path = "{model}"
 [batch]
 size = {BATCH}
 [precision]
-kind = "fp32"
+kind = "{"fp32" if device == "cpu" else "bf16"}"
 [evaluate]
 every = "never"
 [checkpoint]

@@ -97,6 +97,7 @@ def run_benchmark(title: str, measure: Measure, *, rows: int, layers: int = 6, s
     parser.add_argument("--rows", type=int, default=rows, help=f"rows of data ({rows})")
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs (3)")
     parser.add_argument("--data", choices=SOURCES, default=SOURCES[0], help="where rows come from")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what models train on (cpu)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured as JSON too")
     options = parser.parse_args()
     about = machine()
@@ -105,12 +106,20 @@ def run_benchmark(title: str, measure: Measure, *, rows: int, layers: int = 6, s
     output: Path | None = options.json and options.json.resolve()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         try:
-            material = gather(Path(folder), options.data, rows=options.rows, layers=layers, size=size)
+            material = gather(
+                Path(folder), options.data, rows=options.rows, layers=layers, size=size, device=options.device
+            )
         except LookupError as missing:
             sys.stderr.write(f"skipped: {missing.args[0]}\n")
             sys.exit(MISSING_INPUT)
         findings = measure(material, options.rounds)
-    settings = {"rows": options.rows, "data": options.data, "model": material.model_name, **findings.settings}
+    settings = {
+        "rows": options.rows,
+        "data": options.data,
+        "device": options.device,
+        "model": material.model_name,
+        **findings.settings,
+    }
     _show(title, findings, settings)
     if output is not None:
         found = {**asdict(findings), "settings": settings, "machine": about, "versions": versions()}

@@ -42,6 +42,7 @@ class Rival:
         self._rows = material.rows
         self._folder = material.folder / "trainer"
         self._frozen = frozen
+        self._device = torch.device(material.device)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(self._path)
 
     @cached_property
@@ -55,10 +56,12 @@ class Rival:
         ]
 
     def trainer(self, *callbacks: TrainerCallback, **arguments: Any) -> Trainer:
-        """A Trainer with its defaults but for what keeps it silent, saving nothing, and off devices."""
+        """A Trainer with its defaults but for what keeps it silent, saving nothing, and on the right device."""
+        on_cpu = self._device.type == "cpu"
         quiet: dict[str, Any] = {
-            "use_cpu": True,
-            "dataloader_pin_memory": False,
+            "use_cpu": on_cpu,
+            "bf16": not on_cpu,
+            "dataloader_pin_memory": not on_cpu,
             "disable_tqdm": True,
             "report_to": "none",
         }
@@ -84,17 +87,23 @@ class Rival:
 
     def loop_seconds(self, epochs: int, *, by_length: bool) -> float:
         """Seconds of a plain loop: padded to the longest of a batch, fused AdamW, gradients clipped as Trainer does."""
-        model, collate = self.model(), DataCollatorWithPadding(self.tokenizer)
+        device, collate = self._device, DataCollatorWithPadding(self.tokenizer)
+        model = self.model().to(device)  # pyright: ignore[reportArgumentType] - transformers' `to` is typed loosely
+        half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type != "cpu")
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         started = now()
         optimizer = torch.optim.AdamW(trained, lr=RATE, fused=True)
         model.train()
         for epoch in range(epochs):
             for batch in _batches(self.encoded, seed=epoch, by_length=by_length):
-                model(**collate([self.encoded[row] for row in batch])).loss.backward()
+                with half:
+                    loss = model(**collate([self.encoded[row] for row in batch]).to(device)).loss
+                loss.backward()
                 nn.utils.clip_grad_norm_(trained, 1.0)
                 optimizer.step()
                 optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         return now() - started
 
     def model(self) -> PreTrainedModel:
