@@ -27,9 +27,13 @@ from ftcli.train.precision import Precision
 
 @dataclass(frozen=True, slots=True)
 class Footprints:
-    """What each of so many processes takes: `own` as the recipe splits, and `every` way of splitting."""
+    """Bytes of what each of so many processes takes: `own` as the recipe splits, and `every` way of splitting.
+
+    And of a checkpoint, which is the same for all.
+    """
 
     num_processes: int
+    checkpoint: int
     own: Footprint
     every: tuple[Footprint, ...]
 
@@ -48,7 +52,7 @@ def footprints(
         each: footprint(sizes, each, num_processes=num_processes, degree=degree, offloads=section.offload)
         for each in SPLITS
     }
-    return Footprints(num_processes, found[_split_of(section, num_processes)], tuple(found.values()))
+    return Footprints(num_processes, sizes.checkpoint, found[_split_of(section, num_processes)], tuple(found.values()))
 
 
 def _split_of(section: DistributedSection, num_processes: int) -> Split:

@@ -14,7 +14,7 @@ from ftcli.data.plan import Cut, EpochPlan, deal, padding_share
 from ftcli.data.tokens import TokenizedSplit
 from ftcli.data.tokenstore import TokenStore
 from ftcli.flows.data import place_for, prepared_for
-from ftcli.flows.footprint import Footprints, footprints, num_moments
+from ftcli.flows.footprint import Footprints, footprints
 from ftcli.flows.opening import remarks
 from ftcli.modeling.freezing import apply_stage, frozen_modules, set_training_mode
 from ftcli.modeling.packing import skips_padding
@@ -121,7 +121,7 @@ def _plan(parts: Parts, store: TokenStore, num_processes: int) -> Plan:
     packs = skips_padding(parts.loaded.model)
     cut = choose_cut(spec.batch, world, skips_padding=packs)
     epoch = EpochPlan.of(split.row_lengths, spec.batch, seed=spec.run.seed, epoch=0)
-    checkpoint_bytes = _checkpoint_bytes(parts)
+    sizes = footprints(parts, split, epoch, num_processes=num_processes, skips_padding=packs)
     return Plan(
         data=prepared.facts.name,
         rows={name: facts.rows for name, facts in prepared.facts.splits.items()},
@@ -138,9 +138,9 @@ def _plan(parts: Parts, store: TokenStore, num_processes: int) -> Plan:
         new_parameters=parts.loaded.new,
         precision=parts.precision,
         device=str(world.device),
-        footprints=footprints(parts, split, epoch, num_processes=num_processes, skips_padding=packs),
-        checkpoint_bytes=checkpoint_bytes,
-        disk_bytes=checkpoint_bytes * (spec.checkpoint.keep + 1),
+        footprints=sizes,
+        checkpoint_bytes=sizes.checkpoint,
+        disk_bytes=sizes.checkpoint * (spec.checkpoint.keep + 1),
         tried=_try_batch(parts, split, epoch, cut),
         caches=[_cache(parts, store, stage) for stage in range(len(parts.freezing.stages))],
         remarks=(*remarks(parts), *(Noted(0, note) for note in parts.notes)),
@@ -176,17 +176,6 @@ def _pattern_rows(parts: Parts) -> Iterator[PatternRow]:
         matched = [p for name, p in parameters.items() if re.search(pattern, name)]
         num_bytes = sum(p.numel() * p.element_size() for p in matched)
         yield PatternRow(pattern, effect, len(matched), sum(p.numel() for p in matched), num_bytes)
-
-
-def _checkpoint_bytes(parts: Parts) -> int:
-    """Weights, a mean of them if there is one, and moments of what is ever trained."""
-    parameters = dict(parts.loaded.model.named_parameters())
-    weights = sum(p.numel() * p.element_size() for p in parameters.values())
-    trained = sum(
-        p.numel() * p.element_size() for name, p in parameters.items() if parts.freezing.first_step(name) is not None
-    )
-    mean = 0 if parts.spec.train.average == "off" else weights
-    return weights + mean + trained * num_moments(parts.spec.optimizer)
 
 
 def _cache(parts: Parts, store: TokenStore, number: int) -> Decision:

@@ -48,6 +48,11 @@ class Sizes:
         return self.rest.weights + sum(layer.weights for layer in self.layers)
 
     @property
+    def checkpoint(self) -> int:
+        """Bytes of the weights, their running mean, and the optimizer's state."""
+        return self.weights * (1 + self.num_means) + self.trained * self.num_moments
+
+    @property
     def trained(self) -> int:
         """Bytes of those that are trained, and so of their gradients."""
         return self.rest.trained + sum(layer.trained for layer in self.layers)

@@ -183,13 +183,16 @@ def _plug_in(namespace: str, switch: str, name: str, address: str) -> None:
 
 
 @contextmanager
-def training(hosts: Sequence[Host], *arguments: str, torchrun: Sequence[str] = ()) -> Generator[list[Speech]]:
-    """`ftcli train tiny.toml` on all machines, one process each, as README says."""
+def training(
+    hosts: Sequence[Host], *arguments: str, torchrun: Sequence[str] = (), processes: int = 1
+) -> Generator[list[Speech]]:
+    """`ftcli train tiny.toml` on all machines, so many processes each, as README says."""
+    started = command(hosts, *arguments, torchrun=("--nproc-per-node", str(processes), *torchrun))
     with ExitStack() as stack:
-        yield [stack.enter_context(host.running(*command(hosts, *arguments, torchrun=torchrun))) for host in hosts]
+        yield [stack.enter_context(host.running(*started)) for host in hosts]
 
 
 def command(hosts: Sequence[Host], *arguments: str, torchrun: Sequence[str] = ()) -> list[str]:
     rendezvous = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"{hosts[0].name}:{PORT}", "--rdzv-id", "job"]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
     return [*launcher, *rendezvous, *torchrun, "-m", "ftcli", *(arguments or ("train", "tiny.toml"))]

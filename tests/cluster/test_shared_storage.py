@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ftcli.flows.laws.measure import relative_distance
 from tests.cluster.conftest import SECONDS, TRAIN
 from tests.cluster.hosts import training, two_hosts
-from tests.conftest import Ftcli
+from tests.conftest import Ftcli, spawn
+from tests.laws.rig import weights
 from tests.laws.test_elastic import steps_of
 from tests.laws.test_resume import assert_same_bytes
 
@@ -21,6 +23,20 @@ def test_two_machines_train_as_two_processes_of_one_do(project: Path, whole: Pat
     assert steps_of(project / "run") == steps_of(whole)
     assert_same_bytes(project / "run", whole)
     assert (project / "run/predictions/test.jsonl").read_bytes() == (whole / "predictions/test.jsonl").read_bytes()
+
+
+@pytest.mark.slow
+def test_two_machines_of_two_processes_split_the_weights_in_each_and_sum_gradients_between(project: Path) -> None:
+    """With dropout, which each rank draws for itself, turned off: whoever has which rows then changes no weight."""
+    still = (*TRAIN, "--set", "model.dropout=0.0")
+    alone = spawn(*still, "--run-dir", "alone", cwd=project)
+    assert alone.code == 0, alone.err
+    split = ("--set", "distributed.strategy=fsdp", "--set", "distributed.sharding_degree=2")
+    with two_hosts(project) as hosts, training(hosts, *still, *split, processes=2) as speeches:
+        assert [speech.finish() for speech in speeches] == [0, 0], speeches[0].said
+    assert "split as stage3 over every 2 processes" in speeches[0].said
+    assert [step for step, _, _ in steps_of(project / "run")] == [step for step, _, _ in steps_of(project / "alone")]
+    assert relative_distance(weights(project / "run/last"), weights(project / "alone/last")) < 1e-5
 
 
 @pytest.mark.slow
