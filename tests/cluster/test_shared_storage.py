@@ -40,16 +40,17 @@ def test_two_machines_of_two_processes_split_the_weights_in_each_and_sum_gradien
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1], ids=["the one where all meet", "the other"])
 def test_a_machine_that_is_cut_off_is_told_on_both_and_once_it_is_back_the_run_ends_the_same(
-    project: Path, whole: Path
+    project: Path, whole: Path, number: int
 ) -> None:
     settings = (*TRAIN, "--set", SECONDS)
     with two_hosts(project) as hosts, training(hosts, *settings, torchrun=("--max-restarts", "3")) as speeches:
         speeches[0].wait_for("step 10/")
-        hosts[1].cut_off()
+        hosts[number].cut_off()
         for speech in speeches:
             speech.wait_for("error[distributed]: another process of this run is gone or silent: Timed out")
-        hosts[1].connect()
+        hosts[number].connect()
         assert [speech.finish() for speech in speeches] == [0, 0], speeches[0].said
     assert "resuming from step " in speeches[0].said
     assert [step for step, _, _ in steps_of(project / "run")] == list(range(1, 25))
