@@ -18,7 +18,7 @@ from ftcli.modeling.packing import skips_padding
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.interrupt import Interrupt, StopAsked
 from ftcli.runtime.world import World
-from ftcli.tasks.base import Task, collate
+from ftcli.tasks.base import Batch, Inference, Task, collate
 from ftcli.train.cache import PrefixCache
 from ftcli.train.feed import cut_by_cost
 from ftcli.train.memory import out_of_memory_at
@@ -70,32 +70,37 @@ def score_split(
     every = [_filled(share) for share in deal(torch.arange(split.num_sequences), split.lengths, cut, world.size)]
     mine, num_shared = every[world.rank], min(map(len, every))
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
-    items: list[Tensor] = [torch.empty(0, dtype=torch.int64)]
     scores: list[Tensor] = [] if scored is None else scored
     of_batches: list[Tensor | None] = []
-    num_known = len(scores)
-    done = 0
+    num_known, done = len(scores), 0
     with torch.inference_mode():
         for number, part in enumerate(mine):
             if interrupt is not None and number < num_shared:
                 _heed(interrupt, world, number)
             if number >= num_known:
-                with out_of_memory_at(f"scoring {len(part)} sequences at once", SCORE_HINT):
-                    batch = collate(split, part, pad_id=pad_id, states=cache.states.get(name)).to(world.device)
-                    with cache.standing_in(batch):
-                        result = task.infer(model, batch, with_loss=split.is_labelled)
+                batch = collate(split, part, pad_id=pad_id, states=cache.states.get(name))
+                result = _infer(model, batch, task, world, cache, with_loss=split.is_labelled)
                 losses += result.loss if result.loss is not None else 0
                 scores.append(result.scores)
                 of_batches.append(result.losses)
-            items.append(split.items_of(part))
             done += len(part) * world.size
             yield _so_far(name, split, done)
-        ordered = _in_order(world.gather_rows(torch.cat(items)), world.gather_rows(_joined(scores, task)))
+        items = torch.cat([torch.empty(0, dtype=torch.int64), *map(split.items_of, mine)])
+        ordered = _in_order(world.gather_rows(items), world.gather_rows(_joined(scores, task)))
         found = task.conclude(model, ordered, split)
         if not split.is_labelled:
             return Scores(ordered, found, None)
         loss = float(world.sum(losses)) / task.count_items(split, torch.arange(split.num_rows))
         return Scores(ordered, found, loss, _by_row(split, mine, of_batches) if world.size == 1 else None)
+
+
+def _infer(
+    model: nn.Module, batch: Batch, task: Task, world: World, cache: PrefixCache, *, with_loss: bool
+) -> Inference:
+    with out_of_memory_at(f"scoring {len(batch.rows)} sequences at once", SCORE_HINT):
+        batch = batch.to(world.device)
+        with cache.standing_in(batch):
+            return task.infer(model, batch, with_loss=with_loss)
 
 
 def _so_far(name: str, split: TokenizedSplit, done: int) -> Activity:
