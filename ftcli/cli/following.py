@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 import typer
 from rich.console import Console
@@ -32,18 +32,20 @@ def is_silent_rank() -> bool:
 def speaks_of(error: FtcliError) -> bool:
     """Whether this process shows an error: the first on each machine does, and whoever speaks in its place.
 
-    torchrun ends all processes as soon as one has ended. So before they have met, another than the first waits to be
-    ended by the first's failing likewise, and speaks if that does not happen.
+    torchrun ends all processes as soon as one has ended. So until a run has settled who speaks, another than the first
+    waits to be ended by the first's failing likewise, and speaks if that does not happen; of several, one is the first.
     """
     if not is_silent_rank() or isinstance(error, OrphanedError):
         return True
     from ftcli.runtime.interrupt import is_deaf
-    from ftcli.runtime.launch import is_first_here
+    from ftcli.runtime.launch import place_here
 
-    if is_first_here() or is_deaf():
-        return is_first_here()
-    time.sleep(_PATIENCE_SECONDS)
-    return True
+    if place_here() == 0 or is_deaf():
+        return place_here() == 0
+    with suppress(KeyboardInterrupt):
+        time.sleep(_PATIENCE_SECONDS + place_here())
+        return True
+    return False
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def footprints(
     parts: Parts, split: TokenizedSplit, epoch: EpochPlan, *, num_processes: int, skips_padding: bool
 ) -> Footprints:
     """What a run takes on so many processes like this one; a forward pass tells what it keeps."""
-    world = World(size=num_processes, device=parts.world.device)
+    world = World(size=num_processes, device=parts.world.device, gpu_bytes=parts.world.gpu_bytes)
     cut = choose_cut(parts.spec.batch, world, skips_padding=skips_padding)
     largest, num_micro_batches = _largest(split, epoch, cut, num_processes)
     sizes = _sizes(parts, activations=_kept(parts, split, largest), num_micro_batches=num_micro_batches)

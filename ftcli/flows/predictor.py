@@ -20,7 +20,7 @@ from ftcli.modeling.tokenizer import Tokenizer, load_tokenizer
 from ftcli.runtime.activity import Activity, Working
 from ftcli.runtime.code import leave_code_folder, look_in
 from ftcli.runtime.codefiles import absent_code, changed_code
-from ftcli.runtime.device import choose_device
+from ftcli.runtime.device import choose_device, own_memory
 from ftcli.runtime.encoding import EncodeRows, Fields
 from ftcli.runtime.interrupt import Interrupt
 from ftcli.runtime.launch import launched_size
@@ -148,7 +148,7 @@ def open_predictor(
         tokenizer=tokenizer,
         encode=encoder.encode,
         task=calibrated(task, card.calibration),
-        world=World(device=chosen),
+        world=World(device=chosen, gpu_bytes=own_memory(chosen)),
         batch_size=batch_size or card.batch_size,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,9 +13,9 @@ from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnk
 
 from ftcli.errors import DistributedError
 from ftcli.runtime.bounded import BoundedStore
-from ftcli.runtime.device import choose_device
+from ftcli.runtime.device import choose_device, own_memory
 from ftcli.runtime.interface import choose_interface
-from ftcli.runtime.launch import launched_rank, launched_size, spans_machines
+from ftcli.runtime.launch import launched_rank, launched_size, num_here, place_here, spans_machines
 from ftcli.runtime.meeting import agree_on_name
 from ftcli.runtime.world import World
 from ftcli.spec.processes import DistributedSection
@@ -37,7 +36,7 @@ def open_world(section: DistributedSection, *, device: str) -> Generator[World]:
     rank, size = launched_rank(), launched_size()
     chosen = choose_device(device, shares=section.backend == "gloo")
     if size == 1:
-        yield World(device=chosen)
+        yield World(device=chosen, gpu_bytes=own_memory(chosen))
         return
     try:
         world = _joined(section, rank, size, chosen)
@@ -74,13 +73,15 @@ def _joined(section: DistributedSection, rank: int, size: int, device: torch.dev
         choose_interface(bounded, rank=rank, size=size)
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
     hosts = dist.group.WORLD if backend == "gloo" else _gloo_group(timeout)
-    return World(rank, size, device, hosts, bounded, section.timeout_seconds, range(size))
+    world = World(rank, size, device, hosts, bounded, section.timeout_seconds, range(size))
+    world.gpu_bytes = min(world.numbers(own_memory(device)))
+    return world
 
 
 def _settle_writers(world: World) -> None:
     """Have the first rank of each machine write what its machine keeps; torchrun numbers a machine's ranks in a row."""
-    first = world.rank - int(os.environ.get("LOCAL_RANK", "0"))
-    world.near = range(first, first + int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    first = world.rank - place_here()
+    world.near = range(first, first + num_here())
     world.writers = tuple(sorted(set(world.numbers(first))))
 
 

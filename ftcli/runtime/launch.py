@@ -27,12 +27,17 @@ def launched_size() -> int:
 
 def spans_machines() -> bool:
     """Whether torchrun has started processes of this run on other machines, too."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", launched_size())) < launched_size()
+    return num_here() < launched_size()
 
 
-def is_first_here() -> bool:
-    """Whether this process is the first of those that torchrun has started on this machine."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0
+def place_here() -> int:
+    """This process's place, from 0, among those that torchrun has started on this machine; 0 without torchrun."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def num_here() -> int:
+    """The number of processes that torchrun has started on this machine; 1 without torchrun."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", launched_size()))
 
 
 def launch_id() -> str | None:

@@ -126,8 +126,9 @@ class RunDir:
         return self._facts().get("launch", {})
 
     def identity(self) -> str:
-        """What `run.json` says that tells this run from any other; empty where it says nothing."""
-        return self._facts().get("id", "")
+        """What `run.json` says that tells this run from any other; empty where there is none, or it is torn."""
+        facts = self._facts()
+        return facts.get("id", "unknown") if facts else ""
 
     def _facts(self) -> dict[str, Any]:
         """run.json as far as it is written; a torn or missing one says nothing."""

@@ -41,6 +41,7 @@ class World:
     """This process's place among the processes of the run, and what they can do together.
 
     `near` are the ranks that see the same files as this one, `writers` the first of each such group.
+    `gpu_bytes` is the GPU memory that each process has at least: what follows from it must be the same for all.
     `sharding` is how weights are split, `owners` are the ranks that have the optimizer's state between them, if so.
     """
 
@@ -52,6 +53,7 @@ class World:
     timeout_seconds: float = 300.0
     near: range = range(1)
     writers: tuple[int, ...] = (0,)
+    gpu_bytes: int = 2**34
     sharding: Sharding | None = None
     owners: dist.ProcessGroup | None = None
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False)

@@ -15,17 +15,16 @@ from ftcli.runtime.background import Background
 from ftcli.runtime.world import World
 from ftcli.spec.sections import BatchSection
 from ftcli.tasks.base import Batch, Task, collate
-from ftcli.train.memory import gpu_memory
 
 _CALL_TOKENS = {"cpu": 128, "cuda": 8192}
 """What a micro-batch costs beside its token slots, in slots. On a CPU: passes of 8 rows of 32 tokens run at three
-quarters of the rate of 32 rows, those of 2 at two fifths. On a GPU, some hundreds of launched kernels: on an H200, one
-pass in bf16 through 12 layers takes as long for 512 slots as for 16,384."""
+quarters of the rate of 32 rows, those of 2 at two fifths. On a GPU, some hundreds of launched kernels: a pass in bf16
+through 12 layers took an H200 as long for 512 slots as for 16,384, and slower GPUs are filled by fewer."""
 _MAX_TOKENS_ON_CPU = 4096
 """Token slots of a micro-batch: beyond it, more cost memory and win nothing."""
-_GPU_BYTES_PER_TOKEN = 2**21
-"""Of a GPU's memory, for a slot of a micro-batch. 12 layers of 768 keep a fifth of it in bf16, 24 of 1,024 half; what
-does not fit even so is halved when it shows."""
+_GPU_BYTES_PER_TOKEN = 2**22
+"""Of a GPU's memory, for a slot of a micro-batch. 24 layers of 1,024 keep a quarter of it in bf16 and less than half in
+fp32; what does not fit even so is halved when it shows, unless processes split the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def choose_cut(section: BatchSection, world: World, *, skips_padding: bool = Fal
 def cut_by_cost(world: World, *, skips_padding: bool) -> Cut:
     """The cut by what a micro-batch costs on the device."""
     on_gpu = world.device.type == "cuda"
-    most = gpu_memory(world.device) // _GPU_BYTES_PER_TOKEN if on_gpu else _MAX_TOKENS_ON_CPU
+    most = world.gpu_bytes // _GPU_BYTES_PER_TOKEN if on_gpu else _MAX_TOKENS_ON_CPU
     return Cut(tokens=most, call_tokens=_CALL_TOKENS[world.device.type], skips_padding=skips_padding)
 
 

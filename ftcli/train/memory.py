@@ -44,11 +44,6 @@ def out_of_memory_at(what: str, hint: str) -> Generator[None]:
         raise
 
 
-def gpu_memory(device: torch.device) -> int:
-    """The bytes of a GPU's memory, free or not."""
-    return torch.cuda.mem_get_info(device)[1]
-
-
 def peak_memory(device: torch.device) -> int:
     """The most bytes this process has held at once: of a GPU's memory where it computes on one, else of the host's."""
     if device.type == "cuda":

@@ -100,6 +100,19 @@ def test_cuda_is_refused_where_there_is_none(trained: Path, ftcli: Ftcli) -> Non
     assert refused(ftcli("eval", "--ckpt", "run/best", "--device", "cuda"), 2) == what
 
 
+def test_processes_for_which_there_are_too_few_gpus_are_told_how_many_to_start(
+    project: Path, ftcli: Ftcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert refused(ftcli("train", "tiny.toml"), 2) == (
+        "error[usage]: torch sees 1 GPU on this machine, which is to run 2 processes\n"
+        "  --> tiny.toml\n"
+        'help: torchrun --nproc-per-node 1, or let them share: distributed.backend = "gloo"\n'
+    )
+
+
 def test_an_unknown_device_is_refused(trained: Path, ftcli: Ftcli) -> None:
     error = refused(ftcli("eval", "--ckpt", "run/best", "--device", "tpu"), 2)
     assert error == "error[usage]: there is no device called `tpu`\nhelp: auto, cpu or cuda\n"

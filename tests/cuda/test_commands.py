@@ -21,7 +21,8 @@ def trained(project: Path, ftcli: Ftcli) -> Path:
 
 
 def test_a_gpu_answers_and_scores_as_a_cpu_does(trained: Path, ftcli: Ftcli) -> None:
-    found = {}
+    answers: dict[str, list[str]] = {}
+    scores: dict[str, dict[str, float]] = {}
     for device in ("cpu", "cuda"):
         predicted = ("--input", "test.jsonl", "--output", f"{device}.jsonl")
         done = ftcli("predict", "--ckpt", "run/best", *predicted, "--device", device)
@@ -29,8 +30,10 @@ def test_a_gpu_answers_and_scores_as_a_cpu_does(trained: Path, ftcli: Ftcli) -> 
         done = ftcli("eval", "--ckpt", "run/best", "--input", "test.jsonl", "--device", device, "--json")
         assert done.code == 0, done.err
         rows = [json.loads(line) for line in (trained / f"{device}.jsonl").read_text().splitlines()]
-        found[device] = ([row["prediction"] for row in rows], done.out)
-    assert found["cpu"][0] == found["cuda"][0]
+        answers[device] = [row["label"] for row in rows]
+        scores[device] = json.loads(done.out)["metrics"]
+    assert answers["cuda"] == answers["cpu"]
+    assert scores["cuda"] == pytest.approx(scores["cpu"], rel=1e-4)
 
 
 def test_what_was_trained_on_a_gpu_is_exported(trained: Path, ftcli: Ftcli) -> None:

@@ -138,7 +138,10 @@ SPLITS = {
 
 
 @pytest.mark.parametrize("settings", SPLITS.values(), ids=SPLITS)
-def test_two_processes_that_share_a_gpu_take_the_steps_of_one(project: Path, settings: tuple[str, ...]) -> None:
+def test_two_processes_that_share_a_gpu_take_the_steps_of_one(
+    project: Path, monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     alone = [part for each in ("model.dropout=0.0", *STAGES) for part in ("--set", each)]
     more = [part for each in ("distributed.backend=gloo", *settings) for part in ("--set", each)]
     assert spawn("train", "tiny.toml", "--run-dir", "alone", *alone, cwd=project).code == 0
@@ -150,5 +153,6 @@ def test_two_processes_that_share_a_gpu_take_the_steps_of_one(project: Path, set
 @pytest.mark.skipif(torch.cuda.device_count() != 1, reason="there are several GPUs")
 def test_more_processes_than_gpus_are_told_what_they_can_do(project: Path) -> None:
     done = spawn("train", "tiny.toml", ranks=2, cwd=project)
+    assert done.code == 1
     assert "torch sees 1 GPU on this machine, which is to run 2 processes" in done.err
     assert 'distributed.backend = "gloo"' in done.err

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ftcli.errors import UsageError
-from ftcli.runtime.device import choose_device
+from ftcli.runtime.device import choose_device, own_memory
 
 
 def test_devices_are_chosen_by_name() -> None:
@@ -31,6 +31,15 @@ def test_processes_share_gpus_only_where_they_say_so(monkeypatch: pytest.MonkeyP
     assert choose_device("cuda") == torch.device("cuda", 1)
     assert chosen == [torch.device("cuda", 1)] * 2
     assert attention == [False] * 2  # it would plan anew for every shape of a batch
+
+
+def test_processes_of_a_gpu_have_equal_parts_of_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (0, 80 * 2**30))
+    for num_processes, parts in ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3)):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(num_processes))
+        assert own_memory(torch.device("cuda", 0)) == 80 * 2**30 // parts
+    assert own_memory(torch.device("cpu")) == 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
