@@ -81,5 +81,6 @@ def _why_unevaluated(parts: Parts) -> str | None:
     if limits.evaluate.period is None:
         return "`evaluate.every` is never"
     if not limits.evaluate.falls_within(limits.total_steps):
-        return f"`evaluate.every` is longer than the run's {counted(limits.total_steps, 'step')}"
+        name = "delay" if limits.evaluate.first > limits.total_steps else "every"
+        return f"`evaluate.{name}` is longer than the run's {counted(limits.total_steps, 'step')}"
     return None

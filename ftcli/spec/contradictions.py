@@ -196,12 +196,17 @@ def _patterns(data: Table) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("optimizer", "groups", number, "match"), cast("str", group["match"])
 
 
-def _processes_fit(data: Table) -> Iterator[Problem]:
+def split_by_name(data: Table) -> Iterator[Problem]:
+    """Ways to split that name no strategy; beside "ddp" they may stand, for a run that was split goes on so."""
     table = table_in(data, "distributed")
     if "strategy" not in table:
         for key in (key for key in ("sharding", "sharding_degree", "offload") if key in table):
             what = f'`distributed.{key}` goes with `distributed.strategy = "fsdp"`'
             yield Problem(what, hint='add strategy = "fsdp", or leave it out', key=("distributed", key))
+
+
+def _processes_fit(data: Table) -> Iterator[Problem]:
+    table = table_in(data, "distributed")
     if table.get("strategy") != "fsdp":
         return
     if table.get("offload") is True and table.get("sharding") == "stage1":

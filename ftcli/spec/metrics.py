@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "f1", "f1_macro", "f1_micro", "mcc", "roc_auc"),
     "multilabel": ("f1_micro", "f1_macro", "f1_samples", "exact_match", "roc_auc"),
@@ -19,6 +21,13 @@ SHARES = frozenset(
 )
 """Metrics that are a part of a whole, so that differences can be told in points of a hundred."""
 LOWER_IS_BETTER = frozenset({"loss", "mse", "mae"})
+
+
+def better_values(said: str, metric: str) -> Literal["higher", "lower"]:
+    """Which values of a metric are better: as the recipe says, or for "auto" as is known of the metric."""
+    if said == "higher" or said == "lower":
+        return said
+    return "lower" if metric in LOWER_IS_BETTER else "higher"
 
 
 def best_metric(named: str, task: str) -> str:

@@ -14,19 +14,14 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from ftcli.errors import FtcliError, Location, Problem, RecipeError
-from ftcli.spec.contradictions import OWN_FILES, contradictions, one_cut
+from ftcli.spec.contradictions import contradictions, one_cut, split_by_name
 from ftcli.spec.document import Document, Key, contains, parse_setting, read_document
 from ftcli.spec.factories import factories_in
+from ftcli.spec.layers import stacked, together
 from ftcli.spec.problems import located, problems_of
 from ftcli.spec.run import RunSpec
 
 Check = Callable[[dict[str, Any]], Iterable[Problem]]
-
-_ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
-    "batch": {name: (name,) for name in ("micro_size", "max_tokens", "accumulation")},
-    "data": {"name": ("name",), "train": OWN_FILES},
-}
-"""Keys that make a choice, with what belongs to each. A later layer's choice replaces an earlier one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class Recipe:
     def origin(self, key: Key) -> str:
         """The same as a word for a table: `default`, `--set ...` or `file:line`."""
         holders = [layer for layer in reversed(self.layers) if contains(layer.data, key)]
-        where = holders[0].locate(key) if holders and contains(_stacked(self.layers), key) else None
+        where = holders[0].locate(key) if holders and contains(stacked(self.layers), key) else None
         return "default" if where is None else ":".join(str(p) for p in (where.file, where.line) if p is not None)
 
     def pinpoint(self, error: FtcliError) -> FtcliError:
@@ -87,8 +82,14 @@ def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *,
     Raises:
         RecipeError: with every problem, those `found` before and those of `check` among them, each located.
     """
-    merged = _stacked(layers)
-    problems = [*found, *_layer_problems(layers), *_misplaced_extends(layers), *(check(merged) if check else ())]
+    merged = stacked(layers)
+    problems = [
+        *found,
+        *_layer_problems(layers),
+        *split_by_name(merged),
+        *_misplaced_extends(layers),
+        *(check(merged) if check else ()),
+    ]
     try:
         spec = RunSpec.model_validate(_with_code(merged, layers))
     except ValidationError as error:
@@ -123,7 +124,7 @@ def _with_code(merged: dict[str, Any], layers: Sequence[Document]) -> dict[str, 
 def _layer_problems(layers: Sequence[Document]) -> Iterator[Problem]:
     flags = [layer for layer in layers if layer.flag]
     for group in [*([layer] for layer in layers if not layer.flag), flags]:
-        for problem in one_cut(_together(group)):
+        for problem in one_cut(together(group)):
             where = _locate(group, problem.key or (), of_key=False)
             yield Problem(problem.what, where, problem.hint, problem.key)
 
@@ -136,9 +137,9 @@ def _misplaced_extends(layers: Sequence[Document]) -> Iterator[Problem]:
 
 def _locate(layers: Sequence[Document], key: Key, *, of_key: bool) -> Location | None:
     """Where `key`, or else the nearest table around it, is written in the layer that is in force."""
-    stacked = _stacked(layers)
+    merged = stacked(layers)
     for part in (key[:length] for length in range(len(key), 0, -1)):
-        if contains(stacked, part):
+        if contains(merged, part):
             holders = [layer for layer in reversed(layers) if contains(layer.data, part)]
             if part != key:  # a table's own lines say more than an option that reaches into it
                 holders.sort(key=lambda layer: layer.flag)
@@ -162,59 +163,6 @@ def _file_layers(path: Path, seen: tuple[Path, ...]) -> list[Document]:
     if not target.is_file():
         raise RecipeError(f"`extends` names a recipe that is not there: {target}", where=where)
     return [*_file_layers(target, (*seen, path.resolve())), document]
-
-
-def _stacked(layers: Sequence[Document]) -> dict[str, Any]:
-    """The data of all layers, the last winning."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        if not layer.flag:
-            merged = merge(merged, layer.data)
-    merged = merge(merged, _together([layer for layer in layers if layer.flag]))
-    return {name: value for name, value in merged.items() if name != "extends"}
-
-
-def _together(layers: Sequence[Document]) -> dict[str, Any]:
-    """Documents that make one layer: of equals the last counts, and none discards what another says."""
-    result: dict[str, Any] = {}
-    for layer in layers:
-        result = _overlaid(result, layer.data)
-    return result
-
-
-def _overlaid(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
-    result = dict(lower)
-    for name, value in upper.items():
-        below = result.get(name)
-        both = isinstance(value, dict) and isinstance(below, dict)
-        result[name] = _overlaid(cast("dict[str, Any]", below), cast("dict[str, Any]", value)) if both else value
-    return result
-
-
-def merge(lower: dict[str, Any], upper: dict[str, Any], table: str = "") -> dict[str, Any]:
-    """`upper` over `lower`: tables merge, arrays and values replace, a changed `kind` discards the lower table."""
-    if table and "kind" in upper and upper["kind"] != lower.get("kind", _default_kind(table)):
-        return upper
-    result = {name: value for name, value in lower.items() if name not in _replaced(table, upper)}
-    for name, value in upper.items():
-        below = result.get(name)
-        if isinstance(value, dict) and isinstance(below, dict):
-            result[name] = merge(cast("dict[str, Any]", below), cast("dict[str, Any]", value), name)
-        else:
-            result[name] = value
-    return result
-
-
-def _default_kind(table: str) -> object:
-    field = RunSpec.model_fields.get(table)
-    return getattr(field.default, "kind", None) if field else None
-
-
-def _replaced(table: str, upper: dict[str, Any]) -> set[str]:
-    """The lower keys that a choice in `upper` stands in for."""
-    choices = _ALTERNATIVES.get(table, {})
-    chosen = [choice for choice in choices if upper.get(choice, "off") != "off"]
-    return {name for choice, names in choices.items() if chosen and choice not in chosen for name in names}
 
 
 def anchored(spec: RunSpec) -> RunSpec:

@@ -204,6 +204,8 @@ class EvaluateSection(Section):
     """The metrics to show; "auto" is all that the task has."""
     best: Annotated[str, Field(examples=["f1"])] = "auto"
     """The metric, or "loss", that makes a checkpoint the best; "auto" is the task's first."""
+    better: Literal["auto", "higher", "lower"] = "auto"
+    """Which values of `best` are better; "auto" is lower for loss, mse and mae, and higher for all others."""
     factory: Annotated[str, Field(examples=["parts:recall_at_precision"])] = "off"
     """Your own code ("module:name") that makes further metrics; see `ftcli.tasks.custom.Metric`."""
     batch_size: Annotated[Positive | Literal["auto"], Field(examples=[64])] = "auto"

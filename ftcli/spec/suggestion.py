@@ -51,11 +51,12 @@ def _fields_at(model: type[BaseModel], key: Key) -> list[str]:
     for part in key:
         if isinstance(part, str):
             annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-            models = [found for annotation in annotations for found in _models_in(annotation)]
+            models = [found for annotation in annotations for found in models_in(annotation)]
     return list(dict.fromkeys(name for m in models for name in m.model_fields))
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a field may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for part in typing.get_args(annotation) for found in _models_in(part)]
+    return [found for part in typing.get_args(annotation) for found in models_in(part)]

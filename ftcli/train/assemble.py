@@ -30,7 +30,7 @@ from ftcli.runtime.world import World
 from ftcli.spec.choices import TaskChoice, card_task
 from ftcli.spec.dump import dump_recipe
 from ftcli.spec.factories import MODEL_FACTORIES, factories_in
-from ftcli.spec.metrics import best_metric
+from ftcli.spec.metrics import best_metric, better_values
 from ftcli.spec.run import RunSpec
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task
@@ -142,7 +142,7 @@ def _freezing(spec: RunSpec, model: nn.Module, limits: Limits) -> FreezePlan:
 
 def _evaluation(spec: RunSpec) -> EvaluateSection:
     best = best_metric(spec.evaluate.best, card_task(spec.task))
-    return spec.evaluate.model_copy(update={"best": best})
+    return spec.evaluate.model_copy(update={"best": best, "better": better_values(spec.evaluate.better, best)})
 
 
 def _notes(loaded: Loaded, spec: RunSpec, world: World) -> Iterator[str]:

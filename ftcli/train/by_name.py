@@ -6,6 +6,8 @@ import difflib
 import inspect
 import math
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +16,10 @@ import torch
 from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 
-from ftcli.errors import RecipeError
+from ftcli.errors import FtcliError, RecipeError
 from ftcli.runtime.calling import call
 from ftcli.spec.choices import TorchOptimizer, TorchSchedule
+from ftcli.spec.wording import counted
 
 _OPTIMIZER, _SCHEDULE = ("optimizer", "name"), ("schedule", "name")
 _NO_OPTIMIZERS = {
@@ -42,6 +45,10 @@ def check_takes_steps(choice: TorchOptimizer) -> None:
         RecipeError: there is none of that name, or it does not.
     """
     found = _named(torch.optim, Optimizer, choice.name, _NO_OPTIMIZERS, key=_OPTIMIZER)
+    if "weight_decay" in choice.options:
+        what = "`weight_decay` among `optimizer.options` would come to nothing: every group of parameters has its own"
+        hint = f"optimizer.weight_decay = {choice.options['weight_decay']}"
+        raise RecipeError(what, hint=hint, key=("optimizer", "options", "weight_decay"))
     if "weight_decay" not in inspect.signature(found).parameters and choice.weight_decay > 0:
         what = f"torch.optim.{choice.name} has no weight decay, and `optimizer.weight_decay` is {choice.weight_decay:g}"
         raise RecipeError(what, hint="optimizer.weight_decay = 0", key=("optimizer", "weight_decay"))
@@ -76,11 +83,11 @@ def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
     _named(lr_scheduler, lr_scheduler.LRScheduler, name, _NO_SCHEDULES, key=_SCHEDULE)
     optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
     named, options_key = f"torch.optim.lr_scheduler:{name}", ("schedule", "options")
-    scheduler = call(named, optimizer, key=_SCHEDULE, options_key=options_key, options=orjson.loads(options))
     group, found = optimizer.param_groups[0], list[float]()
-    others = _others(group)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _failing_within(name, steps):
         warnings.simplefilter("ignore")  # that its optimizer takes no step
+        scheduler = call(named, optimizer, key=options_key, options_key=options_key, options=orjson.loads(options))
+        others = _others(group)
         for _ in range(steps):
             found.append(float(group["lr"]))
             scheduler.step()
@@ -90,6 +97,17 @@ def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
     if any(not math.isfinite(each) or each < 0 for each in found):
         raise RecipeError(f"`{name}` gives rates below zero, or none, within {steps} steps", key=options_key)
     return tuple(found)
+
+
+@contextmanager
+def _failing_within(name: str, steps: int) -> Generator[None]:
+    try:
+        yield
+    except FtcliError:
+        raise
+    except Exception as error:  # whatever a scheduler makes of options that it has taken
+        what = f"`{name}` fails within {counted(steps, 'step')}: {type(error).__name__}: {error}"
+        raise RecipeError(what, key=("schedule", "options")) from error
 
 
 def _others(group: dict[str, Any]) -> str:

@@ -66,14 +66,13 @@ def limits_of(spec: RunSpec, num_rows: int, start_step: int) -> Limits:
         key = ("train", "steps" if spec.train.steps != "off" else "epochs")
         raise RecipeError(what, hint=f"at least {done} ({start_step / per_epoch:.2f} epochs)", key=key)
     multiplier(spec.schedule, total - 1, total)
+    evaluate = due_every(spec.evaluate.every, per_epoch, delay=spec.evaluate.delay)
     stop = total if spec.train.stop_after == "never" else min(total, start_step + spec.train.stop_after)
     return Limits(
         total_steps=total,
         steps_per_epoch=per_epoch,
         stop_step=stop,
         log=due_every(spec.log.every, per_epoch),
-        evaluate=due_every(spec.evaluate.every, per_epoch, delay=spec.evaluate.delay).at_least(
-            spec.evaluate.at_least, of=total
-        ),
+        evaluate=evaluate.at_least(spec.evaluate.at_least, of=total),
         save=due_every(spec.checkpoint.every, per_epoch),
     )

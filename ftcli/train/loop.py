@@ -16,7 +16,6 @@ from ftcli import __version__
 from ftcli.errors import CheckpointError, FtcliError, NonFiniteError, OutOfMemoryError, RecipeError
 from ftcli.runtime.interrupt import StopAsked
 from ftcli.spec.card import further_sets
-from ftcli.spec.metrics import LOWER_IS_BETTER
 from ftcli.train.compiling import report_recompiling
 from ftcli.train.ending import finished
 from ftcli.train.evaluate import score_split
@@ -177,7 +176,7 @@ def _evaluate(run: Run, name: str) -> Generator[Event, None, bool]:
     improved = False
     if name == "validation" and progress.step > 0:
         progress.metrics = metrics
-        improved = value is not None and progress.record_score(value, higher_is_better=metric not in LOWER_IS_BETTER)
+        improved = value is not None and progress.record_score(value, better=run.evaluation.better)
         run.best_found = scored.found if improved else run.best_found
     yield Evaluated(
         step=progress.step,

@@ -44,9 +44,12 @@ class Progress:
         """The fields as plain values."""
         return dataclasses.asdict(self)
 
-    def record_score(self, value: float, *, higher_is_better: bool) -> bool:
-        """Take note of an evaluation; True if it is the best so far. The earlier of two equals stays the best."""
-        if self.best is not None and (value <= self.best if higher_is_better else value >= self.best):
+    def record_score(self, value: float, *, better: str) -> bool:
+        """Take note of an evaluation; True if it is the best so far. The earlier of two equals stays the best.
+
+        `better` says which values are: "higher" or "lower".
+        """
+        if self.best is not None and (value >= self.best if better == "lower" else value <= self.best):
             self.num_worse += 1
             return False
         self.best, self.best_step, self.num_worse = value, self.step, 0
@@ -76,10 +79,11 @@ class Due:
         return max(0, self._times(stop) - self._times(max(start, self.first - 1)))
 
     def at_least(self, times: int | Literal["off"], *, of: int) -> Due:
-        """The same, or often enough to be due so many times in a run `of` so many steps."""
-        most = None if times == "off" else max(1.0, of / times)
-        period = most if self.period is None or (most is not None and most < self.period) else self.period
-        return replace(self, period=period)
+        """The same, or often enough to be due so many times in a run `of` so many steps; at most after every step."""
+        if times == "off" or self.times_between(0, of) >= times:
+            return self
+        often = (replace(self, period=of / parts) for parts in range(times, of + 1))
+        return next((due for due in often if due.times_between(0, of) >= times), replace(self, period=1.0))
 
     def falls_within(self, steps: int) -> bool:
         """Whether it is due at all in so many steps."""

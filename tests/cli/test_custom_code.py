@@ -403,6 +403,27 @@ def test_a_metric_that_fails_on_real_rows_costs_no_training(own: Path, ftcli: Ft
     assert state("run") == state("whole")
 
 
+WRONG_RATE = """
+def wrong_rate(found, gold):
+    return {"wrong_rate": float((found.argmax(1) != gold).float().mean())}
+"""
+
+
+def test_the_best_by_a_metric_of_ones_own_may_be_the_lowest(project: Path, ftcli: Ftcli) -> None:
+    (project / "mine.py").write_text(WRONG_RATE)
+    own = ("evaluate.factory=mine:wrong_rate", "evaluate.best=wrong_rate", "evaluate.every=1", "optimizer.lr=1e-2")
+    given = [part for setting in own for part in ("--set", setting)]
+    for better, chosen in (("lower", min), ("higher", max)):
+        direction = ("--set", f"evaluate.better={better}", "--run-dir", better)
+        done = ftcli("train", "tiny.toml", *given, *direction)
+        assert done.code == 0, done.err
+        events = [json.loads(line) for line in Path(better, "log.jsonl").read_text().splitlines()]
+        scored = [each for each in events if each["event"] == "evaluated" and each["split"] == "validation"]
+        rates = {each["step"]: each["metrics"]["wrong_rate"] for each in scored}
+        assert len(set(rates.values())) > 1
+        assert events[-1]["best"] == chosen(rates.values())
+
+
 def test_what_else_goes_wrong_in_it_is_not_called_a_bug_of_ftcli(own: Path, ftcli: Ftcli) -> None:
     bilstm = own / "bilstm.py"
     bilstm.write_text(

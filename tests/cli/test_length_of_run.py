@@ -73,6 +73,21 @@ def test_it_evaluates_so_many_times_at_least(project: Path, ftcli: Ftcli) -> Non
     assert len([each for each in events("evaluated", Path("often")) if each["split"] == "validation"]) == 6
 
 
+def test_so_many_evaluations_are_spread_over_what_a_delay_leaves(project: Path, ftcli: Ftcli) -> None:
+    late = ("--set", "evaluate.at_least=5", "--set", "evaluate.delay=6")
+    assert ftcli("train", "tiny.toml", *late, "--run-dir", "late").code == 0
+    assert scored(Path("late")) == [6, 7, 9, 11, 12]
+    many = ("--set", "evaluate.at_least=50", "--set", "evaluate.delay=9")
+    assert ftcli("train", "tiny.toml", *many, "--run-dir", "many").code == 0
+    assert scored(Path("many")) == [9, 10, 11, 12]
+
+
+def test_a_delay_that_is_longer_than_the_run_is_named(project: Path, ftcli: Ftcli) -> None:
+    done = ftcli("train", "tiny.toml", "--set", "evaluate.delay=100")
+    assert done.code == 0
+    assert "`evaluate.delay` is longer than the run's 12 steps: nothing is evaluated" in done.err
+
+
 def test_rows_that_make_no_full_step_are_left_out_of_their_epoch(project: Path, ftcli: Ftcli) -> None:
     num_rows = len((project / "train.jsonl").read_text().splitlines())
     size = num_rows // 2 - 1

@@ -23,13 +23,13 @@ from ftcli.train.events import Evaluated, RunFinished, StepDone, as_record
 SETTINGS = tuple(Setting(f"lr={lr}", (("optimizer.lr", lr),)) for lr in ("0.1", "0.2", "0.3"))
 
 
-def plan_of(folder: Path, *, metric: str = "accuracy", seeds: int = 4) -> SweepPlan:
+def plan_of(folder: Path, *, metric: str = "accuracy", better: str = "higher", seeds: int = 4) -> SweepPlan:
     runs = [
         PlannedRun(setting, seed, RunDir(folder / "runs" / f"{setting.name},seed={seed}"), (), 10)
         for seed in range(seeds)
         for setting in SETTINGS
     ]
-    return SweepPlan(folder, Path("tiny.toml"), SETTINGS, tuple(range(seeds)), tuple(runs), metric)
+    return SweepPlan(folder, Path("tiny.toml"), SETTINGS, tuple(range(seeds)), tuple(runs), metric, better)
 
 
 def found(plan: SweepPlan, scores: dict[str, list[float | None]]) -> Results:
@@ -77,7 +77,7 @@ def test_a_setting_with_fewer_seeds_is_not_the_best(tmp_path: Path) -> None:
 
 
 def test_a_lower_loss_is_better(tmp_path: Path) -> None:
-    assert found(plan_of(tmp_path, metric="loss"), SCORES).best == "lr=0.1"
+    assert found(plan_of(tmp_path, metric="loss", better="lower"), SCORES).best == "lr=0.1"
 
 
 def test_the_test_score_is_that_of_the_best_alone(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from ftcli.spec.contradictions import contradictions, one_cut
+from tests.spec.loading import SOUND, load, refused
 
 DATA = "[data]\nname = 'demo'\n"
 OWN = "[data]\ntrain = 'a'\ncolumns = { text = 'a' }\n"
@@ -100,16 +102,6 @@ OWN = "[data]\ntrain = 'a'\ncolumns = { text = 'a' }\n"
             DATA + "[[optimizer.groups]]\nmatch = 'a)'\n",
             ("optimizer", "groups", 0, "match"),
             "`a)` is not a regular expression",
-        ),
-        (
-            DATA + "[distributed]\nsharding = 'stage1'\n",
-            ("distributed", "sharding"),
-            '`distributed.sharding` goes with `distributed.strategy = "fsdp"`',
-        ),
-        (
-            DATA + "[distributed]\nsharding_degree = 2\n",
-            ("distributed", "sharding_degree"),
-            '`distributed.sharding_degree` goes with `distributed.strategy = "fsdp"`',
         ),
         (
             DATA + "[distributed]\nstrategy = 'fsdp'\nsharding = 'stage1'\noffload = true\n",
@@ -209,3 +201,12 @@ def test_what_does_not_go_with_a_task_or_a_built_in_is_found(text: str, key: tup
 def test_several_contradictions_are_all_found() -> None:
     found = contradictions(tomllib.loads("[data]\ntrain = 'a'\n[batch]\nmicro_size = 64\n[freeze]\npatterns = ['(']\n"))
     assert [problem.key for problem in found] == [("data", "train"), ("batch", "micro_size"), ("freeze", "patterns", 0)]
+
+
+@pytest.mark.parametrize(("name", "value"), [("sharding", "'stage1'"), ("sharding_degree", "2"), ("offload", "true")])
+def test_a_way_to_split_names_its_strategy_in_some_layer(folder: Path, name: str, value: str) -> None:
+    what = f'`distributed.{name}` goes with `distributed.strategy = "fsdp"`'
+    for found in (refused(SOUND, f"distributed.{name}={value}"), refused(f"{SOUND}[distributed]\n{name} = {value}\n")):
+        assert [(problem.what, problem.key) for problem in found] == [(what, ("distributed", name))]
+    for strategy in ("fsdp", "ddp"):  # a run that was split goes on so
+        assert load(SOUND, f"distributed.{name}={value}", f"distributed.strategy={strategy}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ftcli.errors import RecipeError
-from ftcli.spec.choices import SGD, AdamW, Cosine
+from ftcli.spec.choices import SGD, AdamW, Cosine, CustomOptimizer
 from ftcli.spec.recipe import load_recipe
 from tests.spec.loading import SOUND, load, refused
 
@@ -35,6 +35,18 @@ def test_a_kind_that_is_only_said_again_discards_nothing(folder: Path) -> None:
     recipe = load("[optimizer]\nkind = 'adamw'\n[schedule]\nkind = 'cosine'\n", base=base)
     assert recipe.spec.optimizer == AdamW(beta1=0.5)
     assert recipe.spec.schedule == Cosine(warmup=7)
+
+
+def test_a_kind_that_is_set_keeps_what_it_knows_too(folder: Path) -> None:
+    """So that a sweep over kinds compares recipes that are alike otherwise."""
+    text = SOUND + "[optimizer]\nbeta1 = 0.5\nlr = 1.0\n[schedule]\nkind = 'polynomial'\npower = 3.0\nwarmup = 0.2\n"
+    recipe = load(text, "optimizer.kind=sgd", "schedule.kind=cosine")
+    assert recipe.spec.optimizer == SGD(lr=1.0)
+    assert recipe.spec.schedule == Cosine(warmup=0.2)
+    assert recipe.origin(("schedule", "warmup")).startswith("a.toml:")
+    options = "[optimizer]\nkind = 'torch'\nname = 'RAdam'\noptions = { eps = 1e-6 }\n"
+    other = load(SOUND + options, "optimizer.kind=custom", "optimizer.factory=mine:made")
+    assert other.spec.optimizer == CustomOptimizer(factory="mine:made", options={})
 
 
 @pytest.mark.parametrize("turned", [False, True])

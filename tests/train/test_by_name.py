@@ -10,8 +10,8 @@ from torch import nn
 
 from ftcli.errors import RecipeError
 from ftcli.flows.train import resume, train
-from ftcli.spec.choices import TorchSchedule
-from ftcli.train.by_name import factors
+from ftcli.spec.choices import TorchOptimizer, TorchSchedule
+from ftcli.train.by_name import check_takes_steps, factors
 from tests.laws.rig import spec_of, weights
 
 
@@ -64,3 +64,25 @@ def test_a_run_by_names_goes_on_as_if_it_had_never_stopped(project: Path) -> Non
     list(resume(project / "cut"))
     whole, cut = weights(project / "whole/last"), weights(project / "cut/last")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("StepLR", {"step_size": "a"}, "TypeError"),
+        ("StepLR", {"step_size": 0}, "ZeroDivisionError"),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 5, "cycle_momentum": False}, "Tried to step 6 times"),
+    ],
+)
+def test_options_that_fail_only_as_it_steps_are_told_with_the_steps(
+    name: str, options: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(RecipeError, match=f"`{name}` fails within 12 steps: .*{reason}") as raised:
+        factors(TorchSchedule(name=name, options=options), 12)
+    assert raised.value.problems[0].key == ("schedule", "options")
+
+
+def test_a_decay_among_the_options_would_come_to_nothing_and_is_refused() -> None:
+    with pytest.raises(RecipeError, match="would come to nothing") as raised:
+        check_takes_steps(TorchOptimizer(name="AdamW", options={"weight_decay": 5.0}))
+    assert raised.value.problems[0].hint == "optimizer.weight_decay = 5.0"

@@ -63,19 +63,19 @@ def test_every_epoch_means_at_every_epochs_last_step(per_epoch: int, epoch: int)
     assert due.after(last + 1) == (per_epoch == 1)
 
 
-@pytest.mark.parametrize(("higher_is_better", "best"), [(True, (0.7, 2)), (False, (0.4, 4))])
-def test_the_best_is_the_earliest_of_equals(higher_is_better: bool, best: tuple[float, int]) -> None:
+@pytest.mark.parametrize(("better", "best"), [("higher", (0.7, 2)), ("lower", (0.4, 4))])
+def test_the_best_is_the_earliest_of_equals(better: str, best: tuple[float, int]) -> None:
     progress, improved = Progress(), []
     for progress.step, value in enumerate((0.5, 0.7, 0.7, 0.4, 0.4), start=1):
-        improved.append(progress.record_score(value, higher_is_better=higher_is_better))
+        improved.append(progress.record_score(value, better=better))
     assert (progress.best, progress.best_step) == best
-    assert improved == ([True, True, False, False, False] if higher_is_better else [True, False, False, True, False])
+    assert improved == ([True, True, False, False, False] if better == "higher" else [True, False, False, True, False])
 
 
 def test_a_score_of_zero_counts_as_a_score() -> None:
     progress = Progress(step=1)
-    assert progress.record_score(0.0, higher_is_better=True)
-    assert not progress.record_score(-0.5, higher_is_better=True)
+    assert progress.record_score(0.0, better="higher")
+    assert not progress.record_score(-0.5, better="higher")
 
 
 def test_progress_is_plain_values_that_survive_json() -> None:

@@ -16,7 +16,7 @@ from ftcli.flows.sweeping.space import Space
 from ftcli.runtime.activity import Working
 from ftcli.runtime.rundir import RunDir
 from ftcli.spec.choices import card_task
-from ftcli.spec.metrics import best_metric
+from ftcli.spec.metrics import best_metric, better_values
 from ftcli.spec.problems import dot
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
@@ -63,8 +63,8 @@ class Search:
 class SweepPlan:
     """All runs of a sweep in their order: every setting with the first seed, then every one with the next.
 
-    `metric` is what the validation split decides by. Of a search, settings and runs are those drawn so far, trial by
-    trial.
+    `metric` is what the validation split decides by, `better` whether "higher" or "lower" values are. Of a search,
+    settings and runs are those drawn so far, trial by trial.
     """
 
     folder: Path
@@ -73,6 +73,7 @@ class SweepPlan:
     seeds: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
     metric: str
+    better: str
     search: Search | None = None
 
     @property
@@ -132,14 +133,14 @@ def plan_sweep(
         DataError: the data can't be had.
     """
     specs = [each.spec for each in open_recipes(recipe, options, settings)]
-    rows, metric = yield from comparable(specs)
+    rows, metric, better = yield from comparable(specs)
     seeds = tuple(specs[0].run.seed + number for number in range(num_seeds))
     runs = [
         planned_run(setting, spec, seed=seed, options=options, rows=rows, folder=folder)
         for seed in seeds
         for setting, spec in zip(settings, specs, strict=True)
     ]
-    found = SweepPlan(folder, recipe, tuple(settings), seeds, tuple(runs), metric)
+    found = SweepPlan(folder, recipe, tuple(settings), seeds, tuple(runs), metric, better)
     check_folder(found)
     return found
 
@@ -161,15 +162,17 @@ def planned_run(
     return PlannedRun(setting, seed, place, chosen, limits.total_steps, is_late)
 
 
-def comparable(specs: Sequence[RunSpec]) -> Working[tuple[int, str]]:
-    """How many rows all of these train on, and the metric they are compared by. Prepares the data if need be.
+def comparable(specs: Sequence[RunSpec]) -> Working[tuple[int, str, str]]:
+    """How many rows all of these train on, the metric they are compared by, and whether higher or lower is better.
+
+    Prepares the data if need be.
 
     Raises:
         UsageError: they have several data sets or metrics, or no validation split.
         DataError: the data can't be had.
     """
     prepared = yield from _prepared(specs)
-    return prepared.facts.splits["train"].rows, _metric(specs)
+    return prepared.facts.splits["train"].rows, *_metric(specs)
 
 
 def _prepared(specs: Sequence[RunSpec]) -> Working[Prepared]:
@@ -185,12 +188,16 @@ def _prepared(specs: Sequence[RunSpec]) -> Working[Prepared]:
     return prepared
 
 
-def _metric(specs: Sequence[RunSpec]) -> str:
-    names = {best_metric(spec.evaluate.best, card_task(spec.task)) for spec in specs}
-    if len(names) > 1:
+def _metric(specs: Sequence[RunSpec]) -> tuple[str, str]:
+    named = [(best_metric(spec.evaluate.best, card_task(spec.task)), spec.evaluate.better) for spec in specs]
+    found = {(name, better_values(better, name)) for name, better in named}
+    if len(names := {name for name, _ in found}) > 1:
         what = f"settings are compared by one metric, and these have several: {', '.join(sorted(names))}"
         raise UsageError(what, hint="name one for all: --set evaluate.best=NAME")
-    return names.pop()
+    if len(found) > 1:
+        what = f"some of these settings want {names.pop()} high, and some want it low"
+        raise UsageError(what, hint="say which for all: --set evaluate.better=higher")
+    return found.pop()
 
 
 def check_folder(plan: SweepPlan) -> None:

@@ -14,7 +14,6 @@ from ftcli.flows.sweeping.grid import Setting
 from ftcli.flows.sweeping.plan import PlannedRun, SweepPlan
 from ftcli.flows.sweeping.progress import RunState
 from ftcli.runtime.rundir import RunDir
-from ftcli.spec.metrics import LOWER_IS_BETTER
 from ftcli.tasks.intervals import Interval
 from ftcli.tasks.student import t_interval
 
@@ -80,7 +79,7 @@ def results_of(plan: SweepPlan, states: Mapping[str, RunState]) -> Results:
     """What the finished runs come to; `states` are by the runs' names."""
     scores = {run.name: best_score(run.folder) for run in plan.runs if states[run.name].phase == "finished"}
     found = [_of_setting(setting, plan.runs, scores) for setting in plan.settings]
-    ranked = sorted(found, key=lambda each: _rank(each, plan.metric))
+    ranked = sorted(found, key=lambda each: _rank(each, plan.better))
     best = ranked[0] if ranked[0].mean else None
     is_complete = plan.is_drawn and all(state.phase in ("finished", "failed") for state in states.values())
     return Results(
@@ -103,10 +102,10 @@ def results_of(plan: SweepPlan, states: Mapping[str, RunState]) -> Results:
     )
 
 
-def _rank(result: SettingResult, metric: str) -> tuple[int, float]:
+def _rank(result: SettingResult, better: str) -> tuple[int, float]:
     if result.mean is None:
         return 0, 0.0
-    return -result.mean.n, result.mean.mean if metric in LOWER_IS_BETTER else -result.mean.mean
+    return -result.mean.n, result.mean.mean if better == "lower" else -result.mean.mean
 
 
 def _of_setting(setting: Setting, runs: Sequence[PlannedRun], scores: Mapping[str, float | None]) -> SettingResult:

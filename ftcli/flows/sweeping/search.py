@@ -20,7 +20,6 @@ from ftcli.flows.sweeping.space import Space, Values
 from ftcli.runtime.activity import Working
 from ftcli.runtime.files import write_json
 from ftcli.runtime.seeding import seed_for
-from ftcli.spec.metrics import LOWER_IS_BETTER
 
 _OTHER_FOLDER = "name another folder: --sweep-dir DIR"
 
@@ -44,14 +43,14 @@ def plan_search(
         DataError: the data can't be had.
     """
     specs = [each.spec for each in open_recipes(recipe, options, space.corners())]
-    rows, metric = yield from comparable(specs)
+    rows, metric, better = yield from comparable(specs)
     drawn = read_trials(folder, space)
     if len(drawn) > num_trials:
         what = f"{len(drawn)} trials were drawn in {folder} already, more than {num_trials}"
         raise UsageError(what, hint=f"ask for as many or more: --trials {len(drawn)}; or {_OTHER_FOLDER}")
     seeds = tuple(specs[0].run.seed + number for number in range(num_seeds))
     search = Search(space, int(min(num_trials, space.size)), tuple(options), rows)
-    plan = SweepPlan(folder, recipe, (), seeds, (), metric, search)
+    plan = SweepPlan(folder, recipe, (), seeds, (), metric, better, search)
     for values in drawn or [_proposed(plan, space, [])]:
         plan = _with_trial(plan, search, values)
     check_folder(plan)
@@ -77,7 +76,7 @@ def with_next_trial(plan: SweepPlan, states: Mapping[str, RunState], *, jobs: in
 
 def _proposed(plan: SweepPlan, space: Space, before: Sequence[Trial]) -> Values:
     seed = seed_for(plan.seeds[0], "search", len(before)) % 2**32
-    return propose(space, before, seed=seed, lower_is_better=plan.metric in LOWER_IS_BETTER)
+    return propose(space, before, seed=seed, lower_is_better=plan.better == "lower")
 
 
 def _with_trial(plan: SweepPlan, search: Search, values: Values) -> SweepPlan:

@@ -98,7 +98,7 @@ TRAINER = (
     always("data_collator pad_to_max_length", "Rows are padded to the longest of their micro-batch."),
     always("remove_unused_columns", "Of a row only the fields that `data.columns` names are read."),
     always("load_best_model_at_end", "`RUN/best` is the best checkpoint, and the test split is predicted with it."),
-    always("greater_is_better", "Loss, `mse` and `mae` are better when lower, all other metrics when higher."),
+    in_recipe("greater_is_better", "evaluate.better", '"higher" or "lower"; of loss, `mse` and `mae` it is known.'),
     always("ignore_data_skip", "A resumed run goes on at its next row without reading those before: none to skip."),
     always("logging_first_step", "The first step is logged, whatever `log.every` is, unless that is never."),
     always("logging_dir", "Curves lie in the run folder: `RUN/report.html`, `RUN/tensorboard`."),
