@@ -226,7 +226,7 @@ class CheckpointSection(Section):
     """When to save, and how many of the latest checkpoints to keep beside the best and the last."""
 
     every: Annotated[Cadence, Field(examples=[500])] = EpochCadence(epochs=1.0)
-    """How often: after so many steps, every `{ epochs = 0.5 }`, or never."""
+    """How often: after so many steps, every `{ epochs = 0.5 }`, or never; the best and the last are always saved."""
     keep: Annotated[int, Field(ge=1)] = 2
     """How many of the latest checkpoints to keep beside the best and the last."""
 

@@ -203,7 +203,8 @@ def _build(groups: list[dict[str, Any]], choice: OptimizerChoice, sample: nn.Par
             return torch.optim.SGD(groups, lr=choice.lr, momentum=choice.momentum, fused=fused)
         case TorchOptimizer():
             check_takes_steps(choice)
-            return _tried(groups, choice, f"torch.optim:{choice.name}", sample, key=("optimizer", "name"))
+            key = ("optimizer", "options" if choice.options else "name")
+            return _tried(groups, choice, f"torch.optim:{choice.name}", sample, key=key)
         case CustomOptimizer():
             return _tried(groups, choice, choice.factory, sample, key=("optimizer", "factory"))
 
