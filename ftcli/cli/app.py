@@ -139,5 +139,5 @@ app.command(name="eval", cls=Command)(evaluate)
 app.command(cls=Command)(predict)
 app.command(cls=Command)(export)
 app.command(cls=Command)(report)
-app.command(cls=Command)(explain)
+app.command(cls=Command, context_settings={"ignore_unknown_options": True})(explain)  # `--learning_rate` is a KEY
 app.command(cls=Command)(schema)

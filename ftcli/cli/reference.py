@@ -16,7 +16,7 @@ from ftcli.cli.foreign import correspondences, meant_by
 from ftcli.cli.options import Debug
 from ftcli.cli.table import labelled, trimmed
 from ftcli.errors import UsageError
-from ftcli.spec.foreign.names import TOOLS, Tool, meanings_of
+from ftcli.spec.foreign.names import TOOLS, Tool, meanings_of, plain
 from ftcli.spec.reference import Entry, entry_of, every_key, sections
 from ftcli.spec.schema import recipe_schema
 
@@ -33,7 +33,7 @@ def explain(
     """Say what a key of the recipe means: what it takes, its default, an example.
 
     Of a table its keys; without KEY the tables of a recipe. KEY may also be another tool's name for something, such as
-    learning_rate or train.max_epochs.
+    learning_rate, --learning-rate or train.max_epochs.
     """
     console, tool = Console(), _tool_of(other)
     listed = _overview() if tool is None else correspondences(tool)
@@ -74,8 +74,9 @@ def _tool_of(word: str | None) -> Tool | None:
 def _answer(key: str, tool: Tool | None) -> Iterator[Table | Text]:
     """All there is to say of a key, or of another tool's name; a recipe's own comes first, unless the tool is named."""
     meanings = meanings_of(key, TOOLS.values() if tool is None else [tool])
-    if not meanings or (tool is None and any(entry.key == key for entry in every_key())):
-        yield from _about(entry_of(key))
+    own = next((name for name in (key, plain(key)) if any(entry.key == name for entry in every_key())), None)
+    if not meanings or (tool is None and own is not None):
+        yield from _about(entry_of(own or key.lstrip("-")))
         return
     yield meant_by(meanings)
     for here in dict.fromkeys(here for each in meanings for here in each.argument.keys):

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from ftcli.spec.base import Section
 from ftcli.spec.card import CardTask
+from ftcli.spec.torch_names import TORCH_OPTIMIZERS, TORCH_SCHEDULERS
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 ClassWeights = dict[str, Annotated[float, Field(gt=0)]] | Literal["balanced", "off"]
@@ -172,7 +173,7 @@ class TorchOptimizer(OptimizerBase):
 
     kind: Literal["torch"] = "torch"
     """How a step is made of gradients."""
-    name: Annotated[str, Field(examples=["Adagrad"])]
+    name: Annotated[str, Field(examples=list(TORCH_OPTIMIZERS))]
     """Its name in torch.optim."""
     options: Annotated[dict[str, Any], Field(default_factory=dict, examples=[{"lr_decay": 0.1}])]
     """What makes the optimizer is called with these besides."""
@@ -231,7 +232,7 @@ class TorchSchedule(ScheduleBase):
 
     kind: Literal["torch"] = "torch"
     """How the learning rate falls after the warm-up."""
-    name: Annotated[str, Field(examples=["CosineAnnealingWarmRestarts"])]
+    name: Annotated[str, Field(examples=list(TORCH_SCHEDULERS))]
     """Its name in torch.optim.lr_scheduler."""
     options: Annotated[dict[str, Any], Field(default_factory=dict, examples=[{"T_0": 500}])]
     """What it is called with. It counts steps from the end of the warm-up; rates are fractions of the peak."""

@@ -157,7 +157,7 @@ def _metrics_fit(data: Table) -> Iterator[Problem]:
 
 def _nearest_metric(name: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return (f"did you mean `{near[0]}`? " if near else "") + f"It has {', '.join(known)}"
+    return (f"did you mean `{near[0]}`? " if near else "") + f"there are {', '.join(known)}"
 
 
 def _task_name(data: Table) -> str:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from ftcli.errors import Location, Problem, RecipeError
 from ftcli.spec.document import Key, contains, read_document
-from ftcli.spec.suggestion import meant
+from ftcli.spec.suggestion import meant, such_as
 
 S = TypeVar("S", bound=BaseModel)
 Locate = Callable[[Key, bool], Location | None]
@@ -104,7 +104,7 @@ def _problem(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
     if kind == "extra_forbidden":
         return Problem(f"unknown key `{key[-1]}`{_within(key)}", hint=meant(key, model), key=key)
     if kind == "missing":
-        return Problem(f"missing key `{key[-1]}`{_within(key)}", hint=None, key=key)
+        return Problem(f"missing key `{key[-1]}`{_within(key)}", hint=such_as(key, model), key=key)
     value = _shown(detail["input"])
     if kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
         return _not_allowed(detail, key)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ftcli.spec.document import Key
+from ftcli.spec.dump import toml_value
 from ftcli.spec.foreign.names import foreign_names, hint_for, meanings_of, owner_of_table
 from ftcli.spec.run import RunSpec
 
@@ -20,10 +21,10 @@ def meant(key: Key, model: type[BaseModel]) -> str | None:
     the nearest name.
     """
     name = str(key[-1])
-    siblings = [field for field in _fields_at(model, key[:-1]) if field != name]  # of another kind of the same table
+    siblings = [field for field in _fields_at(model, key[:-1]) if field != name]
     homes = [section for section in model.model_fields if name in _fields_at(model, (section,))]
-    if homes and homes == list(map(str, key[:-1])):
-        return f"`{name}` goes with another `kind`; leave it out"
+    if [str(part) for part in key[:-1]] in [[home] for home in homes]:
+        return f"`{name}` goes with `kind` = {_kinds_with(key, model)}; leave it out"
     if homes:
         return f"`{name}` belongs in [{homes[0]}]"
     is_recipe = model is RunSpec
@@ -38,6 +39,15 @@ def meant(key: Key, model: type[BaseModel]) -> str | None:
     return f"keys here: {', '.join(siblings)}" if siblings else None
 
 
+def such_as(key: Key, model: type[BaseModel]) -> str | None:
+    """What a key that is missing may be, by its examples; None if it has none."""
+    fields = [
+        table.model_fields[str(key[-1])] for table in _models_at(model, key[:-1]) if key[-1] in table.model_fields
+    ]
+    examples = [toml_value(example) for field in fields for example in field.examples or ()]
+    return f"such as {', '.join(examples)}" if examples else None
+
+
 def _of_another_tool(key: Key) -> str | None:
     """What the name is here that another tool has for something: the whole path, or its end."""
     path, name = ".".join(part for part in key if isinstance(part, str)), str(key[-1])
@@ -46,13 +56,23 @@ def _of_another_tool(key: Key) -> str | None:
     return hint_for(near or found) or owner_of_table(path)
 
 
+def _kinds_with(key: Key, model: type[BaseModel]) -> str:
+    tables = [table.model_fields for table in _models_at(model, key[:-1]) if key[-1] in table.model_fields]
+    return " or ".join(toml_value(fields["kind"].default) for fields in tables)
+
+
 def _fields_at(model: type[BaseModel], key: Key) -> list[str]:
+    return list(dict.fromkeys(name for table in _models_at(model, key) for name in table.model_fields))
+
+
+def _models_at(model: type[BaseModel], key: Key) -> list[type[BaseModel]]:
+    """The table under a key, in each of the kinds that it comes in."""
     models = [model]
     for part in key:
         if isinstance(part, str):
             annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
             models = [found for annotation in annotations for found in models_in(annotation)]
-    return list(dict.fromkeys(name for m in models for name in m.model_fields))
+    return models
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -55,16 +55,37 @@ def check_takes_steps(choice: TorchOptimizer) -> None:
 
 
 def _named(module: object, kind: type, name: str, refused: dict[str, str], *, key: tuple[str, ...]) -> Any:
-    members = vars(module)
-    classes = [each for each, value in members.items() if isinstance(value, type) and issubclass(value, kind)]
-    known = sorted(each for each in classes if members[each] is not kind and each not in refused)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+    classes = _classes(module, kind)
+    known = sorted(each for each in classes if each not in refused)
+    by_folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    hint = f"did you mean `{by_folded[near[0]]}`?" if near else f"there are {', '.join(known)}"
     if name in refused:
         raise RecipeError(f"`{name}` can't be used here: {refused[name]}", hint=hint, key=key)
     if name not in known:
-        raise RecipeError(f"torch has no `{name}`", hint=hint, key=key)
-    return members[name]
+        raise _of_the_other_table(name, key) or RecipeError(f"torch has no `{name}`", hint=hint, key=key)
+    return classes[name]
+
+
+def _classes(module: object, kind: type) -> dict[str, type]:
+    found = {name: value for name, value in vars(module).items() if isinstance(value, type)}
+    return {name: value for name, value in found.items() if issubclass(value, kind) and value is not kind}
+
+
+def _of_the_other_table(name: str, key: tuple[str, ...]) -> RecipeError | None:
+    """What to say where a scheduler stands for an optimizer, or the other way round."""
+    if key == _OPTIMIZER:
+        what, other, refused = "a scheduler, not an optimizer", "schedule", _NO_SCHEDULES
+        there = _classes(lr_scheduler, lr_scheduler.LRScheduler)
+    else:
+        what, other, refused = "an optimizer, not a scheduler", "optimizer", _NO_OPTIMIZERS
+        there = _classes(torch.optim, Optimizer)
+    if name not in there:
+        return None
+    hint = f'{other} = {{ kind = "torch", name = "{name}" }}'
+    if name in refused:
+        hint = f"its place is `{other}.name`, but it can't be used there: {refused[name]}"
+    return RecipeError(f"`{name}` is {what}", hint=hint, key=key)
 
 
 def factors(schedule: TorchSchedule, steps: int) -> tuple[float, ...]:

@@ -67,6 +67,31 @@ def test_a_name_is_explained_by_the_key_that_stands_for_it(ftcli: Ftcli) -> None
     )
 
 
+@pytest.mark.parametrize("written", ["LEARNING_RATE", "--learning_rate", "--learning-rate"])
+def test_a_name_is_explained_however_it_is_written(ftcli: Ftcli, written: str) -> None:
+    result = ftcli("explain", written)
+    assert (result.code, result.out) == (0, ftcli("explain", "learning_rate").out)
+    assert ftcli("explain", "--Freeze.Cache").out == ftcli("explain", "freeze.cache").out
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        *((name, "no place here") for name in ("visualdl", "xpu", "npu", "accelerate", "modelscope", "serving")),
+        *((name, "no place here") for name in ("fp16_backend", "half_precision_backend", "use_mps_device")),
+        ("save_safetensors", "without being asked for"),
+        ("mixed_precision", "precision.kind"),
+        ("zero_stage", "distributed.sharding"),
+        ("ema", "train.average"),
+        ("num_processes", "torchrun --nproc-per-node N -m ftcli train RECIPE"),
+    ],
+)
+def test_what_people_look_for_is_answered(ftcli: Ftcli, name: str, here: str) -> None:
+    result = ftcli("explain", name)
+    assert result.code == 0, result.err
+    assert re.fullmatch(rf"{name} +{re.escape(here)}", result.out.splitlines()[0])
+
+
 def test_a_name_that_has_no_key_is_explained_by_its_note(ftcli: Ftcli) -> None:
     assert ftcli("explain", "past_index").out == (
         "past_index                     no place here\n"
@@ -91,6 +116,7 @@ def test_a_recipes_own_key_comes_first_unless_the_tool_is_named(ftcli: Ftcli) ->
     ("name", "hint"),
     [
         ("lerning_rate", "did you mean `optimizer.lr`? PaddleNLP and transformers call it `learning_rate`."),
+        ("--lerning_rate", "did you mean `optimizer.lr`? "),
         ("batc", "did you mean `batch`?\n"),
         ("experiment", "`experiment` is a table of AdaSeq: ftcli explain --from adaseq tells what its keys are here\n"),
         ("zzzz", "keys here: run, data, task, "),
@@ -98,18 +124,19 @@ def test_a_recipes_own_key_comes_first_unless_the_tool_is_named(ftcli: Ftcli) ->
 )
 def test_a_name_that_nobody_has_ends_with_2_and_the_nearest(ftcli: Ftcli, name: str, hint: str) -> None:
     error = refused(ftcli("explain", name), 2)
-    assert error.startswith(f"error[usage]: a recipe has no key `{name}`\nhelp: {hint}")
+    assert error.startswith(f"error[usage]: a recipe has no key `{name.lstrip('-')}`\nhelp: {hint}")
 
 
 def test_a_tool_that_is_not_known_ends_with_2_and_those_that_are(ftcli: Ftcli) -> None:
     error = refused(ftcli("explain", "--from", "keras"), 2)
     assert error == (
-        "error[usage]: --from keras: its names are not known here\nhelp: known: paddlenlp, adaseq, transformers\n"
+        "error[usage]: --from keras: its names are not known here\n"
+        "help: known: paddlenlp, adaseq, transformers, accelerate\n"
     )
 
 
 def test_the_overview_says_that_other_names_are_known(ftcli: Ftcli) -> None:
-    assert "ftcli explain --from paddlenlp|adaseq|transformers " in ftcli("explain").out
+    assert "ftcli explain --from paddlenlp|adaseq|transformers|accelerate " in ftcli("explain").out
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,28 @@ def test_fp16_begins_with_the_scale_that_is_asked_for(project: Path, ftcli: Ftcl
             "there are ASGD, Adadelta, Adafactor, Adagrad,",
         ),
         ("optimizer={kind='torch', name='Adagrat'}", "torch has no `Adagrat`", "did you mean `Adagrad`?"),
+        ("optimizer={kind='torch', name='radam'}", "torch has no `radam`", "did you mean `RAdam`?"),
+        (
+            "optimizer={kind='torch', name='ReduceLROnPlateau'}",
+            "`ReduceLROnPlateau` is a scheduler, not an optimizer",
+            "its place is `schedule.name`, but it can't be used there: its rate follows from scores,",
+        ),
+        (
+            "optimizer={kind='torch', name='StepLR'}",
+            "`StepLR` is a scheduler, not an optimizer",
+            'schedule = { kind = "torch", name = "StepLR" }',
+        ),
+        (
+            "schedule={kind='torch', name='RAdam'}",
+            "`RAdam` is an optimizer, not a scheduler",
+            'optimizer = { kind = "torch", name = "RAdam" }',
+        ),
+        (
+            "schedule={kind='torch'}",
+            "missing key `name` in [schedule]",
+            'such as "CosineAnnealingWarmRestarts", "ConstantLR", "CosineAnnealingLR", "CyclicLR", "ExponentialLR",',
+        ),
+        ("optimizer={kind='torch'}", "missing key `name` in [optimizer]", 'such as "Adagrad", "ASGD", "Adadelta",'),
         (
             "optimizer={kind='torch', name='Rprop'}",
             "torch.optim.Rprop has no weight decay, and `optimizer.weight_decay` is 0.01",

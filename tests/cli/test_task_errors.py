@@ -30,15 +30,15 @@ def test_a_metric_that_the_task_does_not_know_names_the_nearest(project: Path, f
         "   |\n"
         '23 | metrics = ["accuracy", "f1_marco"]\n'
         "   |                        ^^^^^^^^^^\n"
-        "help: did you mean `f1_macro`? It has accuracy, f1, f1_macro, f1_micro, mcc, roc_auc\n"
+        "help: did you mean `f1_macro`? there are accuracy, f1, f1_macro, f1_micro, mcc, roc_auc\n"
     )
 
 
 @pytest.mark.parametrize(
     ("task", "best", "hint"),
     [
-        ("task.kind=classification", "pearson", "It has accuracy, f1, f1_macro, f1_micro, mcc, roc_auc"),
-        ("task.kind=regression", "pearsn", "did you mean `pearson`? It has pearson, spearman, mse, mae"),
+        ("task.kind=classification", "pearson", "there are accuracy, f1, f1_macro, f1_micro, mcc, roc_auc"),
+        ("task.kind=regression", "pearsn", "did you mean `pearson`? there are pearson, spearman, mse, mae"),
     ],
 )
 def test_the_best_is_told_by_a_metric_of_the_task(project: Path, ftcli: Ftcli, task: str, best: str, hint: str) -> None:
@@ -168,4 +168,4 @@ def test_a_key_of_another_kind_is_not_its_own_suggestion(project: Path, ftcli: F
     settings = ("task.kind=regression", "task.focal_gamma=2.0")
     error = refused(ftcli("train", "tiny.toml", *(part for each in settings for part in ("--set", each))), 2)
     assert "unknown key `focal_gamma` in [task]" in error
-    assert "`focal_gamma` goes with another `kind`; leave it out" in error
+    assert '`focal_gamma` goes with `kind` = "classification"; leave it out' in error

@@ -7,6 +7,7 @@ import re
 
 import pytest
 import transformers
+from accelerate.commands.config.config_args import ClusterConfig
 
 from ftcli.spec.card import DataCard
 from ftcli.spec.foreign.argument import Argument
@@ -58,7 +59,24 @@ ADASEQ = """
 """The keys of its tutorial on data of one's own, then those of the documents that it points to."""
 
 FIELDS = " ".join(field.name for field in dataclasses.fields(transformers.TrainingArguments))
-NAMES = {"paddlenlp": PADDLENLP + TRAINER, "adaseq": ADASEQ, "transformers": FIELDS}
+OLDER = "fp16_backend half_precision_backend use_mps_device save_safetensors"
+"""What transformers has dropped since, and scripts still have."""
+ACCELERATE = (
+    " ".join(field.name for field in dataclasses.fields(ClusterConfig))
+    + """
+    zero_stage gradient_accumulation_steps gradient_clipping offload_optimizer_device offload_param_device
+    zero3_init_flag zero3_save_16bit_model fsdp_sharding_strategy fsdp_reshard_after_forward fsdp_offload_params
+    fsdp_activation_checkpointing dynamo_backend
+"""
+)
+"""What its questionnaire settles, and what the tables of these answers hold."""
+BESIDE = {"paddlenlp": " visualdl xpu npu ema serving", "adaseq": " modelscope", "transformers": f" accelerate {OLDER}"}
+NAMES = {
+    "paddlenlp": PADDLENLP + TRAINER + BESIDE["paddlenlp"],
+    "adaseq": ADASEQ + BESIDE["adaseq"],
+    "transformers": FIELDS + BESIDE["transformers"],
+    "accelerate": ACCELERATE,
+}
 KEYS = {entry.key for entry in every_key()}
 ARGUMENTS = list(dict.fromkeys(each for tool in TOOLS.values() for each in tool.arguments))
 each_argument = pytest.mark.parametrize("argument", ARGUMENTS, ids=[f"{a.names[0]}-{a.place}" for a in ARGUMENTS])
@@ -108,9 +126,57 @@ def test_the_end_of_a_path_will_do_where_nobody_has_just_that_name() -> None:
     assert meanings_of("nothing") == []
 
 
+@pytest.mark.parametrize("written", ["LEARNING_RATE", "--learning_rate", "--learning-rate", "Learning-Rate"])
+def test_a_name_may_be_written_as_on_a_command_line_or_in_capitals(written: str) -> None:
+    assert meanings_of(written) == meanings_of("learning_rate")
+
+
+def test_a_name_of_capitals_or_with_a_dash_is_found_as_it_is_and_otherwise() -> None:
+    assert meanings_of("evaluationhook") == meanings_of("EvaluationHook") != []
+    assert meanings_of("--ner_metric") == meanings_of("ner-metric") != []
+    assert meanings_of("MAX_EPOCHS") == meanings_of("max_epochs") != []
+    assert meanings_of("--") == meanings_of("") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("optim_args", {"optimizer.options"}),
+        ("lr_scheduler_kwargs", {"schedule.options", "schedule.power", "schedule.end"}),
+        ("train.lr_scheduler.options", {"schedule.options", "schedule.power", "schedule.end"}),
+        ("train.lr_scheduler.start_factor", {"schedule.options", "schedule.warmup"}),
+        ("train.lr_scheduler.end_factor", {"schedule.options", "schedule.end"}),
+        ("train.lr_scheduler.total_iters", {"schedule.options"}),
+        ("mixed_precision", {"precision.kind"}),
+        ("zero_stage", {"distributed.sharding"}),
+        ("ema", {"train.average"}),
+    ],
+)
+def test_a_name_leads_to_all_keys_that_do_its_work(name: str, keys: set[str]) -> None:
+    (found,) = meanings_of(name)
+    assert set(found.argument.keys) == keys
+
+
+@pytest.mark.parametrize("name", ["optim_args", "lr_scheduler_kwargs", "train.lr_scheduler.type"])
+def test_what_torch_has_by_name_is_told(name: str) -> None:
+    (found,) = meanings_of(name)
+    assert '"torch"' in found.argument.note
+
+
+def test_what_was_built_since_is_not_denied() -> None:
+    (collect,), (parallelism, *_) = meanings_of("collect"), meanings_of("parallelism_config")
+    assert "`ftcli sweep` tells means over its seeds" in collect.argument.note
+    assert "weights are, by `distributed.sharding`" in parallelism.argument.note
+
+
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
+        (("schedule", "lr_scheduler_kwargs"), "did you mean `schedule.options` or `schedule.power` or "),
+        (("schedule", "start_factor"), "did you mean `schedule.options` or `schedule.warmup`? AdaSeq calls it "),
+        (("schedule", "options"), '`options` goes with `kind` = "torch"; leave it out'),
+        (("optimizer", "options"), '`options` goes with `kind` = "torch" or "custom"; leave it out'),
+        (("train", "LEARNING_RATE"), "did you mean `optimizer.lr`? "),
         (
             ("train", "learning_rate"),
             "did you mean `optimizer.lr`? PaddleNLP and transformers call it `learning_rate`.",

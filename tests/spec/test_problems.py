@@ -53,7 +53,12 @@ def underlined(problem: Problem) -> str:
         ("[evaluate]\nat_start = 1", "`evaluate.at_start` must be true or false, not 1", None, "1"),
         ("[freeze]\npatterns = 'x'", '`freeze.patterns` must be an array, not "x"', None, "'x'"),
         ("[run]\nname = 'a b'", "`run.name` should match pattern", None, "'a b'"),
-        ("[[freeze.stages]]\nunfreeze = ['x']", "missing key `at` in [freeze.stages[0]]", None, "[[freeze.stages]]"),
+        (
+            "[[freeze.stages]]\nunfreeze = ['x']",
+            "missing key `at` in [freeze.stages[0]]",
+            "such as { epoch = 1 }",
+            "[[freeze.stages]]",
+        ),
     ],
 )
 def test_each_kind_of_error_says_what_is_wrong_and_how_to_mend_it(

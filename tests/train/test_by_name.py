@@ -11,6 +11,7 @@ from torch import nn
 from ftcli.errors import RecipeError
 from ftcli.flows.train import resume, train
 from ftcli.spec.choices import TorchOptimizer, TorchSchedule
+from ftcli.spec.torch_names import TORCH_OPTIMIZERS, TORCH_SCHEDULERS
 from ftcli.train.by_name import check_takes_steps, factors
 from tests.laws.rig import spec_of, weights
 
@@ -38,6 +39,17 @@ def test_rates_are_those_that_torch_sets(name: str, options: dict[str, object]) 
 def test_what_is_no_function_of_the_step_is_refused(name: str) -> None:
     with pytest.raises(RecipeError, match="can't be used here"):
         factors(TorchSchedule(name=name), 5)
+
+
+def test_the_names_that_a_recipe_is_told_are_all_that_fit() -> None:
+    for name in TORCH_OPTIMIZERS:
+        check_takes_steps(TorchOptimizer(name=name, weight_decay=0.0))
+    with pytest.raises(RecipeError) as optimizers:
+        check_takes_steps(TorchOptimizer(name="nothing"))
+    with pytest.raises(RecipeError) as schedulers:
+        factors(TorchSchedule(name="nothing"), 5)
+    assert optimizers.value.problems[0].hint == f"there are {', '.join(sorted(TORCH_OPTIMIZERS))}"
+    assert schedulers.value.problems[0].hint == f"there are {', '.join(sorted(TORCH_SCHEDULERS))}"
 
 
 def test_one_that_changes_more_than_the_rate_is_refused_with_the_way_out() -> None:

@@ -70,10 +70,28 @@ ADASEQ = (
     in_recipe(
         "train.lr_scheduler.type",
         "schedule.kind",
-        'LinearLR from 1 to 0 is "linear"; no schedule is "constant".',
+        'LinearLR from 1 to 0 is "linear", no schedule "constant"; "torch" takes any of torch by its name.',
     ),
-    in_recipe("train.lr_scheduler.options", "schedule.power schedule.end", 'Of `kind = "polynomial"`.'),
-    in_recipe("train.lr_scheduler.end_factor", "schedule.end", 'Of `kind = "polynomial"`; LinearLR has `power = 1`.'),
+    in_recipe(
+        "train.lr_scheduler.options",
+        "schedule.options schedule.power schedule.end",
+        '`options` of `kind = "torch"`, the others of "polynomial".',
+    ),
+    in_recipe(
+        "train.lr_scheduler.start_factor",
+        "schedule.options schedule.warmup",
+        'An option of LinearLR, with `kind = "torch"`; every kind climbs from 0 in `warmup`.',
+    ),
+    in_recipe(
+        "train.lr_scheduler.end_factor",
+        "schedule.options schedule.end",
+        'An option of LinearLR, with `kind = "torch"`; or `end` of "polynomial", with `power = 1`.',
+    ),
+    in_recipe(
+        "train.lr_scheduler.total_iters",
+        "schedule.options",
+        'An option of LinearLR, with `kind = "torch"`, in steps and not epochs; other kinds span the whole run.',
+    ),
     in_recipe(
         "train.dataloader.batch_size_per_gpu",
         "batch.size batch.micro_size",
@@ -109,12 +127,12 @@ ADASEQ = (
         "ftcli predict --ckpt RUN/best --input FILE --output-format conll",
         "The test split is written when a run ends: `RUN/predictions/test.txt`.",
     ),
-    by_command("collect", "ftcli report RUN RUN --output FILE", "Runs side by side; no mean over seeds."),
+    by_command(
+        "collect", "ftcli report RUN RUN --output FILE", "Runs side by side; `ftcli sweep` tells means over its seeds."
+    ),
     always(
         "preprocessor preprocessor.type data_collator", "They follow from `task.kind`; rows are padded to the longest."
     ),
-    always("train.lr_scheduler.start_factor", "A schedule starts at the peak, or climbs to it in `schedule.warmup`."),
-    always("train.lr_scheduler.total_iters", "A schedule spans the whole run, and counts steps, not epochs."),
     always("train.hooks.restore_best", "The test split is predicted with the best checkpoint."),
     always(
         "train.hooks train.hooks.type IterTimerHook", "What hooks do has tables of its own; steps tell their speed."
@@ -132,6 +150,10 @@ ADASEQ = (
         "tune",
         "ftcli sweep RECIPE --grid KEY=VALUES --seeds N",
         "A grid over keys of the recipe, or --search; and seeds.",
+    ),
+    no_place(
+        "modelscope",
+        "Models come from the Hugging Face hub or a folder: download what ModelScope has, and name the folder.",
     ),
     no_place("force", "No run destroys another: name a new folder with `--run-dir`, or delete the old one."),
     no_place("dataset.access_token", "Data comes from files and plain URLs; no secret belongs in a recipe."),

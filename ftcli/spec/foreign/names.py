@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ftcli.spec.foreign.accelerate import ACCELERATE
 from ftcli.spec.foreign.adaseq import ADASEQ
 from ftcli.spec.foreign.argument import Argument
 from ftcli.spec.foreign.paddlenlp import PADDLENLP
@@ -24,6 +25,7 @@ TOOLS = {
     "paddlenlp": Tool("PaddleNLP", PADDLENLP),
     "adaseq": Tool("AdaSeq", ADASEQ),
     "transformers": Tool("transformers", TRANSFORMERS),
+    "accelerate": Tool("Accelerate", ACCELERATE),
 }
 """By the word that `--from` takes."""
 
@@ -43,13 +45,26 @@ class Meaning:
         return f"{', '.join(first)} and {last}" if first else last
 
 
+def plain(name: str) -> str:
+    """A name however it is written, on a command line or in capitals: `--Learning-Rate` is `learning_rate`."""
+    return name.lstrip("-").replace("-", "_").casefold()
+
+
 def meanings_of(name: str, tools: Iterable[Tool] = TOOLS.values()) -> list[Meaning]:
-    """Who has a name, and for what. The end of a path (`regex`) will do where no tool has just this name."""
+    """Who has a name, and for what.
+
+    Where no tool has just this name, it may be written in another way, or be the end of a path (`regex`).
+    """
     named = [(full, tool.title, each) for tool in tools for each in tool.arguments for full in each.names]
+    names = dict.fromkeys(full for full, _, _ in named)
+    meant = (
+        [full for full in names if full == name]
+        or [full for full in names if plain(full) == plain(name)]
+        or [full for full in names if plain(full).endswith(f".{plain(name)}")]
+    )
     found: dict[tuple[str, Argument], list[str]] = {}
-    exact = any(full == name for full, _, _ in named)
     for full, title, argument in named:
-        if full == name if exact else full.endswith(f".{name}"):
+        if full in meant:
             found.setdefault((full, argument), []).append(title)
     return [Meaning(full, tuple(titles), argument) for (full, argument), titles in found.items()]
 

@@ -118,5 +118,6 @@ TRAINER = (
         "callbacks", "In Python a run is a generator of events: what a callback does stands in the loop over them."
     ),
     no_place("dataloader_num_workers", "Rows are tokenised once, before the run, and read from a memory-mapped file."),
+    no_place("xpu npu", "Only CPUs, and GPUs under CUDA, are tested and known: see `run.device`."),
     no_place("past_index", "Encoders read a row at once, and hand no state from one step to the next."),
 )

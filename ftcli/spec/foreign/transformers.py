@@ -11,8 +11,16 @@ TRANSFORMERS = (
     in_recipe("processing_class", "model.tokenizer", "Only where it is not the model's own."),
     in_recipe("compute_loss_func", "task.loss", "One loss for each item: the step divides once, by all items."),
     in_recipe("label_smoothing_factor", "task.label_smoothing"),
-    in_recipe("optim_args", "optimizer.options", 'Of `kind = "custom"`; what AdamW and SGD take has keys of its own.'),
-    in_recipe("lr_scheduler_kwargs", "schedule.power schedule.end"),
+    in_recipe(
+        "optim_args",
+        "optimizer.options",
+        'Of `kind = "torch"` and "custom"; what "adamw" and "sgd" take has keys of its own.',
+    ),
+    in_recipe(
+        "lr_scheduler_kwargs",
+        "schedule.options schedule.power schedule.end",
+        '`options` of `kind = "torch"`, the others of "polynomial".',
+    ),
     in_recipe("auto_find_batch_size", "batch.micro_size", '"auto", the default: halved at need, the step stays whole.'),
     in_recipe(
         "train_sampling_strategy group_by_length",
@@ -84,9 +92,16 @@ TRANSFORMERS = (
         "Nothing is uploaded while a run goes on, and new repositories are private.",
     ),
     no_place(
-        "accelerator_config", "Accelerate is not used: what its questions settle is in the recipe, or torchrun's."
+        "accelerator_config accelerate",
+        "Accelerate is not used: what its questionnaire settles is in the recipe, or torchrun's.",
     ),
-    no_place("parallelism_config", "Encoders fit on one device: no layer or row is split over several."),
+    no_place(
+        "parallelism_config",
+        "What a layer computes of a row is split over no devices; weights are, by `distributed.sharding`.",
+    ),
+    always("save_safetensors", "A checkpoint is safetensors and JSON; nothing in it is pickled."),
+    no_place("fp16_backend half_precision_backend", "Half precision has one backend, torch's own autocast."),
+    no_place("use_mps_device", "Apple's GPUs are not used: `run.device` is the CPU, or a GPU under CUDA."),
     no_place("length_column_name", "Lengths are counted when rows are tokenised."),
     no_place(
         "dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor "
