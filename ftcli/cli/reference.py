@@ -33,7 +33,7 @@ def explain(
     """Say what a key of the recipe means: what it takes, its default, an example.
 
     Of a table its keys; without KEY the tables of a recipe. KEY may also be another tool's name for something, such as
-    learning_rate, --learning-rate or train.max_epochs.
+    learning_rate or train.max_epochs, in capitals or after dashes, too.
     """
     console, tool = Console(), _tool_of(other)
     listed = _overview() if tool is None else correspondences(tool)
