@@ -17,7 +17,7 @@ from ftcli.flows.sample import score_sample
 from ftcli.runtime.activity import Working
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.choices import card_task
-from ftcli.spec.metrics import LOWER_IS_BETTER, SHARES
+from ftcli.spec.metrics import SHARES, better_values
 from ftcli.spec.wording import counted
 from ftcli.tasks.base import Resampling
 from ftcli.tasks.intervals import Interval, bootstrap, difference
@@ -162,12 +162,20 @@ def _renamed(rows: LabelledRows, ours: Predictor, theirs: Predictor) -> Iterable
     return [{names.get(name) or name: value for name, value in row.items()} for row in rows.rows]
 
 
-def verdict(other: str, metric: str, found: Difference, *, without: str = "for all resamples give the same") -> str:
+def verdict(
+    other: str,
+    metric: str,
+    found: Difference,
+    *,
+    better: str = "auto",
+    without: str = "for all resamples give the same",
+) -> str:
     """What it comes to, in a sentence; figures that are shares are given in points of a hundred.
 
-    Where there is no interval, `without` says why.
+    `better` says whether "higher" or "lower" values are, as a recipe does; where there is no interval, `without` says
+    why.
     """
-    gain = -found.difference if metric in LOWER_IS_BETTER else found.difference
+    gain = -found.difference if better_values(better, metric) == "lower" else found.difference
     unit, scale = (f"points of {metric}", 100.0) if metric in SHARES else (f"of {metric}", 1.0)
     word = "better" if gain > 0 else "worse"
     amount = f"{abs(gain) * scale:.1f}" if scale > 1 else figure(abs(gain))

@@ -8,7 +8,7 @@ from typing import Any, cast
 from ftcli.spec.contradictions import OWN_FILES
 from ftcli.spec.document import Document
 from ftcli.spec.run import RunSpec
-from ftcli.spec.suggestion import models_in
+from ftcli.spec.suggestion import models_at
 
 _ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
     "batch": {name: (name,) for name in ("micro_size", "max_tokens", "accumulation")},
@@ -72,9 +72,9 @@ def _default_kind(table: str) -> object:
 
 
 def _keys_of(table: str, kind: object) -> set[str]:
-    field = RunSpec.model_fields.get(table)
-    models = models_in(field.annotation) if field else []
-    return {name for model in models if model.model_fields["kind"].default == kind for name in model.model_fields}
+    """The keys of a table of that kind; none where there is no such kind, or the table comes in no kinds."""
+    sections = (section.model_fields for section in models_at(RunSpec, (table,)))
+    return {name for fields in sections if "kind" in fields and fields["kind"].default == kind for name in fields}
 
 
 def _replaced(table: str, upper: dict[str, Any]) -> set[str]:

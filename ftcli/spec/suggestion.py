@@ -41,9 +41,7 @@ def meant(key: Key, model: type[BaseModel]) -> str | None:
 
 def such_as(key: Key, model: type[BaseModel]) -> str | None:
     """What a key that is missing may be, by its examples; None if it has none."""
-    fields = [
-        table.model_fields[str(key[-1])] for table in _models_at(model, key[:-1]) if key[-1] in table.model_fields
-    ]
+    fields = [table.model_fields[str(key[-1])] for table in models_at(model, key[:-1]) if key[-1] in table.model_fields]
     examples = [toml_value(example) for field in fields for example in field.examples or ()]
     return f"such as {', '.join(examples)}" if examples else None
 
@@ -57,26 +55,25 @@ def _of_another_tool(key: Key) -> str | None:
 
 
 def _kinds_with(key: Key, model: type[BaseModel]) -> str:
-    tables = [table.model_fields for table in _models_at(model, key[:-1]) if key[-1] in table.model_fields]
+    tables = [table.model_fields for table in models_at(model, key[:-1]) if key[-1] in table.model_fields]
     return " or ".join(toml_value(fields["kind"].default) for fields in tables)
 
 
 def _fields_at(model: type[BaseModel], key: Key) -> list[str]:
-    return list(dict.fromkeys(name for table in _models_at(model, key) for name in table.model_fields))
+    return list(dict.fromkeys(name for table in models_at(model, key) for name in table.model_fields))
 
 
-def _models_at(model: type[BaseModel], key: Key) -> list[type[BaseModel]]:
+def models_at(model: type[BaseModel], key: Key) -> list[type[BaseModel]]:
     """The table under a key, in each of the kinds that it comes in."""
     models = [model]
     for part in key:
         if isinstance(part, str):
             annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-            models = [found for annotation in annotations for found in models_in(annotation)]
+            models = [found for annotation in annotations for found in _models_in(annotation)]
     return models
 
 
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The sections that a field may hold."""
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for part in typing.get_args(annotation) for found in models_in(part)]
+    return [found for part in typing.get_args(annotation) for found in _models_in(part)]

@@ -80,6 +80,12 @@ def test_a_lower_loss_is_better(tmp_path: Path) -> None:
     assert found(plan_of(tmp_path, metric="loss", better="lower"), SCORES).best == "lr=0.1"
 
 
+def test_a_metric_of_ones_own_that_is_better_when_lower_is_worse_when_higher(tmp_path: Path) -> None:
+    results = found(plan_of(tmp_path, metric="wrong_rate", better="lower"), SCORES)
+    assert results.best == "lr=0.1"
+    assert str(results.settings[1].verdict).startswith("lr=0.2 is worse by 0.0350 of wrong_rate, 95 % interval ")
+
+
 def test_the_test_score_is_that_of_the_best_alone(tmp_path: Path) -> None:
     results = found(plan_of(tmp_path), SCORES)
     assert results.test is not None

@@ -89,6 +89,12 @@ def test_extends_can_not_be_set(folder: Path) -> None:
     assert str(problem.where) == "--set extends=base.toml"
 
 
+def test_a_kind_that_is_set_of_a_table_without_kinds_is_an_unknown_key(folder: Path) -> None:
+    (problem,) = refused(SOUND + "[log]\nevery = 3\n", "log.kind=x")
+    assert problem.what == "unknown key `kind` in [log]"
+    assert str(problem.where) == "--set log.kind=x"
+
+
 def test_a_stray_kind_discards_nothing(folder: Path) -> None:
     (problem,) = refused(SOUND, "kind=adamw")
     assert problem.what == "unknown key `kind`"

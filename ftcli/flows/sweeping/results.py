@@ -86,7 +86,7 @@ def results_of(plan: SweepPlan, states: Mapping[str, RunState]) -> Results:
         metric=plan.metric,
         is_complete=is_complete,
         best=best.setting if best else None,
-        settings=[_compared(each, best, plan.metric) if best else each for each in ranked],
+        settings=[_compared(each, best, plan) if best else each for each in ranked],
         test=_test(plan, best.setting, scores) if best and is_complete else None,
         runs=[
             RunResult(
@@ -122,7 +122,7 @@ def mean_of(values: Sequence[float]) -> Mean | None:
     return Mean(len(values), fmean(values), stdev(values) if len(values) > 1 else None, t_interval(values))
 
 
-def _compared(result: SettingResult, best: SettingResult, metric: str) -> SettingResult:
+def _compared(result: SettingResult, best: SettingResult, plan: SweepPlan) -> SettingResult:
     """The result with its difference to the best: seed by seed, so that what a seed does to both is no difference."""
     both = [seed for seed in result.scores if seed in best.scores]
     if result is best or not both:
@@ -131,7 +131,7 @@ def _compared(result: SettingResult, best: SettingResult, metric: str) -> Settin
     ours, other = (fmean(each.scores[seed] for seed in both) for each in (best, result))
     found = Difference(ours, other, fmean(apart), t_interval(apart))
     why = f"for {'there is one seed only' if len(both) == 1 else 'all seeds give the same'}: not shown"
-    said = verdict(result.setting, metric, found, without=why)
+    said = verdict(result.setting, plan.metric, found, better=plan.better, without=why)
     return SettingResult(result.setting, result.values, result.scores, result.mean, found, said)
 
 
