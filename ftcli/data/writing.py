@@ -113,8 +113,12 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _replace(folder: Path, scratch: Path) -> None:
-    if not folder.exists():
+    try:
         scratch.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+    else:
         return
     kept = _kept_entries(folder, scratch)
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")

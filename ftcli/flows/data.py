@@ -13,9 +13,10 @@ from ftcli.data.dataset import Prepared, SourceFacts, hash_card, is_outdated, op
 from ftcli.data.download import is_url
 from ftcli.data.marks import forget_downloads
 from ftcli.data.prepare import prepare
-from ftcli.errors import RecipeError
+from ftcli.errors import DataError, RecipeError
 from ftcli.runtime.activity import Working
 from ftcli.runtime.code import look_in
+from ftcli.runtime.locks import taking_turns
 from ftcli.spec.card import CardTask, DataCard, Names, OwnSplit
 from ftcli.spec.choices import card_task
 from ftcli.spec.problems import load_section
@@ -189,24 +190,29 @@ def prepared_for(
 ) -> Working[Prepared]:
     """Open the prepared data, preparing it first where `why_prepare` has a reason, or `source` or `force` is given.
 
-    With `force` what was downloaded before is downloaded again: it may be what is wrong.
+    Processes that want the same data take turns: what one has prepared in the meantime the next ones open. With `force`
+    what was downloaded before is downloaded again: it may be what is wrong.
 
     Raises:
         DataError: it can't be had, or a row can't be used.
     """
+    anew = force or source is not None
+    if not anew and (yield from why_prepare(place)) is None:
+        return place.open()
+    lock = place.folder.with_name(f".{place.folder.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    except OSError as error:
+        raise DataError(f"{error.strerror}: {error.filename}") from None
+    return (yield from taking_turns(lock, _prepare_in_turn(place, source, max_bad_rows, force=force)))
+
+
+def _prepare_in_turn(place: DataPlace, source: str | None, max_bad_rows: int, *, force: bool) -> Working[Prepared]:
     if force and (source is None or is_url(source)):
         forget_downloads(place.downloads)
     elif source is None and (yield from why_prepare(place)) is None:
         return place.open()
-    return (yield from prepare_anew(place, source=source, max_bad_rows=max_bad_rows))
-
-
-def prepare_anew(place: DataPlace, *, source: str | None = None, max_bad_rows: int = 0) -> Working[Prepared]:
-    """Prepare the data, whatever is there; `source` says where its files are to be taken from instead.
-
-    Raises:
-        DataError: it can't be had, or a row can't be used.
-    """
     return (
         yield from prepare(
             place.card,

@@ -24,7 +24,7 @@ from ftcli.flows.continuation import (
     resume_notes,
     run_begun_before,
 )
-from ftcli.flows.data import place_for, prepare_anew, why_prepare
+from ftcli.flows.data import place_for, prepared_for, why_prepare
 from ftcli.flows.facts import launch_facts, run_facts
 from ftcli.flows.failure import Scene, explaining
 from ftcli.flows.opening import remarks, started
@@ -241,7 +241,7 @@ def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> G
     with world.leading() as leads:
         if leads and (reason := (yield from why_prepare(place))):
             yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))
-            yield from prepare_anew(place)
+            yield from prepared_for(place)
     prepared = place.open()
     check_same_rows(world, prepared)
     return prepared

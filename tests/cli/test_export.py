@@ -58,7 +58,7 @@ def train(project: Path, ftcli: Ftcli, *settings: str) -> None:
 
 
 def metrics(ftcli: Ftcli, folder: Path | str) -> dict[str, Any]:
-    done = ftcli("eval", "--ckpt", folder, "--data", next(Path("data").iterdir()), "--json")
+    done = ftcli("eval", "--ckpt", folder, "--data", next(Path("data").glob("*/dataset.json")).parent, "--json")
     assert done.code == 0, done.err
     return json.loads(done.out)
 

@@ -134,10 +134,15 @@ def test_the_folder_for_prepared_data_may_be_named_for_a_recipe_too(project: Pat
     result = ftcli("prepare", "tiny.toml", "--root", "elsewhere")
     assert result.code == 0, result.err
     assert not Path("data").exists()
-    (folder,) = Path("elsewhere").iterdir()
+    (folder,) = (facts.parent for facts in Path("elsewhere").glob("*/dataset.json"))
     assert (folder / "tokens").is_dir()
     assert ftcli("prepare", "tiny.toml", "--set", "data.root=third").code == 0
     assert Path("third").is_dir()
+
+
+def test_a_folder_for_prepared_data_that_can_not_be_had_is_an_error(project: Path, ftcli: Ftcli) -> None:
+    error = refused(ftcli("prepare", "tiny.toml", "--root", "train.jsonl/data"), 3)
+    assert error == "error[data]: Not a directory: train.jsonl/data\n"
 
 
 # Downloads

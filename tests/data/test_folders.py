@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from ftcli.data.dataset import open_prepared
 from ftcli.data.prepare import prepare
 from ftcli.errors import DataError
+from ftcli.runtime.activity import finish
 from tests.data.toy import TRAIN, card, jsonl, row, run
 
 
@@ -31,6 +34,20 @@ def test_a_preparation_that_is_broken_off_leaves_nothing(files: Path) -> None:
         pass
     work.close()
     assert sorted(path.name for path in files.parent.iterdir()) == ["files"]
+
+
+def test_of_two_preparations_at_a_time_the_slower_replaces_what_the_faster_has_made(files: Path) -> None:
+    """They take turns, but for on file systems without locks."""
+    slow = prepare(
+        card(), folder=files.parent / "out", card_folder=files, source=None, downloads=files.parent / "downloads"
+    )
+    next(slow)
+    with ProcessPoolExecutor(1, get_context("spawn")) as another:
+        fast = another.submit(run, files).result()
+    prepared = finish(slow)
+    assert prepared.facts == fast.facts
+    assert open_prepared(prepared.folder) == prepared
+    assert sorted(path.name for path in files.parent.iterdir()) == ["files", "out"]
 
 
 def test_what_a_killed_preparation_left_is_removed_a_day_later(files: Path) -> None:

@@ -13,6 +13,7 @@ from ftcli.data.dataset import Prepared
 from ftcli.errors import DataError, RecipeError
 from ftcli.flows.data import DataPlace, place_named, place_of, prepared_for, why_prepare
 from ftcli.runtime.activity import Activity, finish
+from ftcli.runtime.locks import WAITING
 from ftcli.spec.sections import DataSection
 from tests.conftest import Ftcli, make_rows, write_rows
 
@@ -43,6 +44,34 @@ def test_prepared_data_is_opened_not_prepared_again(project: Path) -> None:
     assert stamp(place()) == before
     prepare(place(), force=True)
     assert stamp(place()) != before
+
+
+def test_of_two_that_prepare_at_a_time_one_does_and_the_other_opens_what_it_has_made(project: Path) -> None:
+    first, second = prepared_for(place()), prepared_for(place())
+    assert next(first).name == "check train.jsonl"
+    assert next(second) is WAITING
+    made = finish(first)
+    before = stamp(place())
+    assert list(second) == []
+    assert stamp(place()) == before
+    assert prepare(place()).facts == made.facts
+
+
+def test_one_that_asks_for_it_waits_for_its_turn_and_prepares_all_the_same(project: Path) -> None:
+    first, second = prepared_for(place()), prepared_for(place(), force=True)
+    next(first)
+    assert next(second) is WAITING
+    finish(first)
+    assert next(activity.name for activity in second) == "check train.jsonl"
+
+
+def test_of_two_that_prepare_at_a_time_the_second_does_where_the_first_has_failed(project: Path) -> None:
+    first, second = prepared_for(place()), prepared_for(place())
+    next(first)
+    assert next(second) is WAITING
+    first.close()
+    assert finish(second).facts.name == place().card.name
+    assert not is_stale(place())
 
 
 @pytest.mark.parametrize("file", FILES.values())
