@@ -30,6 +30,8 @@ from ftcli.cli.starting import check_tuned_for, existing, fit_of, format_of, sch
 from ftcli.flows.checks import check_eval
 from ftcli.flows.inputs import RowFile
 
+_FORGOTTEN = "what was fitted to {} is forgotten: the scores are those of the model as it was trained"
+
 
 def evaluate(
     ckpt: Checkpoint,
@@ -56,7 +58,7 @@ def evaluate(
     each type of entity. A custom task says itself.
     """
     chosen, tags, folder = format_of(format, delimiter), scheme_of(scheme), existing(code)
-    file = RowFile(source, chosen, tags) if source is not None else None
+    file = None if source is None else RowFile(source, chosen, tags)
     check_tuned_for(tune_threshold)
     check_eval(ckpt, file, compare, device=device, forgets=uncalibrate)
     with loading():
@@ -71,8 +73,7 @@ def evaluate(
         )
         report = follow(work, screen)
     if uncalibrate and report.fitted is None:
-        what = f"what was fitted to {ckpt} is forgotten: the scores are those of the model as it was trained"
-        Console(stderr=True).print(what, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(_FORGOTTEN.format(ckpt), highlight=False, soft_wrap=True)
     if as_json:
         print_json(report)
     else:

@@ -59,14 +59,7 @@ def export(
     least = None if min_agreement is None else min_agreement / 100
     with open_screen(is_main=True) as screen:
         work = flow(
-            ckpt,
-            format=chosen,
-            output=output,
-            min_agreement=least,
-            num_rows=rows,
-            code=folder,
-            push=push,
-            force=force,
+            ckpt, format=chosen, output=output, min_agreement=least, num_rows=rows, code=folder, push=push, force=force
         )
         done = follow(work, screen)
     _show(Console(), done)

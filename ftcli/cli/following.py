@@ -29,7 +29,7 @@ def is_silent_rank() -> bool:
     return launched_rank() > 0
 
 
-def speaks_of(error: FtcliError) -> bool:
+def wait_to_speak(error: FtcliError) -> bool:
     """Whether this process shows an error: the first on each machine does, and whoever speaks in its place.
 
     torchrun ends all processes as soon as one has ended. So until a run has settled who speaks, another than the first

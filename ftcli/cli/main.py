@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ftcli.cli.app import app
 from ftcli.cli.diagnostics import show_bug, show_error
-from ftcli.cli.following import is_silent_rank, speaks_of
+from ftcli.cli.following import is_silent_rank, wait_to_speak
 from ftcli.errors import FtcliError
 
 
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
         code = typer.main.get_command(app).main(list(arguments), prog_name="ftcli", standalone_mode=False)
         sys.stdout.flush()
     except FtcliError as error:
-        show_error(error, Console(stderr=True, quiet=not speaks_of(error)))
+        show_error(error, Console(stderr=True, quiet=not wait_to_speak(error)))
         if debug:
             console.print_exception()
         return error.exit_code

@@ -25,6 +25,21 @@ if TYPE_CHECKING:
     from ftcli.flows.predict import Prediction  # which loads torch
 
 _FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
+_Format = Annotated[
+    str | None, typer.Option(metavar="FORMAT", help="jsonl, csv, tsv or conll; by the output's ending otherwise.")
+]
+_OutputDelimiter = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="What parts the cells of the output's table, if not , or tab.")
+]
+_Proba = Annotated[
+    bool, typer.Option("--proba", help="Tell every label's probability; of taggers that of each word's tag.")
+]
+_Restart = Annotated[
+    bool, typer.Option("--restart", help="Begin the output anew, whatever a stopped command has left of it.")
+]
+_TopK = Annotated[
+    int | None, typer.Option(min=1, metavar="K", help="Tell the K likeliest labels, with their probabilities.")
+]
 
 
 def predict(
@@ -33,27 +48,17 @@ def predict(
     output: Annotated[
         str, typer.Option(metavar="FILE|-", help="Where predictions go; - is standard output, .gz compresses.")
     ] = "-",
-    output_format: Annotated[
-        str | None, typer.Option(metavar="FORMAT", help="jsonl, csv, tsv or conll; by the output's ending otherwise.")
-    ] = None,
-    output_delimiter: Annotated[
-        str | None, typer.Option(metavar="CHAR", help="What parts the cells of the output's table, if not , or tab.")
-    ] = None,
-    proba: Annotated[
-        bool, typer.Option("--proba", help="Tell every label's probability; of taggers that of each word's tag.")
-    ] = False,
-    top_k: Annotated[
-        int | None, typer.Option(min=1, metavar="K", help="Tell the K likeliest labels, with their probabilities.")
-    ] = None,
+    output_format: _Format = None,
+    output_delimiter: _OutputDelimiter = None,
+    proba: _Proba = False,
+    top_k: _TopK = None,
     format: FileFormat = "auto",
     delimiter: Delimiter = None,
     scheme: TagScheme = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the text column.")] = None,
     pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The input's name for the second text.")] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Give bad rows an `error` field and go on.")] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin the output anew, whatever a stopped command has left of it.")
-    ] = False,
+    restart: _Restart = False,
     device: Device = "auto",
     batch_size: BatchSize = None,
     code: Code = None,

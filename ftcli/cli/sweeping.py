@@ -22,22 +22,24 @@ if TYPE_CHECKING:
     from ftcli.flows.sweeping.plan import SweepPlan
     from ftcli.runtime.activity import Working
 
+_Grid = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=[VALUES]", help="Values to try, as in 'optimizer.lr=[1e-5, 2e-5]'. May be repeated."),
+]
+_Search = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=LOW..HIGH",
+        help="A range to search, as in 'optimizer.lr=1e-5..1e-3 log', or a list of values. May be repeated.",
+    ),
+]
 _OF_WHAT = "of a search: --search 'optimizer.lr=1e-5..1e-3 log'; or of a grid: --grid 'optimizer.lr=[1e-5, 2e-5]'"
 
 
 def sweep(
     recipe: RecipePath,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=[VALUES]", help="Values to try, as in 'optimizer.lr=[1e-5, 2e-5]'. May be repeated."),
-    ] = None,
-    search: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=LOW..HIGH",
-            help="A range to search, as in 'optimizer.lr=1e-5..1e-3 log', or a list of values. May be repeated.",
-        ),
-    ] = None,
+    grid: _Grid = None,
+    search: _Search = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="With how many seeds each setting is run.")] = 3,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="How many run at a time.")] = 1,
     trials: Annotated[

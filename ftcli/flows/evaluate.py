@@ -92,22 +92,22 @@ def evaluate(
     if fit.is_asked or fit.forget:
         check_fit(fit, checkpoint, predictor)
     chosen = rows_of_split(data, split, predictor, checkpoint) if file is None else rows_of_file(file, predictor)
-    rival: Rival | None = None
-    if other is not None:
-        chosen = chosen.in_memory()
-        rival = open_rival(other, chosen, predictor, checkpoint, code=code)
+    chosen = chosen if other is None else chosen.in_memory()
+    rival = None if other is None else open_rival(other, chosen, predictor, checkpoint, code=code)
     sample = yield from score_sample(predictor, chosen)
     fitted: Fitted | None = None
     if fit.is_asked:
-        if file is None and split == FITTED_ON:
-            fitting = sample
-        else:
-            fitting = yield from score_sample(predictor, rows_of_split(data, FITTED_ON, predictor, checkpoint))
+        fitting = sample if file is None and split == FITTED_ON else (yield from _to_fit(data, predictor, checkpoint))
         predictor, fitted = fit_and_keep(fit, fitting, predictor, checkpoint)
         sample = sample.concluded_by(predictor)
     elif fit.forget:
         forget(predictor, checkpoint)
     return (yield from _report(checkpoint, sample, predictor, asked, fitted=fitted, rival=rival))
+
+
+def _to_fit(data: Path | None, predictor: Predictor, checkpoint: Path) -> Working[Sample]:
+    """The sample that calibration is fitted on, where another is scored."""
+    return (yield from score_sample(predictor, rows_of_split(data, FITTED_ON, predictor, checkpoint)))
 
 
 def _report(

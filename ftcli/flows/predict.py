@@ -84,8 +84,7 @@ def predict(
     """
     check_predict(checkpoint, source, output, asked, device=device)
     predictor = open_predictor(checkpoint, device=device, batch_size=batch_size, code=code)
-    can_go_on = output.is_file and source.can_be_read_again
-    facts = facts_of(checkpoint, predictor.card, source, output, asked) if can_go_on else None
+    facts = facts_of(checkpoint, predictor.card, source, output, asked)
     unwritten, count = _unwritten(output, facts, predictor), RowCount(source, predictor.card)
     labeller, signal = _Labeller(predictor, asked, source, Interrupt(), unwritten, count), 0
     with output.open(facts) as destination, listening(labeller.interrupt):
@@ -93,7 +92,6 @@ def predict(
         yield Activity("predict", before)
         try:
             yield from _through(labeller, output, destination)
-            destination.finish()
         except StopAsked as stop:
             signal = stop.number
     written = destination.written
@@ -110,7 +108,7 @@ def _unwritten(output: Output, facts: Facts | None, predictor: Predictor) -> Unw
 
 
 def _through(labeller: _Labeller, output: Output, destination: Destination) -> Working[None]:
-    """Read, label and write what is still to be written."""
+    """Read, label and write what is still to be written, to the end."""
     before, form = destination.written, output.form
     encoder = RowEncoder(form, last=labeller.reserved, delimiter=output.delimiter, columns=before.columns)
     rows = read_given(labeller.source, labeller.predictor.card, in_columns=form == "conll", skip=before.rows)
@@ -122,6 +120,7 @@ def _through(labeller: _Labeller, output: Output, destination: Destination) -> W
             written = Written(done.rows + len(window.rows), done.errors + num_bad, columns=encoder.columns)
             destination.append(content, written)
             yield labeller.progress(window, behind=done.rows, done=len(window.rows))
+    destination.finish()
 
 
 @dataclass(frozen=True, slots=True)

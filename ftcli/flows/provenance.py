@@ -20,16 +20,18 @@ from ftcli.spec.probabilities import Probabilities
 from ftcli.train.card import ModelCard
 
 
-def facts_of(checkpoint: Path, card: ModelCard, source: Input, output: Output, asked: Probabilities) -> Facts:
-    """The facts of predictions for a file.
+def facts_of(checkpoint: Path, card: ModelCard, source: Input, output: Output, asked: Probabilities) -> Facts | None:
+    """The facts of predictions; None where a command can't go on with what another has left.
 
     Args:
         checkpoint: The checkpoint or exported folder.
         card: Its card; the code that it needs has been found.
-        source: A file, which is read once for its hash.
+        source: The input; a file is read once for its hash.
         output: Where predictions go.
         asked: Which probabilities are told.
     """
+    if not (output.is_file and source.can_be_read_again):
+        return None
     return {
         "the input": [sha256_of(Path(source.path)), ending_of(source.path)],
         "the checkpoint": _digest_of(checkpoint),

@@ -67,8 +67,7 @@ def score_split(
     model.eval()
     cache = cache or PrefixCache()
     cut = cut_by_cost(world, skips_padding=skips_padding(model)) if batch_size == "auto" else Cut(rows=batch_size)
-    every = [_filled(share) for share in deal(torch.arange(split.num_sequences), split.lengths, cut, world.size)]
-    mine, num_shared = every[world.rank], min(map(len, every))
+    mine, num_shared = _share(split, cut, world)
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
     scores: list[Tensor] = [] if scored is None else scored
     of_batches: list[Tensor | None] = []
@@ -80,13 +79,12 @@ def score_split(
             if number >= num_known:
                 batch = collate(split, part, pad_id=pad_id, states=cache.states.get(name))
                 result = _infer(model, batch, task, world, cache, with_loss=split.is_labelled)
-                losses += result.loss if result.loss is not None else 0
+                losses += 0 if result.loss is None else result.loss
                 scores.append(result.scores)
                 of_batches.append(result.losses)
             done += len(part) * world.size
             yield _so_far(name, split, done)
-        items = torch.cat([torch.empty(0, dtype=torch.int64), *map(split.items_of, mine)])
-        ordered = _in_order(world.gather_rows(items), world.gather_rows(_joined(scores, task)))
+        ordered = _in_order(world.gather_rows(_items_of(split, mine)), world.gather_rows(_joined(scores, task)))
         found = task.conclude(model, ordered, split)
         if not split.is_labelled:
             return Scores(ordered, found, None)
@@ -106,6 +104,12 @@ def _infer(
 def _so_far(name: str, split: TokenizedSplit, done: int) -> Activity:
     unit = "rows" if split.row_offsets is None else "sequences"
     return Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences, unit)
+
+
+def _share(split: TokenizedSplit, cut: Cut, world: World) -> tuple[list[Tensor], int]:
+    """This rank's batches, as numbers of sequences, and how many batches every rank has."""
+    every = [_filled(share) for share in deal(torch.arange(split.num_sequences), split.lengths, cut, world.size)]
+    return every[world.rank], min(map(len, every))
 
 
 def _filled(share: tuple[Tensor, ...]) -> list[Tensor]:
@@ -134,6 +138,10 @@ def _by_row(split: TokenizedSplit, parts: list[Tensor], losses: list[Tensor | No
         return None
     rows = split.rows_of(torch.cat(parts))
     return torch.zeros(split.num_rows, dtype=torch.float64).index_add_(0, rows, torch.cat(known))
+
+
+def _items_of(split: TokenizedSplit, parts: list[Tensor]) -> Tensor:
+    return torch.cat([torch.empty(0, dtype=torch.int64), *map(split.items_of, parts)])
 
 
 def _in_order(items: Tensor, scores: Tensor) -> Tensor:
