@@ -87,9 +87,17 @@ def drive(start: Callable[[Callable[[], None]], Generator[Event]]) -> None:
     """
     code = 0
     with open_screen(is_main=not is_silent_rank()) as screen:
-        for event in start(lambda: screen.warn(STOPPING)):
-            screen.show(event)
-            if isinstance(event, RunFinished):
-                code = event.exit_code
+        events = start(lambda: screen.warn(STOPPING))
+        try:
+            for event in events:
+                screen.show(event)
+                if isinstance(event, RunFinished):
+                    code = event.exit_code
+        except KeyboardInterrupt as stop:
+            with suppress(KeyboardInterrupt):
+                events.throw(stop)  # while an event is shown, the run does not hear of it
+            for note in getattr(stop, "__notes__", ()):
+                screen.warn(note)
+            raise
     if code:
         raise typer.Exit(code)

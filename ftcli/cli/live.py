@@ -104,10 +104,13 @@ class _PlainScreen:
         """Now and then write how far a long activity has come."""
         now = self._console.get_time()
         name, since = self._working or ("", now)
-        if name != activity.name:
-            self._working = activity.name, now
-        elif now - since >= SIGN_OF_LIFE_SECONDS:
-            self._working = activity.name, now
+        is_new = name != activity.name
+        if not is_new and now - since < SIGN_OF_LIFE_SECONDS:
+            return
+        self._working = activity.name, now
+        if activity.is_idle:
+            self.warn(activity.name)
+        elif not is_new:
             self.warn(flat(f"{activity.name}: {so_far(activity)} so far"))
 
     def warn(self, text: str) -> None:

@@ -104,7 +104,8 @@ def _cached(plan: Plan) -> str:
 
 def _curve(plan: Plan) -> str:
     """The rate over the run, as bars, and at its ends in numbers."""
-    bars = "".join(_BARS[round(factor * (len(_BARS) - 1))] for _, factor in plan.schedule)
+    highest = max(1.0, *(factor for _, factor in plan.schedule))
+    bars = "".join(_BARS[round(factor / highest * (len(_BARS) - 1))] for _, factor in plan.schedule)
     (first, start), (last, end) = plan.schedule[0], plan.schedule[-1]
     return f"{bars}  x{start:.3g} at step {first}, x{end:.3g} at step {last:,}"
 

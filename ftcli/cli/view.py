@@ -194,6 +194,8 @@ def seconds_per_step(state: State, now: float) -> float | None:
 
 def _activity(doing: Doing, now: float, width: int) -> RenderableType:
     activity, seconds = doing.activity, now - doing.since
+    if activity.is_idle:
+        return Text.assemble(flat(activity.name), "  ", (clock(seconds), "dim"))
     speed = (activity.done - doing.done_before) / seconds if seconds > 0 else 0.0
     shown = size(speed) if activity.unit == "bytes" else f"{short(speed)} {activity.unit}"
     tail = [Phrase(Text(so_far(activity)), 1), Phrase(Text(f"{shown}/s", style="dim"), 3)]

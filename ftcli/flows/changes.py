@@ -114,7 +114,8 @@ def changes_of(before: RunSpec, parts: Parts, *, step: int, old_world_size: int 
     rates: tuple[tuple[str, float, float], ...] = ()
     if any(change.kind == "re-derives" for change in changes):
         old, new = _rates(before, parts, step), _rates(after, parts, step)
-        rates = tuple((group, old.get(group, 0.0), new.get(group, 0.0)) for group in {**old, **new})
+        both = ((group, old.get(group, 0.0), new.get(group, 0.0)) for group in {**old, **new})
+        rates = tuple((group, before, after) for group, before, after in both if before != after)
     return RecipeChanged(step, tuple(changes), rates)
 
 

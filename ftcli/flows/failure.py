@@ -15,7 +15,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ftcli.errors import DistributedError, FtcliError, LostContactError, NonFiniteError, OrphanedError
+from ftcli.errors import (
+    DistributedError,
+    FtcliError,
+    LostContactError,
+    NonFiniteError,
+    OrphanedError,
+    RecipeError,
+    UsageError,
+)
 from ftcli.flows.postmortem import Deceased, write_postmortem
 from ftcli.flows.recorder import Recorder
 from ftcli.flows.report import try_report
@@ -34,7 +42,10 @@ _LOST = "lost contact"
 
 @dataclass
 class Scene:
-    """How far a run has come; whatever is None was not reached. `began` tells that there is something to go on from."""
+    """How far a run has come; whatever is None was not reached. `began` tells that there is something to go on from.
+
+    `step` is the one that it goes on from.
+    """
 
     world: World | None = None
     folder: RunDir | None = None
@@ -42,6 +53,7 @@ class Scene:
     parts: Parts | None = None
     run: Run | None = None
     began: bool = False
+    step: int = 0
 
 
 @contextmanager
@@ -57,32 +69,58 @@ def explaining(scene: Scene) -> Generator[None]:
     try:
         yield
     except Exception as error:
-        if scene.world is None or scene.folder is None:
-            raise
-        if scene.world.size > 1:
-            deafen()
-        if not scene.began:
-            _give_back(error, scene.world, scene.folder)
-            raise
-        cause = _cause(error, scene.world, scene.folder)
-        if scene.world.writes or isinstance(cause, OrphanedError):
-            _bury(cause, scene, scene.folder)
+        cause = _account_for(error, scene)
         if cause is error:
             raise
         raise cause from error
+    except KeyboardInterrupt as stop:
+        _part(stop, scene)
+        raise
     finally:
         if scene.recorder is not None:
             scene.recorder.close()
 
 
-def _give_back(error: Exception, world: World, folder: RunDir) -> None:
+def _account_for(error: Exception, scene: Scene) -> Exception:
+    """The error to show on this rank, once what there is to leave behind is left."""
+    if scene.world is None or scene.folder is None:
+        return error
+    if scene.world.size > 1:
+        deafen()
+    if not scene.began or _is_refusal(error, scene):
+        _give_back(error, scene.world, scene.folder, is_new=not scene.began)
+        return error
+    cause = _cause(error, scene.world, scene.folder)
+    if scene.world.writes or isinstance(cause, OrphanedError):
+        _bury(cause, scene, scene.folder)
+    return cause
+
+
+def _part(stop: KeyboardInterrupt, scene: Scene) -> None:
+    """Say what is left of a run that was not waited for."""
+    if scene.world is None or scene.folder is None or not scene.world.writes:
+        return
+    if scene.began:
+        stop.add_note(f"stopped at once; go on with: {scene.folder.resume_command}")
+    else:
+        scene.folder.release()
+        stop.add_note(f"stopped before the run began: {scene.folder.path} is as it was")
+
+
+def _is_refusal(error: Exception, scene: Scene) -> bool:
+    """Whether a run can't go on as it was asked to: that is no failure of the run, which stays as it was."""
+    return isinstance(error, RecipeError | UsageError) and scene.parts is None
+
+
+def _give_back(error: Exception, world: World, folder: RunDir, *, is_new: bool) -> None:
     """A run that never began leaves nothing, so that the mended recipe can have the folder.
 
     Raises:
         OrphanedError: on a rank that does not write, for there is nowhere to leave its error for that one to show.
     """
     if world.writes:
-        folder.release()
+        if is_new:
+            folder.release()
     elif not is_lost_contact(error):
         raise OrphanedError(f"rank {world.rank}: {error}") from error
 
@@ -149,7 +187,7 @@ def _wait_for(folder: RunDir, *, ranks: range | list[int]) -> list[int]:
 
 def _bury(error: Exception, scene: Scene, folder: RunDir) -> None:
     """Write postmortem.md and the journal's last record, as far as a full disk or vanished data let it."""
-    step = scene.run.progress.step if scene.run else 0
+    step = scene.run.progress.step if scene.run else scene.step
     resume = folder.resume_command
     if isinstance(error, NonFiniteError):
         resume += " --set optimizer.lr=..."  # as it stands, it would take the same step again

@@ -45,9 +45,9 @@ class Recorder:
                 self._write(event)
             yield event
 
-    def record(self, event: RunEvent) -> None:
-        """Record an event that nobody is left to be shown."""
-        if self._writes:
+    def record(self, *events: RunEvent) -> None:
+        """Record events that nobody is left to be shown, or that were shown before."""
+        for event in events if self._writes else ():
             self._write(event)
 
     def close(self) -> None:

@@ -188,20 +188,22 @@ def _carry_out(
     A run that goes on was asked for `before` when it was last started; `start` is the checkpoint it goes on from.
     """
     scene.world, scene.folder, scene.began = world, folder, before is not None
-    step = start.step if start else 0
+    step = scene.step = start.step if start else 0
     board = open_board(folder, step=step, wanted=spec.log.tensorboard, writes=world.writes)
     recorder = scene.recorder = Recorder(folder, writes=world.writes, board=board)
     checkpoint = start.path if start else None
     if before is not None:
-        recorder.rewind(step)
-        yield from recorder.passing(*resume_notes(start, skipped))
+        yield from resume_notes(start, skipped)
     parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
     if world.writes and before is None:
         facts = run_facts(spec, world=world, prepared=parts.prepared, identity=folder.identity())
         write_json(folder.facts, facts)
-    elif world.writes:
+    elif before is not None:
         # Not before everything has been built from it: a change that can't be made must leave the run as it was.
-        write_atomically(folder.recipe, dump_recipe(spec).encode())
+        recorder.rewind(step)
+        recorder.record(*resume_notes(start, skipped))
+        if world.writes:
+            write_atomically(folder.recipe, dump_recipe(spec).encode())
     scene.parts, scene.began = parts, True
     if before and (changed := _changes(before, parts, start)):
         yield from recorder.passing(changed)

@@ -14,13 +14,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """`done` of `total` units of one piece of work; `total` is None where it can't be known, or only `is_about` so."""
+    """`done` of `total` units of one piece of work; `total` is None where it can't be known, or only `is_about` so.
+
+    One that `is_idle` waits for others, and has nothing to count.
+    """
 
     name: str
     done: int
     total: int | None = None
     unit: Literal["rows", "sequences", "bytes", "steps", "resamples"] = "rows"
     is_about: bool = False
+    is_idle: bool = False
 
 
 Working = Generator[Activity, None, T]

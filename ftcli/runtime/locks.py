@@ -14,7 +14,7 @@ from typing import IO, TypeVar
 from ftcli.runtime.activity import Activity, Working
 
 POLL_SECONDS = 0.1
-WAITING = Activity("wait for another run, which does the same", 0)
+WAITING = Activity("wait for another process, which does the same", 0, is_idle=True)
 _UNKNOWN = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}
 
 T = TypeVar("T")

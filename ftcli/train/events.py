@@ -53,7 +53,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RecipeChanged:
-    """A run goes on with other values. `rates` are (group, rate before, rate after) of the coming step."""
+    """A run goes on with other values.
+
+    `rates` are (group, rate before, rate after) of the coming step, where the two differ.
+    """
 
     step: int
     changes: tuple[Change, ...]

@@ -40,6 +40,13 @@ def test_another_rate_is_shown_before_and_after_and_holds_from_the_next_step_on(
     assert "lr = 0.0005" in Path("run/recipe.toml").read_text()
 
 
+def test_rates_that_stay_are_not_told(stopped: Path, ftcli: Ftcli) -> None:
+    done = ftcli("resume", "run", "--set", "train.average=0.5")
+    assert done.code == 0, done.err
+    assert "train.average" in change_of(done.err)
+    assert "lr base" not in change_of(done.err)
+
+
 def test_more_epochs_stretch_the_schedule(stopped: Path, ftcli: Ftcli) -> None:
     done = ftcli("resume", "run", "--set", "train.epochs=4.0")
     assert done.code == 0, done.err
@@ -70,6 +77,10 @@ def test_a_run_that_goes_on_as_it_was_changes_nothing(stopped: Path, ftcli: Ftcl
     assert "changed" not in done.err
 
 
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
@@ -90,10 +101,16 @@ def test_what_would_make_it_another_run_is_refused_with_the_reason_and_the_way(
     assert "help: start a new run from its weights: ftcli train RECIPE --init-from run/last\n" in error
 
 
-def test_a_run_can_not_end_before_it_stands(stopped: Path, ftcli: Ftcli) -> None:
+@pytest.mark.parametrize("done", [6, 12])
+def test_a_run_can_not_end_before_it_stands(stopped: Path, ftcli: Ftcli, done: int) -> None:
+    if done == 12:
+        assert ftcli("resume", "run").code == 0
+    before = content_of(Path("run"))
     error = refused(ftcli("resume", "run", "--set", "train.steps=4"), 2)
-    assert "the run has done 6 steps already, and would end after 4" in error
-    assert ftcli("resume", "run").code == 0  # what was refused has left nothing behind
+    assert f"the run has done {done} steps already, and would end after 4" in error
+    assert "postmortem" not in error
+    assert content_of(Path("run")) == before
+    assert ftcli("resume", "run").code == 0
 
 
 def test_deterministic_kernels_are_announced_with_their_cost_and_may_be_asked_for_later(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,15 @@ def test_a_dry_run_in_a_pipe_can_be_searched(project: Path, ftcli: Ftcli, monkey
     assert any(re.match(r"batch\.size +8 +recipes/a-recipe-of-mine\.toml:13$", line) for line in lines)
 
 
+def test_whoever_reads_a_plan_may_stop_reading(project: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        command = [sys.executable, "-m", "ftcli", "train", "tiny.toml", "--dry-run"]
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "rror" in done.stderr) == (0, False), done.stderr
+
+
 def test_each_stage_says_what_becomes_of_its_frozen_layers_and_what_room_that_takes(
     project: Path, ftcli: Ftcli
 ) -> None:
@@ -83,6 +95,13 @@ def test_each_stage_says_what_becomes_of_its_frozen_layers_and_what_room_that_ta
     assert shown.index("stage 1") < shown.index("the 2 frozen layers is computed once and cached in")
     assert shown.index("stage 2") < shown.index("the 1 frozen layer is computed once and cached in")
     assert re.search(r"disk .*; \d+(\.\d)? kB of cached states", shown)
+
+
+def test_a_schedule_that_climbs_above_the_rate_is_drawn_up_to_its_highest(project: Path, ftcli: Ftcli) -> None:
+    settings = ("schedule.kind=torch", "schedule.name=ExponentialLR", "schedule.options={gamma=2}", "train.steps=4")
+    done = ftcli("train", "tiny.toml", "--dry-run", *(part for each in settings for part in ("--set", each)))
+    assert done.code == 0, done.err
+    assert re.search(r"^schedule +▂▃▅█  x1 at step 0, x8 at step 3$", done.out, re.MULTILINE), done.out
 
 
 def test_it_says_that_steps_may_be_compiled(project: Path, ftcli: Ftcli) -> None:

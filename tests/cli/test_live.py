@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ftcli.cli.live import open_screen
 from ftcli.runtime.activity import Activity
+from ftcli.runtime.locks import WAITING
 from ftcli.train.events import Evaluated, Event, Noted
 from tests.cli.story import evaluated, finished, started, step, whole_run
 from tests.cli.terminal import Terminal, drawn, frames_with
@@ -123,6 +124,10 @@ def test_activities_alone_leave_a_line_each_and_a_clean_terminal() -> None:
     assert frames_with(terminal, r"read train  200 rows  [\d.]+ rows/s")
     assert frames_with(terminal, r"tokenize train  ━+.*  100/300 rows")
     assert terminal.cursor_shown
+
+
+def test_waiting_is_shown_with_nothing_but_its_time() -> None:
+    assert frames_with(drawn([WAITING] * 3), rf"{WAITING.name}  0:0\d *$")
 
 
 def test_a_download_that_goes_on_counts_only_what_it_fetched() -> None:

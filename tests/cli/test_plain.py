@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftcli.runtime.activity import Activity
+from ftcli.runtime.locks import WAITING
 from ftcli.train.events import Noted
 from tests.cli.story import whole_run
 from tests.cli.terminal import drawn, plain
@@ -42,3 +43,7 @@ def test_without_a_terminal_long_work_gives_a_sign_of_life_twice_a_minute() -> N
         "tokenize train: 900 rows",
     ]
     assert plain(events, seconds=1) == "tokenize train: 900 rows\n"
+
+
+def test_without_a_terminal_waiting_is_told_at_once_and_now_and_then() -> None:
+    assert plain([WAITING] * 5, seconds=12).splitlines() == [WAITING.name, WAITING.name]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ftcli.flows.data import place_for, prepared_for
 from ftcli.flows.train import resume, train
+from ftcli.runtime.activity import finish
+from ftcli.runtime.locks import WAITING
+from ftcli.train.events import RunFinished
 from tests.laws.processes import launched
 from tests.laws.rig import spec_of
 from tests.laws.test_resume import assert_same_bytes
@@ -40,6 +47,38 @@ def test_a_signal_saves_and_stops_and_says_how_to_go_on(project: Path, number: i
     spec = spec_of(project / "tiny.toml", *LONG, f"train.stop_after={stopped + 20}")
     list(train(spec, run_dir="whole"))
     assert_same_bytes(project / "run", project / "whole")
+
+
+@pytest.mark.slow
+def test_ctrl_c_before_the_first_step_says_what_is_left(project: Path) -> None:
+    """Twice while it waits for another process, which this test says there is: to prepare, then to tokenise."""
+    data = place_for(spec_of(project / "tiny.toml"))
+    data.folder.parent.mkdir()
+    with locked(data.folder.with_name(f".{data.folder.name}.lock")):
+        assert interrupted(project) == ["stopped before the run began: run is as it was"]
+    assert not (project / "run").exists()
+    finish(prepared_for(data))
+    with locked(data.folder / "dataset.json"):
+        assert interrupted(project) == ["stopped at once; go on with: ftcli resume run"]
+    events = list(resume(project / "run", changes=["train.stop_after=1"]))
+    assert isinstance(events[-1], RunFinished)
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def interrupted(project: Path) -> list[str]:
+    """What a run says last that is interrupted while it waits."""
+    with launched("train", "tiny.toml", cwd=project) as launch:
+        launch.wait_for(WAITING.name)
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.finish() == 130, launch.said
+    lines = launch.said.splitlines()
+    return [line for line in lines[lines.index(WAITING.name) :] if line != WAITING.name]
 
 
 @pytest.mark.slow
