@@ -129,7 +129,9 @@ def _read_split(work: _Work, split: Split, *, file: DataFile) -> Working[None]:
         if not work.writers[name].rows:
             key = "holdout" if name == "validation" else "test_holdout"
             why = f" ({key} = {shares[name]})" if name in shares else ""
-            raise DataError(f"no row for the {name} split{why}", where=Location(file.name))
+            hint = "hold out more" if name in shares else "is it the right file?"
+            hint += "" if name == "train" else ", or leave the split out"
+            raise DataError(f"no row for the {name} split{why}", where=Location(file.name), hint=hint)
     if split == "train":
         work.rules.names.settle(column=work.card.columns.label)
         _check_variety(work, file=file)

@@ -145,6 +145,9 @@ def _go_on(
     finished = finished_already(folder, newest, changes=changes)
     is_left = world.largest(finished is None)  # a machine of its own may lack what another has
     if finished and not is_left:
+        if changes:
+            what = "nothing is left to do, so what is changed comes to nothing and is not kept; more to do: train.steps"
+            yield Noted(finished.step, what, "warning")
         yield finished
         return
     check_same_order(newest, folder)

@@ -40,6 +40,15 @@ def test_another_rate_is_shown_before_and_after_and_holds_from_the_next_step_on(
     assert "lr = 0.0005" in Path("run/recipe.toml").read_text()
 
 
+def test_a_change_of_a_finished_run_that_gives_it_nothing_to_do_is_said_to_be_lost(project: Path, ftcli: Ftcli) -> None:
+    assert ftcli("train", "tiny.toml").code == 0
+    before = content_of(Path("run"))
+    done = ftcli("resume", "run", "--set", "log.every=2")
+    assert done.code == 0, done.err
+    assert "warning: nothing is left to do, so what is changed comes to nothing and is not kept" in done.err
+    assert content_of(Path("run")) == before
+
+
 def test_rates_that_stay_are_not_told(stopped: Path, ftcli: Ftcli) -> None:
     done = ftcli("resume", "run", "--set", "train.average=0.5")
     assert done.code == 0, done.err
