@@ -88,6 +88,14 @@ def finished_already(run_dir: RunDir, newest: Saved | None, *, changes: Sequence
     )
 
 
+def nothing_left(finished: RunFinished, changes: Sequence[str]) -> Iterator[Noted | RunFinished]:
+    """The end of a run that has nothing left to do, and that changes of it are lost."""
+    if changes:
+        what = "nothing is left to do, so what is changed comes to nothing and is not kept; more to do: train.steps"
+        yield Noted(finished.step, what, "warning")
+    yield finished
+
+
 def resume_notes(start: Saved | None, skipped: Sequence[str]) -> Iterator[Noted]:
     """Where a run goes on from, and which checkpoints were passed over."""
     step = start.step if start else 0

@@ -20,6 +20,7 @@ from ftcli.flows.continuation import (
     check_usable,
     finished_already,
     forget_lost_best,
+    nothing_left,
     read_run,
     resume_notes,
     run_begun_before,
@@ -145,10 +146,7 @@ def _go_on(
     finished = finished_already(folder, newest, changes=changes)
     is_left = world.largest(finished is None)  # a machine of its own may lack what another has
     if finished and not is_left:
-        if changes:
-            what = "nothing is left to do, so what is changed comes to nothing and is not kept; more to do: train.steps"
-            yield Noted(finished.step, what, "warning")
-        yield finished
+        yield from nothing_left(finished, changes)
         return
     check_same_order(newest, folder)
     yield from _carry_out(

@@ -66,8 +66,7 @@ def score_split(
     """
     model.eval()
     cache = cache or PrefixCache()
-    cut = cut_by_cost(world, skips_padding=skips_padding(model)) if batch_size == "auto" else Cut(rows=batch_size)
-    mine, num_shared = _share(split, cut, world)
+    mine, num_shared = _share(model, split, world, batch_size)
     losses = torch.zeros((), dtype=torch.float64, device=world.device)
     scores: list[Tensor] = [] if scored is None else scored
     of_batches: list[Tensor | None] = []
@@ -106,8 +105,11 @@ def _so_far(name: str, split: TokenizedSplit, done: int) -> Activity:
     return Activity(f"evaluate {name}", min(done, split.num_sequences), split.num_sequences, unit)
 
 
-def _share(split: TokenizedSplit, cut: Cut, world: World) -> tuple[list[Tensor], int]:
+def _share(
+    model: nn.Module, split: TokenizedSplit, world: World, batch_size: int | Literal["auto"]
+) -> tuple[list[Tensor], int]:
     """This rank's batches, as numbers of sequences, and how many batches every rank has."""
+    cut = cut_by_cost(world, skips_padding=skips_padding(model)) if batch_size == "auto" else Cut(rows=batch_size)
     every = [_filled(share) for share in deal(torch.arange(split.num_sequences), split.lengths, cut, world.size)]
     return every[world.rank], min(map(len, every))
 
