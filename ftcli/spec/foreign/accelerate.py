@@ -34,8 +34,7 @@ ACCELERATE = (
     in_recipe(
         "fsdp_sharding_strategy fsdp_reshard_after_forward",
         "distributed.sharding distributed.sharding_degree",
-        f"{in_place_of('FULL_SHARD SHARD_GRAD_OP HYBRID_SHARD', 'distributed.sharding')}; true is the first of them, "
-        "false the second.",
+        "`ftcli explain FULL_SHARD` tells what that is here; true is `FULL_SHARD`, and false `SHARD_GRAD_OP`.",
     ),
     in_recipe(
         "offload_optimizer_device offload_param_device fsdp_offload_params",
