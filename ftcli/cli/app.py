@@ -44,7 +44,10 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def ftcli(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def ftcli(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    debug: Debug = False,
+) -> None:
     """Fine-tune transformer encoders from a TOML recipe."""
     if version:
         typer.echo(f"ftcli {__version__}")

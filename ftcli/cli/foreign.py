@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ftcli.spec.foreign.argument import Argument, Place
 from ftcli.spec.foreign.names import Meaning, Tool
+from ftcli.spec.foreign.values import Value
 from ftcli.spec.reference import every_key
 
 _TITLES: dict[Place, str] = {
@@ -36,6 +37,14 @@ def meant_by(meanings: Iterable[Meaning]) -> Table:
     return _side_by_side(
         ((each.name, f"of {each.owners}"), _here(each.argument) or _TITLES[each.argument.place], each.argument.note)
         for each in meanings
+    )
+
+
+def written_for(word: str, values: Iterable[Value]) -> Table:
+    """What is written here for a word that other tools have as a value, as they write it."""
+    return _side_by_side(
+        ((each.word(word) or word, *(f"as {key}" for key in each.keys)), each.here or _TITLES["none"], each.note)
+        for each in values
     )
 
 

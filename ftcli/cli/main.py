@@ -41,7 +41,8 @@ def run(arguments: Sequence[str]) -> int:
 def _unheard(arguments: Sequence[str]) -> int:
     """Whoever read our output, such as `head`, has gone, and has what it wanted; but a run did not end well."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be said, nor complain of that at exit
-    return int(arguments[:1] in (["train"], ["resume"]) and "--dry-run" not in arguments)
+    command = next((each for each in arguments if not each.startswith("-")), None)
+    return int(command in {"train", "resume"} and "--dry-run" not in arguments)
 
 
 def _unforeseen(error: Exception, console: Console, *, debug: bool) -> int:

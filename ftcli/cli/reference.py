@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ftcli.cli.foreign import correspondences, meant_by
+from ftcli.cli.foreign import correspondences, meant_by, written_for
 from ftcli.cli.options import Debug
 from ftcli.cli.table import labelled, trimmed
 from ftcli.errors import UsageError
-from ftcli.spec.foreign.names import TOOLS, Tool, meanings_of, plain
+from ftcli.spec.foreign.argument import plain
+from ftcli.spec.foreign.names import TOOLS, Tool, meanings_of
+from ftcli.spec.foreign.values import values_of
 from ftcli.spec.reference import Entry, entry_of, every_key, sections
 from ftcli.spec.schema import recipe_schema
 
@@ -33,7 +35,7 @@ def explain(
     """Say what a key of the recipe means: what it takes, its default, an example.
 
     Of a table its keys; without KEY the tables of a recipe. KEY may also be another tool's name for something, such as
-    learning_rate or train.max_epochs, in capitals or after dashes, too.
+    learning_rate or train.max_epochs, in capitals or after dashes, too; or a value of theirs, such as adamw_torch.
     """
     console, tool = Console(), _tool_of(other)
     listed = _overview() if tool is None else correspondences(tool)
@@ -66,20 +68,25 @@ def _tool_of(word: str | None) -> Tool | None:
     Raises:
         UsageError: it is not known.
     """
-    if word is not None and word not in TOOLS:
+    if word is not None and word.casefold() not in TOOLS:
         raise UsageError(f"--from {word}: its names are not known here", hint=f"known: {', '.join(TOOLS)}")
-    return None if word is None else TOOLS[word]
+    return None if word is None else TOOLS[word.casefold()]
 
 
 def _answer(key: str, tool: Tool | None) -> Iterator[Table | Text]:
-    """All there is to say of a key, or of another tool's name; a recipe's own comes first, unless the tool is named."""
+    """All there is to say of a key, or of another tool's name or value.
+
+    A recipe's own comes first, unless the tool is named; of theirs, names come before values.
+    """
     meanings = meanings_of(key, TOOLS.values() if tool is None else [tool])
     own = next((name for name in (key, plain(key)) if any(entry.key == name for entry in every_key())), None)
-    if not meanings or (tool is None and own is not None):
+    values = [] if meanings else values_of(key)
+    if not (meanings or values) or (tool is None and own is not None):
         yield from _about(entry_of(own or key.lstrip("-")))
         return
-    yield meant_by(meanings)
-    for here in dict.fromkeys(here for each in meanings for here in each.argument.keys):
+    yield meant_by(meanings) if meanings else written_for(key, values)
+    keys = [each.argument.keys for each in meanings] or [each.keys for each in values if len(values) == 1]
+    for here in dict.fromkeys(here for some in keys for here in some):
         yield Text()
         yield from _about(entry_of(here))
 

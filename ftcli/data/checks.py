@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from ftcli.data.tags import Scheme, types_of
 from ftcli.errors import DataError, Location, Problem
 from ftcli.runtime.encoding import Fields
 from ftcli.spec.card import CardTask, Columns, DataCard, Reading, Split, Tags
+from ftcli.spec.nearest import did_you_mean, nearest
 
 ANY_NUMBER = "set task.multi_label = true if rows have any number of labels, also none"
 
@@ -208,14 +208,8 @@ def check_columns(row: Row, *, columns: Columns, labelled: bool, where: Location
     problems: list[Problem] = []
     for name in wanted:
         if name is not None and name not in row.fields:
-            near = _nearest(name, row.fields)
-            meant = f"did you mean `{near}`? " if near is not None else ""
+            near = nearest(name, row.fields)
+            meant = f"{did_you_mean(near)} " if near is not None else ""
             problems.append(Problem(f"there is no column `{name}`", where, f"{meant}The columns are: {there}"))
     if problems:
         raise DataError(problems)
-
-
-def _nearest(name: str, there: Iterable[str]) -> str | None:
-    by_folded = {other.casefold().strip(): other for other in there}
-    near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    return by_folded[near[0]] if near else None

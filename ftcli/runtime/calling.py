@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from ftcli.errors import FtcliError, Problem, RecipeError
 from ftcli.runtime.code import Factory, Key, find_factory, place_in
+from ftcli.spec.nearest import did_you_mean, nearest
 from ftcli.spec.problems import dot
 
 
@@ -72,8 +72,8 @@ def _misfits(
     takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
     for name in options:
         if name in taken or (name not in free and not takes_any):
-            near = difflib.get_close_matches(name, free, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"its options: {', '.join(free) or 'none'}"
+            near = nearest(name, free)
+            hint = did_you_mean(near) if near else f"its options: {', '.join(free) or 'none'}"
             yield Problem(f"`{address}` takes no option `{name}`", hint=hint, key=(*key, name))
     for name, each in free.items():
         if each.default is Parameter.empty and name not in options:

@@ -6,7 +6,6 @@ from it go with it, so that recipes in several folders may call their modules al
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import re
@@ -18,6 +17,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from ftcli.errors import Location, RecipeError
+from ftcli.spec.nearest import did_you_mean, nearest
 
 Factory = Callable[..., Any]
 Key = tuple[str | int, ...]
@@ -134,8 +134,8 @@ def find_factory(address: str, *, key: Key) -> Factory:
     module = _imported(module_name, key)
     found = getattr(module, name, None)
     if not callable(found):
-        near = difflib.get_close_matches(name, [each for each in vars(module) if not each.startswith("_")], n=1)
-        hint = f"did you mean `{module_name}:{near[0]}`?" if near else None
+        near = nearest(name, (each for each in vars(module) if not each.startswith("_")))
+        hint = did_you_mean(f"{module_name}:{near}") if near else None
         where = module.__file__ or f"the module `{module_name}`"
         raise RecipeError(f"{where} has no function or class `{name}`", hint=hint, key=key)
     return cast("Factory", found)

@@ -143,9 +143,15 @@ class RunDir:
             run = self.path.resolve().parent.parent
             raise CheckpointError(f"{self.path} is a checkpoint, not a run folder", hint=RunDir(run).resume_command)
         if not self.recipe.is_file():
-            what = f"{self.path} is no run folder: it has no recipe.toml" if self.path.is_dir() else "no such folder"
             hint = "name the folder that `ftcli train` made, such as `run`"
-            raise CheckpointError(what if self.path.is_dir() else f"{what}: {self.path}", hint=hint)
+            if self.path.is_dir():
+                what = f"{self.path} is no run folder: it has no recipe.toml"
+            elif self.path.is_file():
+                what = f"{self.path} is a file, not a run folder"
+                hint += f"; a new run of a recipe is `ftcli train {self.path}`" if self.path.suffix == ".toml" else ""
+            else:
+                what = f"no such folder: {self.path}"
+            raise CheckpointError(what, hint=hint)
 
 
 def dated(template: str, *, name: str) -> Path:

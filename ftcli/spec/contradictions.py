@@ -6,7 +6,6 @@ every problem of a recipe at once. A value of an unexpected type is skipped here
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -14,7 +13,7 @@ from typing import Any, cast
 from ftcli.errors import Problem
 from ftcli.spec.factories import code_is_named_well
 from ftcli.spec.losses import losses_fit
-from ftcli.spec.metrics import METRICS, best_metric
+from ftcli.spec.metrics import METRICS, best_metric, metric_meant
 from ftcli.spec.plain import Table, as_number, table_in
 from ftcli.spec.wording import counted
 
@@ -148,16 +147,12 @@ def _metrics_fit(data: Table) -> Iterator[Problem]:
     given += [(best, ("evaluate", "best"))] if isinstance(best, str) and best not in ("auto", "loss") else []
     for name, key in given:
         if known is not None and not own and name not in known:
-            yield Problem(f"there is no metric `{name}` for {task}", hint=_nearest_metric(name, known), key=key)
+            hint = f"{metric_meant(name, known)}there are {', '.join(known)}"
+            yield Problem(f"there is no metric `{name}` for {task}", hint=hint, key=key)
     wanted = best_metric(best, task) if isinstance(best, str) else best
     if listed and wanted != "loss" and wanted not in listed:
         what = f'`evaluate.best` is "{wanted}", which `evaluate.metrics` ({", ".join(listed)}) leaves out'
         yield Problem(what, hint=f'add "{wanted}" to evaluate.metrics', key=("evaluate", "metrics"))
-
-
-def _nearest_metric(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return (f"did you mean `{near[0]}`? " if near else "") + f"there are {', '.join(known)}"
 
 
 def _task_name(data: Table) -> str:

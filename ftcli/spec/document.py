@@ -16,6 +16,9 @@ from ftcli.errors import Location, RecipeError
 
 Key = tuple[str | int, ...]
 
+_ABSENT = object()
+_SETTING = "such as --set optimizer.lr=1e-5"
+
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEY_PART = re.compile(_PART)
@@ -68,14 +71,19 @@ def _lines(text: str) -> list[str]:
 
 def contains(data: object, key: Key) -> bool:
     """Whether `data` holds a value under the whole of `key`."""
+    return value_at(data, key, _ABSENT) is not _ABSENT
+
+
+def value_at(data: object, key: Key, absent: object = None) -> object:
+    """What `data` holds under the whole of `key`."""
     for part in key:
         if isinstance(data, dict) and part in data:
             data = cast("dict[object, object]", data)[part]
         elif isinstance(data, list) and isinstance(part, int) and part < len(cast("list[object]", data)):
             data = cast("list[object]", data)[part]
         else:
-            return False
-    return True
+            return absent
+    return data
 
 
 def read_document(path: Path) -> Document:
@@ -87,14 +95,17 @@ def read_document(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise RecipeError(f"no such file: {path}", hint=_nearby(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"can't read {path}: {error}") from None
+        raise RecipeError(f"no such file: {path}", hint=_within(path.parent)) from None
+    except IsADirectoryError:
+        raise RecipeError(f"{path} is a folder, not a TOML file", hint=_within(path)) from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"can't read {path}: {error}", hint="save it as UTF-8") from None
+    except OSError as error:
+        raise RecipeError(f"can't read {path}: {error.strerror}") from None
     return parse_document(text, str(path))
 
 
-def _nearby(path: Path) -> str | None:
-    folder = path.parent
+def _within(folder: Path) -> str | None:
     found = sorted(p.name for p in folder.glob("*.toml")) if folder.is_dir() else []
     return f"{folder}/ has {', '.join(found)}" if found else None
 
@@ -130,13 +141,13 @@ def parse_setting(setting: str) -> Document:
     name = f"--set {setting}"
     key, equals, value = setting.partition("=")
     if not equals or not key.strip():
-        raise RecipeError("a setting is written section.key=value", where=Location(name))
+        raise RecipeError("a setting is written section.key=value", where=Location(name), hint=_SETTING)
     for text in (f"{key} = {value}", f"{key} = {_quoted(value)}"):
         try:
             return Document(name, text, tomllib.loads(text), flag=True)
         except tomllib.TOMLDecodeError:
             continue
-    raise RecipeError(f"`{key}` is not a key", where=Location(name), hint="write section.key=value")
+    raise RecipeError(f"`{key}` is not a key", where=Location(name), hint=_SETTING)
 
 
 def _quoted(text: str) -> str:

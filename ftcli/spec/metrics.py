@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
+
+from ftcli.spec.nearest import did_you_mean, nearest
 
 METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "f1", "f1_macro", "f1_micro", "mcc", "roc_auc"),
@@ -28,6 +31,16 @@ def better_values(said: str, metric: str) -> Literal["higher", "lower"]:
     if said == "higher" or said == "lower":
         return said
     return "lower" if metric in LOWER_IS_BETTER else "higher"
+
+
+def metric_meant(name: str, known: Iterable[str]) -> str:
+    """The question to somebody who names a metric that there is not, with a space behind; empty if none is near."""
+    known = tuple(known)
+    bare = name.removeprefix("eval_")
+    if bare != name and bare in known:
+        return f"{did_you_mean(bare)} transformers puts `eval_` before it; "
+    near = nearest(name, known)
+    return f"{did_you_mean(near)} " if near else ""
 
 
 def best_metric(named: str, task: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,6 +11,9 @@ from pydantic_core import ErrorDetails
 
 from ftcli.errors import Location, Problem, RecipeError
 from ftcli.spec.document import Key, contains, read_document
+from ftcli.spec.foreign.values import hint_for_value
+from ftcli.spec.nearest import did_you_mean, nearest
+from ftcli.spec.run import RunSpec
 from ftcli.spec.suggestion import meant, such_as
 
 S = TypeVar("S", bound=BaseModel)
@@ -67,7 +69,16 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: dict[str, 
     for detail in error.errors(include_url=False):
         found.setdefault(_toml_key(detail, data), []).append(detail)
     around = {key[:length] for key in found for length in range(len(key))}
-    return [_problem_of(details, key, model) for key, details in found.items() if key not in around or not key]
+    problems = [_problem_of(details, key, model) for key, details in found.items() if key not in around or not key]
+    return [problem for problem in problems if not _is_misspelt(problem, problems)]
+
+
+def _is_misspelt(missing: Problem, problems: Sequence[Problem]) -> bool:
+    """Whether a key is missing because it stands there under almost its name, which is a problem already."""
+    key = missing.key or ("",)
+    hint = did_you_mean(str(key[-1]))
+    is_missing = missing.what.startswith("missing key")
+    return is_missing and any(p.key and p.key[:-1] == key[:-1] and p.hint == hint for p in problems)
 
 
 def _toml_key(detail: ErrorDetails, data: object) -> Key:
@@ -87,7 +98,7 @@ def _problem_of(details: Sequence[ErrorDetails], key: Key, model: type[BaseModel
     if not words or not others:
         return _problem(details[0], key, model)
     value = others[0]["input"]
-    if isinstance(value, str) and difflib.get_close_matches(value, words, 1):
+    if isinstance(value, str) and nearest(value, words):
         return _problem(next(detail for detail in details if detail["type"] == "literal_error"), key, model)
     quoted = [f'"{word}"' for word in words]
     if beyond := [detail for detail in others if detail["type"] not in _EXPECTED]:
@@ -96,7 +107,7 @@ def _problem_of(details: Sequence[ErrorDetails], key: Key, model: type[BaseModel
     types = dict.fromkeys(_EXPECTED[detail["type"]] for detail in others)
     *first, last = [*types, *quoted]
     what = f"`{dot(key)}` must be {', '.join(first)} or {last}, not {_shown(value)}"
-    return Problem(what, hint=_unquoted(others[0]), key=key)
+    return Problem(what, hint=_foreign(value, key, model) or _valid(others[0], key, model), key=key)
 
 
 def _problem(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
@@ -107,24 +118,24 @@ def _problem(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
         return Problem(f"missing key `{key[-1]}`{_within(key)}", hint=such_as(key, model), key=key)
     value = _shown(detail["input"])
     if kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
-        return _not_allowed(detail, key)
+        return _not_allowed(detail, key, model)
     if kind in _EXPECTED:
-        return Problem(f"`{dotted}` must be {_EXPECTED[kind]}, not {value}", hint=_unquoted(detail), key=key)
+        return Problem(f"`{dotted}` must be {_EXPECTED[kind]}, not {value}", hint=_valid(detail, key, model), key=key)
     if kind == "value_error":
         return Problem(detail["msg"].removeprefix("Value error, "), key=key)
     message = detail["msg"].removeprefix("Input ").removeprefix("String ").removeprefix("Value ")
     return Problem(f"`{dotted}` {message[:1].lower()}{message[1:]}, not {value}", key=key)
 
 
-def _not_allowed(detail: ErrorDetails, key: Key) -> Problem:
+def _not_allowed(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> Problem:
     allowed = _allowed(detail)
     value = detail["input"]
     if detail["type"].startswith("union_tag"):
         key = (*key, "kind")
         value = cast("dict[str, object]", value).get("kind") if isinstance(value, dict) else value
-    hint = f"allowed: {', '.join(allowed)}"
-    if close := difflib.get_close_matches(str(value), allowed, 1):
-        hint = f"did you mean `{close[0]}`? {hint}"
+    near = nearest(str(value), allowed)
+    probably = _foreign(value, key, model) or (did_you_mean(near) if near else "")
+    hint = f"{probably} {'Allowed' if probably.endswith('.') else 'allowed'}: {', '.join(allowed)}".lstrip()
     return Problem(f"`{dot(key)}` can't be {_shown(value)}", hint=hint, key=key)
 
 
@@ -139,10 +150,16 @@ def _words(text: str) -> Iterator[str]:
             yield part.strip()
 
 
-def _unquoted(detail: ErrorDetails) -> str | None:
+def _foreign(value: object, key: Key, model: type[BaseModel]) -> str | None:
+    """What stands here for a value, if it is another tool's word."""
+    return hint_for_value(value, dot(key)) if isinstance(value, str) and model is RunSpec else None
+
+
+def _valid(detail: ErrorDetails, key: Key, model: type[BaseModel]) -> str | None:
+    """A value that would do: the same without quotes, or an example."""
     value = detail["input"]
     is_number = isinstance(value, str) and value.replace(".", "", 1).replace("e-", "", 1).isdigit()
-    return f"write {value} without quotes" if is_number else None
+    return f"write {value} without quotes" if is_number else such_as(key, model)
 
 
 def _shown(value: object) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ftcli.errors import FtcliError, Location, Problem, RecipeError
 from ftcli.spec.contradictions import contradictions, one_cut, split_by_name
-from ftcli.spec.document import Document, Key, contains, parse_setting, read_document
+from ftcli.spec.document import Document, Key, contains, parse_setting, read_document, value_at
 from ftcli.spec.factories import factories_in
 from ftcli.spec.layers import stacked, together
 from ftcli.spec.problems import located, problems_of
@@ -141,11 +141,20 @@ def _locate(layers: Sequence[Document], key: Key, *, of_key: bool) -> Location |
     for part in (key[:length] for length in range(len(key), 0, -1)):
         if contains(merged, part):
             holders = [layer for layer in reversed(layers) if contains(layer.data, part)]
-            if part != key:  # a table's own lines say more than an option that reaches into it
-                holders.sort(key=lambda layer: layer.flag)
-            return holders[0].locate(part, of_key=of_key)
+            holder = holders[0] if part == key else _who_began(holders, part)
+            return holder.locate(part, of_key=of_key)
     recipes = [layer.name for layer in layers if not layer.flag]
     return Location(recipes[-1]) if recipes else None
+
+
+def _who_began(holders: Sequence[Document], part: Key) -> Document:
+    """Of layers, the last first, the one that made a table what it is: that says its kind, or has more than a word."""
+    of_kind = next((layer for layer in holders if contains(layer.data, (*part, "kind"))), None)
+    if of_kind is not None and of_kind.flag:
+        return of_kind
+    is_item = any(isinstance(each, int) for each in part)  # arrays replace, and don't merge
+    tables = [layer for layer in holders if not is_item and isinstance(value_at(layer.data, part), dict)]
+    return next((layer for layer in tables if not layer.flag), holders[0])
 
 
 def _file_layers(path: Path, seen: tuple[Path, ...]) -> list[Document]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ftcli.spec.document import Key
 from ftcli.spec.dump import toml_value
 from ftcli.spec.foreign.names import foreign_names, hint_for, meanings_of, owner_of_table
+from ftcli.spec.nearest import did_you_mean, nearest
 from ftcli.spec.run import RunSpec
+
+_BAR = 0.9
+"""How like a name must be to one that does not stand in its table."""
 
 
 def meant(key: Key, model: type[BaseModel]) -> str | None:
@@ -25,25 +29,42 @@ def meant(key: Key, model: type[BaseModel]) -> str | None:
     homes = [section for section in model.model_fields if name in _fields_at(model, (section,))]
     if [str(part) for part in key[:-1]] in [[home] for home in homes]:
         return f"`{name}` goes with `kind` = {_kinds_with(key, model)}; leave it out"
+    if whole := _paths(model).get(name):
+        return did_you_mean(whole, *(f"{home}.{name}" for home in homes))
     if homes:
         return f"`{name}` belongs in [{homes[0]}]"
-    is_recipe = model is RunSpec
-    if is_recipe and (hint := _of_another_tool(key)):
+    if model is RunSpec and (hint := _of_another_tool(key)):
         return hint
-    theirs = difflib.get_close_matches(name, foreign_names(), 1, cutoff=0.8) if is_recipe else []
-    close = difflib.get_close_matches(name, [*siblings, *theirs], 1, cutoff=0.6)
-    if close and close[0] not in siblings:
-        return hint_for(meanings_of(close[0]))
-    if close:
-        return f"did you mean `{close[0]}`?"
-    return f"keys here: {', '.join(siblings)}" if siblings else None
+    return _like(name, siblings, model) or (f"keys here: {', '.join(siblings)}" if siblings else None)
+
+
+def _like(name: str, siblings: list[str], model: type[BaseModel]) -> str | None:
+    """A key that is almost called so: in the same table, by its path, or by another tool."""
+    paths, theirs = _paths(model), foreign_names() if model is RunSpec else []
+    near = nearest(name, [*theirs, *paths, *siblings], _BAR) or nearest(name, siblings)
+    if near is None or near in siblings:
+        return did_you_mean(near) if near else None
+    return did_you_mean(paths[near]) if near in paths else hint_for(meanings_of(near))
+
+
+def _paths(model: type[BaseModel]) -> dict[str, str]:
+    """The keys in tables by their path in one word, as other tools write it: `batch_size` for `batch.size`."""
+    return {
+        f"{table}_{name}": f"{table}.{name}" for table in model.model_fields for name in _fields_at(model, (table,))
+    }
 
 
 def such_as(key: Key, model: type[BaseModel]) -> str | None:
-    """What a key that is missing may be, by its examples; None if it has none."""
+    """What a key may be, by its examples, or else by its default; None if it has neither."""
     fields = [table.model_fields[str(key[-1])] for table in models_at(model, key[:-1]) if key[-1] in table.model_fields]
-    examples = [toml_value(example) for field in fields for example in field.examples or ()]
-    return f"such as {', '.join(examples)}" if examples else None
+    examples = [example for field in fields for example in field.examples or _default(field)]
+    return f"such as {', '.join(dict.fromkeys(map(toml_value, examples)))}" if examples else None
+
+
+def _default(field: FieldInfo) -> list[object]:
+    """Its default, if it is a number or text; true and false go without saying."""
+    is_plain = isinstance(field.default, int | float | str) and not isinstance(field.default, bool)
+    return [field.default] if is_plain else []
 
 
 def _of_another_tool(key: Key) -> str | None:

@@ -12,3 +12,19 @@ TORCH_SCHEDULERS = (
     *("MultiStepLR", "OneCycleLR", "PolynomialLR", "StepLR"),
 )
 """The schedulers of torch that `schedule.name` may be, an example first."""
+NO_OPTIMIZERS = {
+    "LBFGS": "it computes the loss several times in a step",
+    "SparseAdam": "it is for sparse gradients, and encoders have dense ones",
+}
+"""Those that it may not be, and why."""
+_OF_FUNCTIONS = "it is made of functions, which a recipe can't hold"
+_OF_SCHEDULERS = "it is made of other schedulers, which a recipe can't hold"
+NO_SCHEDULES = {
+    "_LRScheduler": "it is what others are made of",
+    "ReduceLROnPlateau": "its rate follows from scores, so it is no function of the step",
+    "LambdaLR": _OF_FUNCTIONS,
+    "MultiplicativeLR": _OF_FUNCTIONS,
+    "SequentialLR": _OF_SCHEDULERS,
+    "ChainedScheduler": _OF_SCHEDULERS,
+}
+"""Likewise of schedulers."""

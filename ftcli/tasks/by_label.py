@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from ftcli.errors import RecipeError
+from ftcli.spec.nearest import did_you_mean, nearest
 
 MOST_SHOWN = 40
 
@@ -26,6 +26,6 @@ def values_by_label(
 
 
 def _nearest(name: str, labels: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, labels, n=1)
+    near = nearest(name, labels)
     more = f" and {len(labels) - MOST_SHOWN} more" if len(labels) > MOST_SHOWN else ""
-    return (f"did you mean `{near[0]}`? " if near else "") + f"The labels are {', '.join(labels[:MOST_SHOWN])}{more}"
+    return (f"{did_you_mean(near)} " if near else "") + f"The labels are {', '.join(labels[:MOST_SHOWN])}{more}"

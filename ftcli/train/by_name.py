@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import warnings
@@ -19,23 +18,11 @@ from torch.optim import Optimizer, lr_scheduler
 from ftcli.errors import FtcliError, RecipeError
 from ftcli.runtime.calling import call
 from ftcli.spec.choices import TorchOptimizer, TorchSchedule
+from ftcli.spec.nearest import did_you_mean, nearest
+from ftcli.spec.torch_names import NO_OPTIMIZERS, NO_SCHEDULES
 from ftcli.spec.wording import counted
 
 _OPTIMIZER, _SCHEDULE = ("optimizer", "name"), ("schedule", "name")
-_NO_OPTIMIZERS = {
-    "LBFGS": "it computes the loss several times in a step",
-    "SparseAdam": "it is for sparse gradients, and encoders have dense ones",
-}
-_OF_FUNCTIONS = "it is made of functions, which a recipe can't hold"
-_OF_SCHEDULERS = "it is made of other schedulers, which a recipe can't hold"
-_NO_SCHEDULES = {
-    "_LRScheduler": "it is what others are made of",
-    "ReduceLROnPlateau": "its rate follows from scores, so it is no function of the step",
-    "LambdaLR": _OF_FUNCTIONS,
-    "MultiplicativeLR": _OF_FUNCTIONS,
-    "SequentialLR": _OF_SCHEDULERS,
-    "ChainedScheduler": _OF_SCHEDULERS,
-}
 
 
 def check_takes_steps(choice: TorchOptimizer) -> None:
@@ -44,7 +31,7 @@ def check_takes_steps(choice: TorchOptimizer) -> None:
     Raises:
         RecipeError: there is none of that name, or it does not.
     """
-    found = _named(torch.optim, Optimizer, choice.name, _NO_OPTIMIZERS, key=_OPTIMIZER)
+    found = _named(torch.optim, Optimizer, choice.name, NO_OPTIMIZERS, key=_OPTIMIZER)
     if "weight_decay" in choice.options:
         what = "`weight_decay` among `optimizer.options` would come to nothing: every group of parameters has its own"
         hint = f"optimizer.weight_decay = {choice.options['weight_decay']}"
@@ -57,11 +44,11 @@ def check_takes_steps(choice: TorchOptimizer) -> None:
 def _named(module: object, kind: type, name: str, refused: dict[str, str], *, key: tuple[str, ...]) -> Any:
     classes = _classes(module, kind)
     known = sorted(each for each in classes if each not in refused)
-    by_folded = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    hint = f"did you mean `{by_folded[near[0]]}`?" if near else f"there are {', '.join(known)}"
+    there_are = f"there are {', '.join(known)}"
     if name in refused:
-        raise RecipeError(f"`{name}` can't be used here: {refused[name]}", hint=hint, key=key)
+        raise RecipeError(f"`{name}` can't be used here: {refused[name]}", hint=there_are, key=key)
+    near = nearest(name, known)
+    hint = did_you_mean(near) if near else there_are
     if name not in known:
         raise _of_the_other_table(name, key) or RecipeError(f"torch has no `{name}`", hint=hint, key=key)
     return classes[name]
@@ -75,10 +62,10 @@ def _classes(module: object, kind: type) -> dict[str, type]:
 def _of_the_other_table(name: str, key: tuple[str, ...]) -> RecipeError | None:
     """What to say where a scheduler stands for an optimizer, or the other way round."""
     if key == _OPTIMIZER:
-        what, other, refused = "a scheduler, not an optimizer", "schedule", _NO_SCHEDULES
+        what, other, refused = "a scheduler, not an optimizer", "schedule", NO_SCHEDULES
         there = _classes(lr_scheduler, lr_scheduler.LRScheduler)
     else:
-        what, other, refused = "an optimizer, not a scheduler", "optimizer", _NO_OPTIMIZERS
+        what, other, refused = "an optimizer, not a scheduler", "optimizer", NO_OPTIMIZERS
         there = _classes(torch.optim, Optimizer)
     if name not in there:
         return None
@@ -101,7 +88,7 @@ def factors(schedule: TorchSchedule, steps: int) -> tuple[float, ...]:
 
 @lru_cache(maxsize=4)
 def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
-    _named(lr_scheduler, lr_scheduler.LRScheduler, name, _NO_SCHEDULES, key=_SCHEDULE)
+    _named(lr_scheduler, lr_scheduler.LRScheduler, name, NO_SCHEDULES, key=_SCHEDULE)
     optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
     named, options_key = f"torch.optim.lr_scheduler:{name}", ("schedule", "options")
     group, found = optimizer.param_groups[0], list[float]()

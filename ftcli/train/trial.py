@@ -5,7 +5,6 @@ What goes wrong in it then costs no training. That it does well here does not me
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -20,7 +19,7 @@ from ftcli.modeling.outputs import Outputs
 from ftcli.runtime.calling import FailingCodeError, failing_as
 from ftcli.runtime.code import Key, place_in
 from ftcli.runtime.encoding import Encoded
-from ftcli.spec.metrics import METRICS
+from ftcli.spec.metrics import METRICS, metric_meant
 from ftcli.spec.sections import EvaluateSection
 from ftcli.tasks.base import Task, collate
 
@@ -94,8 +93,7 @@ def _check_names(measured: dict[str, float], task: str, evaluate: EvaluateSectio
     named = [(evaluate.best, ("evaluate", "best")), *((each, ("evaluate", "metrics")) for each in listed)]
     for name, key in named:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = (f"did you mean `{near[0]}`? " if near else "") + f"There are {', '.join(measured)}"
+            hint = f"{metric_meant(name, known)}there are {', '.join(measured)}"
             raise RecipeError(f"there is no metric `{name}`", hint=hint, key=key)
 
 

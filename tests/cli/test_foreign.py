@@ -118,6 +118,8 @@ def test_a_recipes_own_key_comes_first_unless_the_tool_is_named(ftcli: Ftcli) ->
         ("lerning_rate", "did you mean `optimizer.lr`? PaddleNLP and transformers call it `learning_rate`."),
         ("--lerning_rate", "did you mean `optimizer.lr`? "),
         ("batc", "did you mean `batch`?\n"),
+        ("batch_sise", "did you mean `batch.size`?\n"),
+        ("batch_size", "did you mean `batch.size` or `evaluate.batch_size`?\n"),
         ("experiment", "`experiment` is a table of AdaSeq: ftcli explain --from adaseq tells what its keys are here\n"),
         ("zzzz", "keys here: run, data, task, "),
     ],

@@ -144,6 +144,16 @@ def test_fp16_begins_with_the_scale_that_is_asked_for(project: Path, ftcli: Ftcl
             'optimizer = { kind = "torch", name = "RAdam" }',
         ),
         (
+            "optimizer={kind='torch', name='SparseAdam'}",
+            "`SparseAdam` can't be used here: it is for sparse gradients, and encoders have dense ones",
+            "there are ASGD, Adadelta,",
+        ),
+        (
+            "schedule={kind='torch', name='SequentialLR'}",
+            "`SequentialLR` can't be used here: it is made of other schedulers, which a recipe can't hold",
+            "there are ConstantLR, CosineAnnealingLR,",
+        ),
+        (
             "schedule={kind='torch'}",
             "missing key `name` in [schedule]",
             'such as "CosineAnnealingWarmRestarts", "ConstantLR", "CosineAnnealingLR", "CyclicLR", "ExponentialLR",',

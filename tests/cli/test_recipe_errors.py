@@ -84,22 +84,44 @@ def test_a_base_that_is_not_there_is_shown_where_it_is_named(project: Path, ftcl
 @pytest.mark.parametrize(
     ("setting", "what", "hint"),
     [
-        ("nonsense", "a setting is written section.key=value", None),
-        ("=3", "a setting is written section.key=value", None),
+        ("nonsense", "a setting is written section.key=value", "such as --set optimizer.lr=1e-5"),
+        ("=3", "a setting is written section.key=value", "such as --set optimizer.lr=1e-5"),
         ("batch.sise=3", "unknown key `sise` in [batch]", "did you mean `size`?"),
         ("bacth.size=3", "unknown key `bacth`", "did you mean `batch`?"),
-        ("batch.size=three", '`batch.size` must be a whole number, not "three"', None),
+        ("batch.size=three", '`batch.size` must be a whole number, not "three"', "such as 32"),
+        ("optimizer.lr=abc", '`optimizer.lr` must be a number, not "abc"', "such as 2e-05"),
+        ("batch.batch_sise=3", "unknown key `batch_sise` in [batch]", "did you mean `batch.size`?"),
+        ("train.batch_size=3", "unknown key `batch_size` in [train]", "did you mean `batch.size` or `evaluate.batch"),
+        ("evaluate.every={epoch=1}", "unknown key `epoch` in [evaluate.every]", "did you mean `epochs`?"),
+        ("evaluate.every={}", "missing key `epochs` in [evaluate.every]", "such as 0.5"),
+        ("optimizer={kind='torch'}", "missing key `name` in [optimizer]", 'such as "Adagrad", '),
+        ("freeze.stages=[{freeze=['x']}]", "missing key `at` in [freeze.stages[0]]", "such as { epoch = 1 }"),
         ("schedule.kind=liner", '`schedule.kind` can\'t be "liner"', "did you mean `linear`? allowed:"),
     ],
 )
 def test_a_setting_that_is_none_is_shown_as_it_was_written(
-    project: Path, ftcli: Ftcli, setting: str, what: str, hint: str | None
+    project: Path, ftcli: Ftcli, setting: str, what: str, hint: str
 ) -> None:
     error = refused(ftcli("train", "tiny.toml", "--set", setting), 2)
     assert error.startswith(f"error[recipe]: {what}\n")
     assert f"\n  --> --set {setting}\n" in error
-    assert ("help: " in error) == (hint is not None)
-    assert hint is None or f"help: {hint}" in error
+    assert f"help: {hint}" in error
+    assert error.count("error[") == 1
+
+
+def test_a_key_that_an_option_leaves_out_is_shown_there_and_not_at_what_it_replaces(
+    project: Path, ftcli: Ftcli
+) -> None:
+    name = recipe(extra="[evaluate]\nevery = 4\n[[freeze.stages]]\nat = { step = 2 }\n")
+    for setting in ("evaluate.every={}", "optimizer.kind=torch", "freeze.stages=[{freeze=['x']}]"):
+        error = refused(ftcli("train", name, "--set", setting), 2)
+        assert error.startswith("error[recipe]: missing key ")
+        assert f"\n  --> --set {setting}\nhelp: such as " in error
+
+
+def test_a_folder_where_a_recipe_belongs_is_told_with_the_recipes_in_it(project: Path, ftcli: Ftcli) -> None:
+    error = refused(ftcli("train", "."), 2)
+    assert error == "error[recipe]: . is a folder, not a TOML file\nhelp: ./ has tiny.toml\n"
 
 
 def test_a_freeze_pattern_that_matches_nothing_names_the_nearest_parameters(project: Path, ftcli: Ftcli) -> None:
@@ -184,8 +206,10 @@ def test_a_recipe_that_fails_before_its_run_begins_leaves_the_run_folder_free(pr
     assert ftcli("train", "tiny.toml", "--set", "train.steps=1").code == 0
 
 
-def test_the_traceback_is_shown_on_request(project: Path, ftcli: Ftcli) -> None:
-    result = ftcli("train", recipe(("micro_size", "micro_sise")), "--debug")
+@pytest.mark.parametrize("order", [("train", "a.toml", "--debug"), ("--debug", "train", "a.toml")])
+def test_the_traceback_is_shown_on_request(project: Path, ftcli: Ftcli, order: tuple[str, ...]) -> None:
+    recipe(("micro_size", "micro_sise"))
+    result = ftcli(*order)
     assert result.code == 2
     assert result.err.startswith("error[recipe]: unknown key `micro_sise` in [batch]\n")
     assert "Traceback (most recent call last)" in result.err

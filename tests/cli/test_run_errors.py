@@ -39,6 +39,10 @@ def test_resuming_what_is_no_run_is_refused(project: Path, ftcli: Ftcli) -> None
     Path("empty").mkdir()
     what = "empty is no run folder: it has no recipe.toml"
     assert refused(ftcli("resume", "empty"), 6) == f"error[checkpoint]: {what}\n{help_line}"
+    assert refused(ftcli("resume", "tiny.toml"), 6) == (
+        "error[checkpoint]: tiny.toml is a file, not a run folder\n"
+        f"{help_line.rstrip()}; a new run of a recipe is `ftcli train tiny.toml`\n"
+    )
 
 
 def test_what_would_make_it_another_run_can_not_change_in_the_middle(trained: Path, ftcli: Ftcli) -> None:

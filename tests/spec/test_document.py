@@ -153,8 +153,9 @@ def test_a_file_that_is_no_text_is_a_recipe_error(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(RecipeError, match="can't read"):
         read_document(tmp_path / "a.toml")
-    with pytest.raises(RecipeError, match="can't read"):
+    with pytest.raises(RecipeError, match="is a folder, not a TOML file") as raised:
         read_document(tmp_path)
+    assert raised.value.problems[0].hint == f"{tmp_path}/ has a.toml"
 
 
 def test_a_byte_order_mark_and_crlf_are_fine(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ ACCELERATE = (
 """
 )
 """What its questionnaire settles, and what the tables of these answers hold."""
-BESIDE = {"paddlenlp": " visualdl xpu npu ema serving", "adaseq": " modelscope", "transformers": f" accelerate {OLDER}"}
+BESIDE = {"paddlenlp": " visualdl ema serving", "adaseq": " modelscope", "transformers": f" accelerate {OLDER}"}
 NAMES = {
     "paddlenlp": PADDLENLP + TRAINER + BESIDE["paddlenlp"],
     "adaseq": ADASEQ + BESIDE["adaseq"],

@@ -12,6 +12,7 @@ from ftcli.spec.document import parse_document
 from ftcli.spec.problems import dot, load_section
 from ftcli.spec.recipe import resolve_layers
 
+_PATTERNS = r"such as ['^bert\.embeddings', '^bert\.encoder\.layer\.[0-8]\.']"
 SOUND = '[data]\nname = "demo"\n[model]\npath = "m"\n'
 
 
@@ -44,14 +45,14 @@ def underlined(problem: Problem) -> str:
         ("[log]\nqqqq = 1", "unknown key `qqqq` in [log]", "keys here: every, tensorboard, report", "qqqq"),
         ("[optimizer]\nmomentun = 1", "unknown key `momentun` in [optimizer]", "did you mean `momentum`?", "momentun"),
         ("[batch]\nsize = '8'", '`batch.size` must be a whole number, not "8"', "write 8 without quotes", "'8'"),
-        ("[batch]\nsize = 8.5", "`batch.size` must be a whole number, not 8.5", None, "8.5"),
-        ("[batch]\nsize = true", "`batch.size` must be a whole number, not true", None, "true"),
+        ("[batch]\nsize = 8.5", "`batch.size` must be a whole number, not 8.5", "such as 32", "8.5"),
+        ("[batch]\nsize = true", "`batch.size` must be a whole number, not true", "such as 32", "true"),
         ("[batch]\nsize = 0", "`batch.size` should be greater than 0, not 0", None, "0"),
-        ("[run]\ndir = 3", "`run.dir` must be text, not 3", None, "3"),
+        ("[run]\ndir = 3", "`run.dir` must be text, not 3", 'such as "runs/{name}-{time}"', "3"),
         ("[optimizer]\nlr = '2e-5'", '`optimizer.lr` must be a number, not "2e-5"', "write 2e-5 without quotes", None),
         ("[optimizer]\nlr = nan", "`optimizer.lr` should be a finite number, not nan", None, "nan"),
         ("[evaluate]\nat_start = 1", "`evaluate.at_start` must be true or false, not 1", None, "1"),
-        ("[freeze]\npatterns = 'x'", '`freeze.patterns` must be an array, not "x"', None, "'x'"),
+        ("[freeze]\npatterns = 'x'", '`freeze.patterns` must be an array, not "x"', _PATTERNS, "'x'"),
         ("[run]\nname = 'a b'", "`run.name` should match pattern", None, "'a b'"),
         (
             "[[freeze.stages]]\nunfreeze = ['x']",
@@ -91,11 +92,11 @@ def test_a_word_that_is_no_choice_gets_the_nearest_and_the_list(added: str, what
 @pytest.mark.parametrize(
     ("added", "what", "hint"),
     [
-        ("[batch]\nmicro_size = 'all'", '`batch.micro_size` must be a whole number or "auto", not "all"', None),
+        ("[batch]\nmicro_size = 'all'", '`batch.micro_size` must be a whole number or "auto", not "all"', "such as 8"),
         ("[batch]\nmicro_size = 'auot'", '`batch.micro_size` can\'t be "auot"', "did you mean `auto`? allowed: auto"),
         ("[batch]\nmicro_size = 0", "`batch.micro_size` should be greater than 0, not 0", 'also allowed: "auto"'),
         ("[train]\nsteps = '9'", '`train.steps` must be a whole number or "off", not "9"', "write 9 without quotes"),
-        ("[log]\nevery = 'x'", '`log.every` must be a whole number, a table or "never", not "x"', None),
+        ("[log]\nevery = 'x'", '`log.every` must be a whole number, a table or "never", not "x"', "such as 10"),
         ("[log]\nevery = { epochs = 0 }", "`log.every.epochs` should be greater than 0, not 0", None),
     ],
 )
@@ -104,11 +105,17 @@ def test_a_key_that_may_be_a_word_or_something_else_is_reported_once(added: str,
     assert (problem.what, problem.hint) == (what, hint)
 
 
-def test_a_wrong_key_in_a_cadence_is_reported_at_that_key() -> None:
-    missing, unknown = sorted(problems(SOUND + "[log]\nevery = { epoch = 1 }"), key=lambda p: p.what)
-    assert missing.what == "missing key `epochs` in [log.every]"
+def test_a_key_that_is_misspelt_is_not_missing_too() -> None:
+    (unknown,) = problems(SOUND + "[log]\nevery = { epoch = 1 }")
     assert (unknown.what, unknown.hint) == ("unknown key `epoch` in [log.every]", "did you mean `epochs`?")
     assert underlined(unknown) == "epoch"
+
+
+def test_a_key_that_is_missing_beside_one_of_another_name_is_reported() -> None:
+    assert {p.what for p in problems(SOUND + "[log]\nevery = { minutes = 1 }")} == {
+        "missing key `epochs` in [log.every]",
+        "unknown key `minutes` in [log.every]",
+    }
 
 
 def test_an_item_of_an_array_is_reported_and_not_the_array_too() -> None:

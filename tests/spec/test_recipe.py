@@ -41,9 +41,9 @@ def test_every_problem_of_every_layer_is_reported_at_once(folder: Path) -> None:
     ]
     assert [problem.hint for problem in found] == [
         "did you mean `max_length`?",
-        None,
+        "such as 42",
         "did you mean `size`?",
-        None,
+        "such as 3.0",
         "did you mean `steps`?",
     ]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from ftcli.errors import RecipeError
 from ftcli.spec.card import DataCard
+from ftcli.spec.nearest import did_you_mean, nearest
 from ftcli.spec.problems import load_section
 
 
@@ -28,8 +28,8 @@ def load_card(name: str) -> DataCard:
     """
     names = builtin_names()
     if name not in names:
-        near = difflib.get_close_matches(name.lower(), names, n=1)
-        meant = f"did you mean `{near[0]}`? " if near else ""
+        near = nearest(name, names)
+        meant = f"{did_you_mean(near)} " if near else ""
         hint = f"{meant}Built-in data sets: {', '.join(names)}"
         raise RecipeError(f"there is no built-in data set called `{name}`", hint=hint)
     return load_section(DataCard, builtin_folder() / f"{name}.toml")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place
+from ftcli.spec.foreign.values import in_place_of
 
 ACCELERATE = (
     in_recipe("use_cpu", "run.device", '`device = "cpu"`.'),
-    in_recipe("mixed_precision", "precision.kind", '"fp32" for `no`; "auto", the default, is bf16 where that is fast.'),
+    in_recipe(
+        "mixed_precision",
+        "precision.kind",
+        f'{in_place_of("no", "precision.kind")}; "auto", the default, is bf16 where that is fast.',
+    ),
     in_recipe(
         "gradient_accumulation_steps",
         "batch.accumulation",
@@ -15,7 +20,9 @@ ACCELERATE = (
     in_recipe("gradient_clipping", "train.max_grad_norm"),
     in_recipe("dynamo_config dynamo_backend", "train.compile", "Only where a trial shows that it pays."),
     in_recipe("fsdp_activation_checkpointing", "train.recompute"),
-    in_recipe("distributed_type", "distributed.strategy", '"ddp" for `MULTI_GPU`, "fsdp" for `FSDP` and `DEEPSPEED`.'),
+    in_recipe(
+        "distributed_type", "distributed.strategy", f"{in_place_of('MULTI_GPU DEEPSPEED', 'distributed.strategy')}."
+    ),
     in_recipe(
         "fsdp_config deepspeed_config",
         "distributed.strategy distributed.sharding distributed.offload",
@@ -27,7 +34,7 @@ ACCELERATE = (
     in_recipe(
         "fsdp_sharding_strategy fsdp_reshard_after_forward",
         "distributed.sharding distributed.sharding_degree",
-        '"stage3" for `FULL_SHARD` or true, "stage2" for `SHARD_GRAD_OP` or false; `HYBRID_SHARD` is the degree.',
+        "`ftcli explain FULL_SHARD` tells what that is here; true is `FULL_SHARD`, and false `SHARD_GRAD_OP`.",
     ),
     in_recipe(
         "offload_optimizer_device offload_param_device fsdp_offload_params",
@@ -40,6 +47,10 @@ ACCELERATE = (
         "The others are torchrun's, too; `num_processes` is all of them, N those of one machine.",
     ),
     always("zero3_init_flag zero3_save_16bit_model", "Split weights are loaded and saved whole, in fp32."),
+    always(
+        "fsdp_auto_wrap_policy fsdp_transformer_layer_cls_to_wrap fsdp_min_num_params",
+        "Each layer of the encoder is gathered by itself.",
+    ),
     always("same_network", "Processes find the network interface by which they reach each other."),
     no_place("enable_cpu_affinity", "Which cores a process runs on is the shell's to say: `numactl`."),
     no_place("gpu_ids", "Which GPUs a run sees is the shell's to say: `CUDA_VISIBLE_DEVICES`."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place
+from ftcli.spec.foreign.values import in_place_of
 
 ADASEQ = (
     in_recipe(
@@ -12,7 +13,7 @@ ADASEQ = (
     ),
     in_recipe("experiment.exp_name run_name", "run.name", "It is `{name}` in `run.dir`."),
     in_recipe("experiment.seed seed", "run.seed"),
-    in_recipe("device", "run.device", '"cuda" for `gpu`.'),
+    in_recipe("device", "run.device", f"{in_place_of('gpu', 'run.device')}."),
     in_recipe("task dataset.task", "task.kind", '"tagging"; relations and types of given spans have no task here.'),
     in_recipe(
         "dataset.name dataset.path",

@@ -45,3 +45,8 @@ def always(names: str, note: str) -> Argument:
 def no_place(names: str, note: str) -> Argument:
     """Arguments that ask for what does not belong here, and why."""
     return Argument(tuple(names.split()), "none", (), note)
+
+
+def plain(name: str) -> str:
+    """A name however it is written, on a command line or in capitals: `--Learning-Rate` is `learning_rate`."""
+    return name.lstrip("-").replace("-", "_").casefold()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ftcli.spec.foreign.accelerate import ACCELERATE
 from ftcli.spec.foreign.adaseq import ADASEQ
-from ftcli.spec.foreign.argument import Argument
+from ftcli.spec.foreign.argument import Argument, plain
 from ftcli.spec.foreign.paddlenlp import PADDLENLP
 from ftcli.spec.foreign.transformers import TRANSFORMERS
+from ftcli.spec.nearest import did_you_mean
 from ftcli.spec.wording import verb
 
 
@@ -43,11 +44,6 @@ class Meaning:
         """The tools in words: `PaddleNLP and transformers`."""
         *first, last = self.tools
         return f"{', '.join(first)} and {last}" if first else last
-
-
-def plain(name: str) -> str:
-    """A name however it is written, on a command line or in capitals: `--Learning-Rate` is `learning_rate`."""
-    return name.lstrip("-").replace("-", "_").casefold()
 
 
 def meanings_of(name: str, tools: Iterable[Tool] = TOOLS.values()) -> list[Meaning]:
@@ -91,8 +87,8 @@ def hint_for(meanings: Iterable[Meaning]) -> str | None:
     calls = verb(len(meaning.tools), "calls", "call")
     match argument.place:
         case "recipe":
-            keys = " or ".join(f"`{key}`" for key in argument.here)
-            return f"did you mean {keys}? {meaning.owners} {calls} it `{meaning.name}`. {argument.note}".rstrip()
+            told = f"{meaning.owners} {calls} it `{meaning.name}`. {argument.note}".rstrip()
+            return f"{did_you_mean(*argument.here)} {told}"
         case "command":
             return f"{whose} is a command here: {argument.here[0]}. {argument.note}".rstrip()
         case "always":

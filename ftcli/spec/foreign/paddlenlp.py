@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ftcli.spec.foreign.argument import by_command, in_recipe, no_place
 from ftcli.spec.foreign.trainer import TRAINER
+from ftcli.spec.foreign.values import in_place_of
 
 PADDLENLP = (
     *TRAINER,
-    in_recipe("device", "run.device", '"cpu", or "cuda" for `gpu`; xpu and npu have no place here.'),
+    in_recipe("device", "run.device", f"{in_place_of('gpu xpu npu', 'run.device')}."),
     by_command(
         "do_export", "ftcli export --ckpt RUN/best --format onnx", "With the answers compared to the checkpoint's."
     ),

@@ -6,6 +6,7 @@ Names that transformers has dropped since are here, too: scripts still have them
 from __future__ import annotations
 
 from ftcli.spec.foreign.argument import always, by_command, in_recipe, no_place
+from ftcli.spec.foreign.values import in_place_of
 
 TRAINER = (
     in_recipe("output_dir", "run.dir", "`{name}` and `{time}` in it are filled in; `--run-dir` wins over it."),
@@ -39,7 +40,7 @@ TRAINER = (
     in_recipe(
         "lr_scheduler_type",
         "schedule.kind",
-        "`constant_with_warmup` is `constant` with `schedule.warmup`; `torch` takes any of torch by its name.",
+        f'{in_place_of("constant_with_warmup", "schedule.kind")}; "torch" takes any of torch by its name.',
     ),
     in_recipe("warmup_ratio", "schedule.warmup", "Below 1 it is a fraction of all steps."),
     in_recipe("warmup_steps", "schedule.warmup", "From 1 on it counts steps."),
@@ -59,7 +60,7 @@ TRAINER = (
     in_recipe(
         "fp16_opt_level",
         "precision.kind",
-        '"fp32" is O0, "fp16" and "bf16" are O1. O2 is left out on purpose: weights stay fp32.',
+        f"{in_place_of('O0 O1 O2', 'precision.kind')}.",
     ),
     in_recipe("num_train_epochs", "train.epochs", "Fractions are fine."),
     in_recipe("max_steps", "train.steps", 'A number wins over `train.epochs`; "off" is -1.'),
@@ -118,6 +119,9 @@ TRAINER = (
         "callbacks", "In Python a run is a generator of events: what a callback does stands in the loop over them."
     ),
     no_place("dataloader_num_workers", "Rows are tokenised once, before the run, and read from a memory-mapped file."),
-    no_place("xpu npu", "Only CPUs, and GPUs under CUDA, are tested and known: see `run.device`."),
+    no_place(
+        "peft peft_config LoraConfig lora lora_r lora_rank lora_alpha lora_dropout lora_path lora_target_modules",
+        "There are no adapters: an encoder is trained whole, or in part by `freeze.patterns`.",
+    ),
     no_place("past_index", "Encoders read a row at once, and hand no state from one step to the next."),
 )
