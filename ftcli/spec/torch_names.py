@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TORCH_OPTIMIZERS = (
-    *("Adagrad", "ASGD", "Adadelta", "Adafactor", "Adam", "AdamW", "Adamax", "Muon", "NAdam", "RAdam", "RMSprop"),
+    *("Adagrad", "ASGD", "Adadelta", "Adafactor", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"),
     *("Rprop", "SGD"),
 )
 """The optimizers of torch that `optimizer.name` may be, an example first."""
