@@ -10,11 +10,9 @@ from inspect import Parameter
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from torch import Tensor
-
 from ftcli.spec.dump import toml_value
 
-_NEVER_IN_TOML = (NoneType, Tensor, collections.abc.Callable)
+_NEVER_IN_TOML = (NoneType, collections.abc.Callable)
 _ARRAYS = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
 _BY_PLACE = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
 _BY_NAME = {Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
@@ -105,8 +103,13 @@ def _forms(written: Any) -> Iterator[Form]:
         yield _row([_form_of(each) for each in inner])
     elif origin in _ARRAYS and inner:
         yield _array(_form_of(inner[0]))
-    elif written not in _NEVER_IN_TOML and origin not in _NEVER_IN_TOML:
+    elif not ({written, origin}.intersection(_NEVER_IN_TOML) or _is_of_torch(written)):
         yield _PLAIN.get(written, _ANYTHING)
+
+
+def _is_of_torch(written: Any) -> bool:
+    """Whether a type is a tensor or the like; recipes are read before torch is loaded, so it is told by its module."""
+    return getattr(written, "__module__", None) == "torch"
 
 
 def _row(forms: Sequence[Form]) -> Form:
