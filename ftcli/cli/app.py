@@ -114,9 +114,13 @@ def train(
 def resume(run_dir: RunFolder, settings: Settings = None, code: Code = None, debug: Debug = False) -> None:
     """Go on with a run from its newest sound checkpoint, as if it had never stopped."""
     with loading():
+        from ftcli.flows.continuation import read_run
         from ftcli.flows.train import resume as flow
+        from ftcli.runtime.rundir import RunDir
 
-    drive(lambda answer: flow(run_dir, changes=with_code(settings, code), answer=answer))
+    changes = with_code(settings, code)
+    with pointing_at(read_run(RunDir(run_dir), changes)):
+        drive(lambda answer: flow(run_dir, changes=changes, answer=answer))
 
 
 @app.command(cls=Command)

@@ -31,6 +31,7 @@ def show_plan(console: Console, plan: Plan, recipe: Recipe, *, device_bytes: flo
     tables = [
         _facts(plan),
         *([_footprints(plan, device_bytes)] if has_processes else []),
+        *([_floor(plan.footprints.floor)] if plan.footprints.floor is not None else []),
         *([_patterns(plan)] if plan.patterns else []),
         _parameters(plan),
         _values(recipe),
@@ -95,6 +96,12 @@ def _footprints(plan: Plan, device_bytes: float | None) -> Table:
         own = " *" if each.split == plan.footprints.own.split else ""
         table.add_row(each.split + own, *map(size, numbers), fits)
     return table
+
+
+def _floor(num_bytes: int) -> Text:
+    return Text(
+        f"stage1 deals whole tensors, so the largest ({size(num_bytes)} of optimizer) is its floor; stage2 splits it"
+    )
 
 
 def _cached(plan: Plan) -> str:

@@ -87,7 +87,7 @@ def _span(
     with loading():
         from ftcli.flows.sweeping.plan import plan_sweep
 
-    return plan_sweep(recipe, options=options, settings=chosen, num_seeds=num_seeds, folder=folder)
+    return plan_sweep(recipe, options=options, settings=chosen, num_seeds=num_seeds, folder=folder, asked=trials)
 
 
 def _search(
@@ -104,7 +104,7 @@ def _search(
     if grid:
         raise UsageError("a sweep has a grid or a search, not both", hint="search a list: --search 'KEY=[VALUES]'")
     if trials is None:
-        raise UsageError("a search ends after so many settings", hint="say how many: --trials 20")
+        raise UsageError("a search needs to know when to stop", hint="say how many settings it is to try: --trials 20")
     space = parse_searches(search)
     open_recipes(recipe, options, space.corners())
     check_installed()

@@ -54,7 +54,9 @@ def show_sweep_plan(console: Console, plan: SweepPlan) -> None:
         Column("steps", [f"{run.total_steps:,}" for run in plan.runs]),
     ]
     console.print(trimmed(console, table(columns, console.width)), soft_wrap=True, highlight=False)
-    for line in (f"{plan.size}, in {plan.folder}", *plan.notes):
+    left = counted(plan.num_settings - len(plan.settings), "further trial")
+    drawn = [] if plan.is_drawn else [f"{left} not listed: each is drawn by what those before it have scored"]
+    for line in (f"{plan.size}, in {plan.folder}", *drawn, *plan.notes):
         console.print(Text(flat(line)), soft_wrap=True, highlight=False)
 
 

@@ -11,6 +11,7 @@ from ftcli.runtime.rundir import RunDir
 from ftcli.spec.document import Key
 from ftcli.spec.dump import toml_value
 from ftcli.spec.problems import dot
+from ftcli.spec.processes import SPLIT_KEYS
 from ftcli.spec.run import RunSpec
 from ftcli.train.assemble import Parts
 from ftcli.train.events import Change, RecipeChanged
@@ -83,7 +84,7 @@ def forbidden_changes(before: RunSpec, after: RunSpec, *, folder: RunDir) -> Ite
 
 
 def differences(before: RunSpec, after: RunSpec) -> Iterator[Key]:
-    """The keys whose values differ. Where a table's kind differs, the kind alone."""
+    """The keys whose values differ. Where a table's kind differs, the kind alone; how to split not where nothing is."""
 
     def compare(left: Any, right: Any, key: Key) -> Iterator[Key]:
         if isinstance(left, dict) and isinstance(right, dict):
@@ -91,6 +92,8 @@ def differences(before: RunSpec, after: RunSpec) -> Iterator[Key]:
             names = {**left_table, **right_table}
             if left_table.get("kind") != right_table.get("kind"):
                 names = {"kind": None}
+            if right_table.get("strategy") == "ddp":
+                names = {name: None for name in names if name not in SPLIT_KEYS}
             for name in names:
                 yield from compare(left_table.get(name), right_table.get(name), (*key, name))
         elif left != right:

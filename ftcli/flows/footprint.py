@@ -20,7 +20,7 @@ from ftcli.spec.processes import DistributedSection
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts
 from ftcli.train.feed import choose_cut
-from ftcli.train.footprint import SPLITS, Footprint, Part, Sizes, Split, footprint
+from ftcli.train.footprint import SPLITS, Footprint, Part, Sizes, Split, footprint, stage1_floor
 from ftcli.train.memory import MICRO_HINT, out_of_memory_at
 from ftcli.train.precision import Precision
 
@@ -29,13 +29,16 @@ from ftcli.train.precision import Precision
 class Footprints:
     """Bytes of what each of so many processes takes: `own` as the recipe splits, and `every` way of splitting.
 
-    And of a checkpoint, which is the same for all.
+    And of a checkpoint, which is the same for all. `num_with_rows` of the processes have any in a step. `floor` are the
+    bytes of optimizer state below which no number of processes brings stage1; None where they are not reached yet.
     """
 
     num_processes: int
+    num_with_rows: int
     checkpoint: int
     own: Footprint
     every: tuple[Footprint, ...]
+    floor: int | None
 
 
 def footprints(
@@ -44,7 +47,12 @@ def footprints(
     """What a run takes on so many processes like this one; a forward pass tells what it keeps."""
     world = World(size=num_processes, device=parts.world.device, gpu_bytes=parts.world.gpu_bytes)
     cut = choose_cut(parts.spec.batch, world, skips_padding=skips_padding)
-    largest, num_micro_batches = _largest(split, epoch, cut, num_processes)
+    dealt = _dealt(split, epoch, cut, num_processes)
+    largest = max(
+        (part for group in dealt for share in group for part in share),
+        key=lambda part: slots_in(part, split.lengths, cut),
+    )
+    num_micro_batches = max(len(group[0]) for group in dealt)
     sizes = _sizes(parts, activations=_kept(parts, split, largest), num_micro_batches=num_micro_batches)
     section = parts.spec.distributed
     degree = section.degree(num_processes)
@@ -52,22 +60,31 @@ def footprints(
         each: footprint(sizes, each, num_processes=num_processes, degree=degree, offloads=section.offload)
         for each in SPLITS
     }
-    return Footprints(num_processes, sizes.checkpoint, found[_split_of(section, num_processes)], tuple(found.values()))
+    return Footprints(
+        num_processes=num_processes,
+        num_with_rows=max(map(_num_with_rows, dealt)),
+        checkpoint=sizes.checkpoint,
+        own=found[_split_of(section, num_processes)],
+        every=tuple(found.values()),
+        floor=stage1_floor(sizes, degree),
+    )
 
 
 def _split_of(section: DistributedSection, num_processes: int) -> Split:
     return section.sharding if section.strategy == "fsdp" and num_processes > 1 else "ddp"
 
 
-def _largest(split: TokenizedSplit, epoch: EpochPlan, cut: Cut, num_processes: int) -> tuple[Tensor, int]:
-    """The largest micro-batch of a sample of an epoch's steps, and the most that a process has in one of them."""
+def _dealt(split: TokenizedSplit, epoch: EpochPlan, cut: Cut, num_processes: int) -> list[Shares]:
+    """What each process gets of a sample of an epoch's steps."""
     number = min(SAMPLED_GROUPS, len(epoch))
-    shares: list[Shares] = [
+    return [
         deal(split.sequences_of(epoch.rows(place * len(epoch) // number)), split.lengths, cut, num_processes)
         for place in range(number)
     ]
-    every = (part for group in shares for share in group for part in share)
-    return max(every, key=lambda part: slots_in(part, split.lengths, cut)), max(len(group[0]) for group in shares)
+
+
+def _num_with_rows(group: Shares) -> int:
+    return sum(any(map(len, share)) for share in group)
 
 
 def num_moments(choice: OptimizerChoice) -> int:

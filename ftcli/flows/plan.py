@@ -23,6 +23,7 @@ from ftcli.runtime.activity import Working
 from ftcli.runtime.joining import open_world
 from ftcli.runtime.seeding import seed_step
 from ftcli.spec.run import RunSpec
+from ftcli.spec.wording import counted
 from ftcli.tasks.base import collate
 from ftcli.train.assemble import Parts, load_parts, tokens_of
 from ftcli.train.cache import Decision, decide, passes_of, tried_inputs
@@ -143,8 +144,15 @@ def _plan(parts: Parts, store: TokenStore, num_processes: int) -> Plan:
         disk_bytes=sizes.checkpoint * (spec.checkpoint.keep + 1),
         tried=_try_batch(parts, split, epoch, cut),
         caches=[_cache(parts, store, stage) for stage in range(len(parts.freezing.stages))],
-        remarks=(*remarks(parts), *(Noted(0, note) for note in parts.notes)),
+        remarks=(*remarks(parts), *_idle(sizes, spec.batch.size), *(Noted(0, note) for note in parts.notes)),
     )
+
+
+def _idle(sizes: Footprints, batch_size: int) -> Iterator[Noted]:
+    if sizes.num_with_rows < sizes.num_processes:
+        idle = counted(sizes.num_processes - sizes.num_with_rows, "process", "es")
+        text = f"{idle} of {sizes.num_processes} will have nothing to do: a step of {counted(batch_size)} is dealt to"
+        yield Noted(0, f"{text} {sizes.num_with_rows}; use no more than that, or a larger batch.size", "warning")
 
 
 def _schedule(spec: RunSpec, total_steps: int) -> list[tuple[int, float]]:

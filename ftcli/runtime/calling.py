@@ -1,15 +1,16 @@
-"""Calling a user's own code: with the options that a recipe gives it, and with errors that point into it."""
+"""Calling code that a recipe names: with the options that it gives, checked, and with errors that point into it."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import Parameter
 from typing import Any
 
 from ftcli.errors import FtcliError, Problem, RecipeError
-from ftcli.runtime.code import Factory, Key, find_factory, place_in
+from ftcli.runtime.arguments import Options
+from ftcli.runtime.code import Key, find_factory, place_in
+from ftcli.spec.dump import toml_value
 from ftcli.spec.nearest import did_you_mean, nearest
 from ftcli.spec.problems import dot
 
@@ -33,15 +34,18 @@ def call(address: str, *given: Any, key: Key, options_key: Key, options: Mapping
         RecipeError: there is no such code, it does not take these options, or it fails.
     """
     factory = find_factory(address, key=key)
-    if problems := list(_misfits(factory, address, options, key=options_key, num_given=len(given), named=named)):
+    known = Options.of(factory, num_given=len(given), named=named)
+    if problems := list(_misfits(known, address, options, key=options_key)):
         raise RecipeError(problems)
-    with failing_as(address, key=key):
+    with failing_as(address, key=key, hint=known.hint):
         return factory(*given, **named, **options)
 
 
 @contextmanager
-def failing_as(address: str, *, key: Key) -> Generator[None]:
-    """Around a call of the user's own code: what it raises becomes an error at the line that raised it.
+def failing_as(address: str, *, key: Key, hint: str | None = None) -> Generator[None]:
+    """Around a call of code that a recipe names: what it raises becomes an error, at the user's own line if it has one.
+
+    `hint` is what to do where it has none.
 
     Raises:
         FailingCodeError: the code fails.
@@ -51,31 +55,23 @@ def failing_as(address: str, *, key: Key) -> Generator[None]:
     except FtcliError:
         raise
     except Exception as error:
-        what = f"`{address}` fails: {type(error).__name__}: {error}"
-        raise FailingCodeError(what, where=place_in(error), key=key) from error
+        what, where = f"`{address}` fails: {type(error).__name__}: {error}", place_in(error)
+        raise FailingCodeError(what, where=where, hint=None if where else hint, key=key) from error
 
 
-def _misfits(
-    factory: Factory, address: str, options: Mapping[str, Any], *, key: Key, num_given: int, named: Mapping[str, Any]
-) -> Iterator[Problem]:
-    """The options that some code does not take, and those that it can't do without."""
-    try:
-        parameters = list(inspect.signature(factory).parameters.values())
-    except ValueError:  # written in C, and without a signature
-        return
-    places, names = {Parameter.POSITIONAL_ONLY}, {Parameter.KEYWORD_ONLY}
-    either = {Parameter.POSITIONAL_OR_KEYWORD}
-    positional = [each.name for each in parameters if each.kind in places | either]
-    taken = {*positional[:num_given], *named}
-    by_name = [each for each in parameters if each.kind in names | either]
-    free = {each.name: each for each in by_name if each.name not in taken}
-    takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
-    for name in options:
-        if name in taken or (name not in free and not takes_any):
-            near = nearest(name, free)
-            hint = did_you_mean(near) if near else f"its options: {', '.join(free) or 'none'}"
+def _misfits(known: Options, address: str, options: Mapping[str, Any], *, key: Key) -> Iterator[Problem]:
+    """The options that some code does not take, those of another type, and those that it can't do without."""
+    for name, value in options.items():
+        if name in known.taken or (name not in known.free and not known.takes_any):
+            near = nearest(name, known.free)
+            hint = did_you_mean(near) if near else f"its options: {', '.join(known.free) or 'none'}"
             yield Problem(f"`{address}` takes no option `{name}`", hint=hint, key=(*key, name))
-    for name, each in free.items():
+        elif name in known.forms and not known.forms[name].holds(value):
+            default = known.default(name)
+            what = f"`{dot((*key, name))}` of `{address}` must be {known.forms[name].one}, not {toml_value(value)}"
+            hint = f"its default is {default}" if default != name else known.hint
+            yield Problem(what, hint=hint, key=(*key, name))
+    for name, each in known.free.items():
         if each.default is Parameter.empty and name not in options:
             what = f"`{address}` needs the option `{name}`"
             yield Problem(what, hint=f"`{dot(key)}` = {{ {name} = ... }}", key=key)

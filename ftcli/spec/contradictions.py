@@ -15,6 +15,7 @@ from ftcli.spec.factories import code_is_named_well
 from ftcli.spec.losses import losses_fit
 from ftcli.spec.metrics import METRICS, best_metric, metric_meant
 from ftcli.spec.plain import Table, as_number, table_in
+from ftcli.spec.processes import SPLIT_KEYS, DistributedSection
 from ftcli.spec.wording import counted
 
 OWN_FILES = (
@@ -191,13 +192,19 @@ def _patterns(data: Table) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("optimizer", "groups", number, "match"), cast("str", group["match"])
 
 
-def split_by_name(data: Table) -> Iterator[Problem]:
-    """Ways to split that name no strategy; beside "ddp" they may stand, for a run that was split goes on so."""
-    table = table_in(data, "distributed")
-    if "strategy" not in table:
-        for key in (key for key in ("sharding", "sharding_degree", "offload") if key in table):
-            what = f'`distributed.{key}` goes with `distributed.strategy = "fsdp"`'
-            yield Problem(what, hint='add strategy = "fsdp", or leave it out', key=("distributed", key))
+def split_in_vain(layer: Table, before: object) -> Iterator[Problem]:
+    """Ways to split that one layer names where nothing is split: by its own strategy, or by `before`, that beneath it.
+
+    Beside "ddp" itself the defaults may stand, for a run's recipe has all keys.
+    """
+    table = table_in(layer, "distributed")
+    strategy = table.get("strategy", before)
+    for key in (key for key in SPLIT_KEYS if key in table and strategy in (None, "ddp")):
+        if "strategy" in table and table[key] == DistributedSection.model_fields[key].default:
+            continue
+        known = "" if strategy is None else f', and it is "{strategy}"'
+        what = f'`distributed.{key}` goes with `distributed.strategy = "fsdp"`{known}'
+        yield Problem(what, hint='set distributed.strategy = "fsdp", or leave it out', key=("distributed", key))
 
 
 def _processes_fit(data: Table) -> Iterator[Problem]:

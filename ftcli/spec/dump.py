@@ -41,7 +41,7 @@ def toml_value(value: object) -> str:
             return f"'{value}'"  # a regular expression stays as it is
         # A JSON string is a TOML basic string; DEL is the one character TOML wants escaped and JSON does not.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(toml_value(item) for item in cast('list[object]', value))}]"
     if isinstance(value, dict):
         items = cast("dict[str, object]", value).items()

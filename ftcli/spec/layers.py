@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ftcli.spec.contradictions import OWN_FILES
 from ftcli.spec.document import Document
+from ftcli.spec.processes import SPLIT_KEYS
 from ftcli.spec.run import RunSpec
 from ftcli.spec.suggestion import models_at
 
@@ -78,7 +79,9 @@ def _keys_of(table: str, kind: object) -> set[str]:
 
 
 def _replaced(table: str, upper: dict[str, Any]) -> set[str]:
-    """The lower keys that a choice in `upper` stands in for."""
+    """The lower keys that a choice in `upper` stands in for, or that say nothing beside it."""
+    if table == "distributed" and upper.get("strategy") == "ddp":
+        return set(SPLIT_KEYS)
     choices = _ALTERNATIVES.get(table, {})
     chosen = [choice for choice in choices if upper.get(choice, "off") != "off"]
     return {name for choice, names in choices.items() if chosen and choice not in chosen for name in names}

@@ -9,6 +9,9 @@ from pydantic import Field
 from ftcli.errors import RecipeError
 from ftcli.spec.base import Section
 
+SPLIT_KEYS = ("sharding", "sharding_degree", "offload")
+"""What says how "fsdp" splits, and nothing of another strategy."""
+
 
 class DistributedSection(Section):
     """How several processes share a run."""

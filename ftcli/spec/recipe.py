@@ -14,10 +14,11 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from ftcli.errors import FtcliError, Location, Problem, RecipeError
-from ftcli.spec.contradictions import contradictions, one_cut, split_by_name
+from ftcli.spec.contradictions import contradictions, one_cut, split_in_vain
 from ftcli.spec.document import Document, Key, contains, parse_setting, read_document, value_at
 from ftcli.spec.factories import factories_in
 from ftcli.spec.layers import stacked, together
+from ftcli.spec.plain import table_in
 from ftcli.spec.problems import located, problems_of
 from ftcli.spec.run import RunSpec
 
@@ -86,7 +87,6 @@ def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *,
     problems = [
         *found,
         *_layer_problems(layers),
-        *split_by_name(merged),
         *_misplaced_extends(layers),
         *(check(merged) if check else ()),
     ]
@@ -123,10 +123,13 @@ def _with_code(merged: dict[str, Any], layers: Sequence[Document]) -> dict[str, 
 
 def _layer_problems(layers: Sequence[Document]) -> Iterator[Problem]:
     flags = [layer for layer in layers if layer.flag]
+    strategy: object = None
     for group in [*([layer] for layer in layers if not layer.flag), flags]:
-        for problem in one_cut(together(group)):
+        data = together(group)
+        for problem in (*one_cut(data), *split_in_vain(data, strategy)):
             where = _locate(group, problem.key or (), of_key=False)
             yield Problem(problem.what, where, problem.hint, problem.key)
+        strategy = table_in(data, "distributed").get("strategy", strategy)
 
 
 def _misplaced_extends(layers: Sequence[Document]) -> Iterator[Problem]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from ftcli.spec.contradictions import OWN_FILES
 from ftcli.spec.factories import FACTORIES
 from ftcli.spec.metrics import METRICS
+from ftcli.spec.processes import SPLIT_KEYS
 
 _FILES = tuple(f"data.{key}" for key in OWN_FILES if key != "train")
 _CUTS = ("batch.micro_size", "batch.max_tokens", "batch.accumulation")
 _PATTERNS = ("freeze.patterns", "freeze.stages.unfreeze", "freeze.stages.freeze", "optimizer.groups.match")
-_SPLIT = ("distributed.sharding", "distributed.sharding_degree", "distributed.offload")
+_SPLIT = tuple(f"distributed.{key}" for key in SPLIT_KEYS)
 _METRICS = "; ".join(f"of {task}: {', '.join(names)}" for task, names in METRICS.items())
 
 RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = (

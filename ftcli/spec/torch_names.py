@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TORCH_OPTIMIZERS = (
-    *("Adagrad", "ASGD", "Adadelta", "Adafactor", "Adam", "AdamW", "Adamax", "Muon", "NAdam", "RAdam", "RMSprop"),
+    *("Adagrad", "ASGD", "Adadelta", "Adafactor", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"),
     *("Rprop", "SGD"),
 )
 """The optimizers of torch that `optimizer.name` may be, an example first."""
@@ -14,6 +14,7 @@ TORCH_SCHEDULERS = (
 """The schedulers of torch that `schedule.name` may be, an example first."""
 NO_OPTIMIZERS = {
     "LBFGS": "it computes the loss several times in a step",
+    "Muon": "it is for matrices alone, and the biases and norms of an encoder are vectors",
     "SparseAdam": "it is for sparse gradients, and encoders have dense ones",
 }
 """Those that it may not be, and why."""

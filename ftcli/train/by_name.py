@@ -16,13 +16,15 @@ from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 
 from ftcli.errors import FtcliError, RecipeError
-from ftcli.runtime.calling import call
+from ftcli.runtime.arguments import Options
+from ftcli.runtime.calling import FailingCodeError, call
 from ftcli.spec.choices import TorchOptimizer, TorchSchedule
 from ftcli.spec.nearest import did_you_mean, nearest
 from ftcli.spec.torch_names import NO_OPTIMIZERS, NO_SCHEDULES
 from ftcli.spec.wording import counted
 
 _OPTIMIZER, _SCHEDULE = ("optimizer", "name"), ("schedule", "name")
+_SCHEDULE_OPTIONS = ("schedule", "options")
 
 
 def check_takes_steps(choice: TorchOptimizer) -> None:
@@ -88,34 +90,47 @@ def factors(schedule: TorchSchedule, steps: int) -> tuple[float, ...]:
 
 @lru_cache(maxsize=4)
 def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
-    _named(lr_scheduler, lr_scheduler.LRScheduler, name, NO_SCHEDULES, key=_SCHEDULE)
+    kind = _named(lr_scheduler, lr_scheduler.LRScheduler, name, NO_SCHEDULES, key=_SCHEDULE)
+    given, known = orjson.loads(options), Options.of(kind, num_given=1, named=())
     optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
-    named, options_key = f"torch.optim.lr_scheduler:{name}", ("schedule", "options")
     group, found = optimizer.param_groups[0], list[float]()
-    with warnings.catch_warnings(), _failing_within(name, steps):
+    with warnings.catch_warnings(), _failing_within(name, steps, _way_out(known, given, steps)):
         warnings.simplefilter("ignore")  # that its optimizer takes no step
-        scheduler = call(named, optimizer, key=options_key, options_key=options_key, options=orjson.loads(options))
+        named = f"torch.optim.lr_scheduler:{name}"
+        scheduler = call(named, optimizer, key=_SCHEDULE_OPTIONS, options_key=_SCHEDULE_OPTIONS, options=given)
         others = _others(group)
         for _ in range(steps):
             found.append(float(group["lr"]))
             scheduler.step()
     if _others(group) != others:
         what = f"`{name}` changes more than the learning rate"
-        raise RecipeError(what, hint="schedule.options = { cycle_momentum = false }", key=options_key)
+        raise RecipeError(what, hint="schedule.options = { cycle_momentum = false }", key=_SCHEDULE_OPTIONS)
     if any(not math.isfinite(each) or each < 0 for each in found):
-        raise RecipeError(f"`{name}` gives rates below zero, or none, within {steps} steps", key=options_key)
+        what = f"`{name}` gives rates below zero, or without end, within {counted(steps, 'step')}"
+        raise RecipeError(what, hint=known.hint, key=_SCHEDULE_OPTIONS)
     return tuple(found)
 
 
+def _way_out(known: Options, given: dict[str, Any], steps: int) -> str | None:
+    """What to do where a scheduler fails: give it the number of steps, if it takes one, or look at its options."""
+    if "total_steps" in known.free and given.get("total_steps") != steps:
+        return f"schedule.options.total_steps = {steps}, as many as the run has after its warm-up"
+    if zeros := [name for name, value in given.items() if type(value) in (int, float) and value == 0]:
+        return f"give {zeros[0]} another value than 0; {known.hint}"
+    return known.hint
+
+
 @contextmanager
-def _failing_within(name: str, steps: int) -> Generator[None]:
+def _failing_within(name: str, steps: int, hint: str | None) -> Generator[None]:
     try:
         yield
+    except FailingCodeError as error:
+        raise RecipeError(str(error), hint=hint, key=_SCHEDULE_OPTIONS) from error
     except FtcliError:
         raise
     except Exception as error:  # whatever a scheduler makes of options that it has taken
         what = f"`{name}` fails within {counted(steps, 'step')}: {type(error).__name__}: {error}"
-        raise RecipeError(what, key=("schedule", "options")) from error
+        raise RecipeError(what, hint=hint, key=_SCHEDULE_OPTIONS) from error
 
 
 def _others(group: dict[str, Any]) -> str:

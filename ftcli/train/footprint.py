@@ -114,6 +114,13 @@ def footprint(sizes: Sizes, split: Split, *, num_processes: int, degree: int, of
     )
 
 
+def stage1_floor(sizes: Sizes, degree: int) -> int | None:
+    """The bytes of state of the largest tensor, where the fullest process has that one alone; else None."""
+    largest = max(each.trained for each in sizes.tensors)
+    is_reached = degree > 1 and _largest_share(sizes, degree) == largest > sizes.trained / degree
+    return sizes.num_moments * largest if is_reached and sizes.num_moments else None
+
+
 def _largest_share(sizes: Sizes, degree: int) -> int:
     """What is trained of the tensors that the fullest process owns; a tensor has one owner."""
     owners = deal_tensors([each.weights for each in sizes.tensors], degree)

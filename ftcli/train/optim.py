@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from ftcli.errors import CheckpointError, RecipeError
 from ftcli.modeling.freezing import check_pattern
+from ftcli.runtime.arguments import Options
 from ftcli.runtime.calling import FailingCodeError, call
-from ftcli.runtime.code import Key
+from ftcli.runtime.code import Key, find_factory
 from ftcli.runtime.partition import PartitionedOptimizer
 from ftcli.runtime.world import World
 from ftcli.spec.choices import SGD, AdamW, CustomOptimizer, OptimizerChoice, TorchOptimizer
@@ -221,7 +222,8 @@ def _tried(
     lr, options, options_key = choice.lr, choice.options, ("optimizer", "options")
     tried = call(address, [{**groups[0], "params": [sample]}], lr=lr, key=key, options_key=options_key, options=options)
     try:
-        try_optimizer(tried, address, key=key)
+        known = Options.of(find_factory(address, key=key), num_given=1, named=("lr",))
+        try_optimizer(tried, address, key=key, hint=known.hint)
     except FailingCodeError as error:
         if type(sample.data) is Tensor:
             raise

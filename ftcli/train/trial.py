@@ -119,8 +119,10 @@ def _targets(facts: LabelFacts, num_items: int) -> Tensor:
             return numbers % num_labels
 
 
-def try_optimizer(optimizer: object, address: str, *, key: Key) -> None:
+def try_optimizer(optimizer: object, address: str, *, key: Key, hint: str | None = None) -> None:
     """Take a step with an optimizer that the recipe names, made for one parameter that stands for all.
+
+    `hint` is what to do where it fails outside of the user's own code.
 
     Raises:
         RecipeError: it is none, it fails, or it keeps what no checkpoint could hold.
@@ -131,7 +133,7 @@ def try_optimizer(optimizer: object, address: str, *, key: Key) -> None:
     for group in optimizer.param_groups:
         for parameter in cast("list[Tensor]", group["params"]):
             parameter.grad = torch.ones_like(parameter)
-    with failing_as(address, key=key):
+    with failing_as(address, key=key, hint=hint):
         optimizer.step()
     hint = "keep it as a tensor in the parameter's state: a checkpoint holds nothing else"
     for values in cast("Any", optimizer.state).values():

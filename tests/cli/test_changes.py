@@ -129,3 +129,30 @@ def test_deterministic_kernels_are_announced_with_their_cost_and_may_be_asked_fo
     assert done.code == 0, done.err
     assert "train.deterministic false -> true (layout: the same steps by other kernels)" in change_of(done.err)
     assert "deterministic kernels only, which on a CPU costs nothing" in done.err
+
+
+def test_a_way_to_split_can_not_come_to_a_run_that_splits_nothing(stopped: Path, ftcli: Ftcli) -> None:
+    error = refused(ftcli("resume", "run", "--set", "distributed.sharding_degree=2"), 2)
+    what = '`distributed.sharding_degree` goes with `distributed.strategy = "fsdp"`, and it is "ddp"'
+    assert f"error[recipe]: {what}\n  --> --set distributed.sharding_degree=2\n" in error
+    assert 'help: set distributed.strategy = "fsdp", or leave it out' in error
+
+
+def test_a_run_that_was_split_goes_on_under_ddp_and_then_as_it_is(project: Path, ftcli: Ftcli) -> None:
+    (project / "split.toml").write_text(
+        'extends = "tiny.toml"\n[distributed]\nstrategy = "fsdp"\nsharding = "stage1"\nsharding_degree = 1\n'
+    )
+    assert ftcli("train", "split.toml", "--set", "train.stop_after=6").code == 0
+    done = ftcli("resume", "run", "--set", "distributed.strategy=ddp", "--set", "train.stop_after=7")
+    assert done.code == 0, done.err
+    line = change_of(done.err)
+    assert 'distributed.strategy "fsdp" -> "ddp" (layout: the same steps, shared out in another way)' in line
+    assert "distributed.sharding" not in line
+    assert ftcli("resume", "run").code == 0
+
+
+def test_what_comes_up_late_is_shown_where_the_change_is(stopped: Path, ftcli: Ftcli) -> None:
+    zero = "schedule={kind='torch', name='StepLR', options={step_size=0}}"
+    error = refused(ftcli("resume", "run", "--set", zero), 2)
+    assert "error[recipe]: `StepLR` fails within 12 steps: ZeroDivisionError" in error
+    assert f"  --> --set {zero}\n" in error

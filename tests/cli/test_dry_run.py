@@ -127,6 +127,27 @@ def test_it_tells_what_each_of_several_processes_would_take(project: Path, ftcli
     assert {each[7] for each in cells} <= {"yes", "no"}
 
 
+def test_processes_that_can_have_no_rows_are_warned_of(project: Path, ftcli: Ftcli) -> None:
+    shown = ftcli("train", "tiny.toml", "--dry-run", "--world", "20").out
+    assert "warning: 12 processes of 20 will have nothing to do: a step of 8 rows is dealt to 8; use no more" in shown
+    assert "nothing to do" not in ftcli("train", "tiny.toml", "--dry-run", "--world", "8").out
+    pairs = ftcli("train", "tiny.toml", "--dry-run", "--world", "20", "--set", "task.symmetric=true").out
+    assert "warning: 4 processes of 20 will have nothing to do: a step of 8 rows is dealt to 16" in pairs
+
+
+def test_it_says_where_stage1_takes_no_less_with_more_processes(project: Path, ftcli: Ftcli) -> None:
+    shown = ftcli("train", "tiny.toml", "--dry-run", "--world", "64").out
+    (floor,) = re.findall(
+        r"stage1 deals whole tensors, so the largest \((.*) of optimizer\) is its floor; stage2", shown
+    )
+    more = ftcli("train", "tiny.toml", "--dry-run", "--world", "128").out
+    for table in (shown, more):
+        (row,) = (line for line in table.splitlines() if line.startswith("stage1  "))
+        assert re.split(r" {2,}", row)[3] == floor
+    assert "stage1 deals" not in ftcli("train", "tiny.toml", "--dry-run", "--world", "2").out
+    assert "stage1 deals" not in ftcli("train", "tiny.toml", "--dry-run").out
+
+
 @pytest.mark.slow
 def test_the_split_of_a_launch_is_the_recipes(project: Path) -> None:
     result = spawn("train", "tiny.toml", "--dry-run", "--set", "distributed.strategy=fsdp", ranks=2, cwd=project)

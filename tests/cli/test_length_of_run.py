@@ -126,6 +126,11 @@ def test_fp16_begins_with_the_scale_that_is_asked_for(project: Path, ftcli: Ftcl
             "`LBFGS` can't be used here: it computes the loss several times in a step",
             "there are ASGD, Adadelta, Adafactor, Adagrad,",
         ),
+        (
+            "optimizer={kind='torch', name='Muon'}",
+            "`Muon` can't be used here: it is for matrices alone, and the biases and norms of an encoder are vectors",
+            "there are ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, Rprop, SGD",
+        ),
         ("optimizer={kind='torch', name='Adagrat'}", "torch has no `Adagrat`", "did you mean `Adagrad`?"),
         ("optimizer={kind='torch', name='radam'}", "torch has no `radam`", "did you mean `RAdam`?"),
         (

@@ -14,6 +14,7 @@ from tests.cli.errors import recipe, refused
 from tests.conftest import Ftcli
 
 LR = "optimizer.lr=1e-5..1e-3 log"
+SIZES = ("--search", "batch.size=[4, 8]", "--seeds", "1")
 WRONG = {
     "optimizer.lr=1e-3..1e-5": ("there is nothing in this range", "the lower end goes first: 1e-5..1e-3"),
     "train.epochs=2..2": ("there is nothing in this range", "use --set train.epochs=2"),
@@ -49,7 +50,11 @@ TOGETHER = {
         "a sweep has a grid or a search, not both",
         "search a list: --search 'KEY=[VALUES]'",
     ),
-    "no end": (("--search", LR), "a search ends after so many settings", "say how many: --trials 20"),
+    "no end": (
+        ("--search", LR),
+        "a search needs to know when to stop",
+        "say how many settings it is to try: --trials 20",
+    ),
     "trials of nothing": (
         ("--trials", "2"),
         "`--trials` says how many settings to try, and of what is not said",
@@ -133,6 +138,7 @@ def test_a_dry_run_tells_what_is_searched_and_how_much_is_run(project: Path, ftc
     assert [line.split(",kind=")[0][:3] for line in lines[1:3]] == ["lr=", "lr="], "the first trial, with both seeds"
     assert lines[3].startswith("10 runs (5 trials x 2 seeds), about ")
     assert lines[4:] == [
+        "4 further trials not listed: each is drawn by what those before it have scored",
         "search optimizer.lr: 1e-05 to 0.001, by its logarithm",
         'search schedule.kind: one of "linear", "cosine"',
         "search train.steps: 30 to 40",
@@ -141,5 +147,8 @@ def test_a_dry_run_tells_what_is_searched_and_how_much_is_run(project: Path, ftc
 
 
 def test_no_more_is_tried_than_there_is(project: Path, ftcli: Ftcli) -> None:
-    done = ftcli("sweep", "tiny.toml", "--search", "batch.size=[4, 8]", "--trials", "9", "--seeds", "1", "--dry-run")
+    done = ftcli("sweep", "tiny.toml", *SIZES, "--trials", "9", "--dry-run")
     assert "2 runs (2 trials x 1 seed)" in done.out
+    assert "1 further trial not listed: each is drawn by what those before it have scored" in done.out
+    assert "there are only 2 settings, fewer than --trials 9: all are tried" in done.out
+    assert "fewer than" not in ftcli("sweep", "tiny.toml", *SIZES, "--trials", "2", "--dry-run").out

@@ -53,6 +53,13 @@ def test_it_is_refused_with_the_fix(project: Path, settings: tuple[str, ...], sa
 
 
 @pytest.mark.slow
+def test_it_is_shown_where_it_is_written_when_a_run_goes_on(project: Path) -> None:
+    assert spawn("train", "tiny.toml", *FSDP, "--set", "train.stop_after=1", cwd=project).code == 0
+    done = spawn("resume", "run", "--set", "distributed.sharding_degree=3", ranks=2, cwd=project)
+    assert "does not divide 2 processes\n  --> --set distributed.sharding_degree=3\n" in done.err, done.err
+
+
+@pytest.mark.slow
 def test_a_parameter_that_has_no_rows_is_named(project: Path) -> None:
     (project / "heads.py").write_text(HEAD)
     own = ("--set", "model.head=custom", "--set", "model.head_factory=heads:Scaled")

@@ -195,6 +195,14 @@ def test_trials_are_drawn_alike_each_time_and_more_of_them_hold_the_fewer(projec
     assert len(drawn(100)) == 9
 
 
+def test_fewer_settings_than_trials_are_told(project: Path, ftcli: Ftcli) -> None:
+    grid = ("--grid", "batch.size=[4, 8]")
+    done = ftcli("sweep", "tiny.toml", *grid, "--trials", "5", "--dry-run")
+    assert "6 runs (2 settings x 3 seeds)" in done.out
+    assert "there are only 2 settings, fewer than --trials 5: all are tried" in done.out
+    assert "fewer than" not in ftcli("sweep", "tiny.toml", *grid, "--trials", "2", "--dry-run").out
+
+
 def test_names_are_short_and_differ_where_values_do(project: Path, ftcli: Ftcli) -> None:
     grids = ("--grid", r"freeze.patterns=[['embeddings'], ['^embeddings']]", "--grid", "schedule.kind=['linear']")
     done = ftcli("sweep", "tiny.toml", *grids, "--grid", "task.kind=['classification']", "--seeds", "1", "--dry-run")

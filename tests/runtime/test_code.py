@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,6 +176,47 @@ def test_options_that_it_does_not_take_are_told_by_name(
     (found,) = caught.value.problems
     assert (found.what, found.hint) == (f"`mine:make` {what}", hint)
     assert found.key == ("model", "head_options", *([name] if name else []))
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "wanted"),
+    [
+        ("bool = True", "yes", "true or false"),
+        ("'bool | None' = None", 1, "true or false"),
+        ("int", 1.0, "a whole number"),
+        ("int", True, "a whole number"),
+        ("float | None", "1", "a number"),
+        ("str", 1, "text"),
+        ("'Iterable[int]'", [1, "a"], "an array of whole numbers"),
+        ("tuple[float, float]", [1], "an array of 2 numbers"),
+        ("tuple[str, int]", [1, 1], "an array of 2 values"),
+        ("list[tuple[float, float]]", [[1, 2], [1]], "an array of arrays of 2 numbers"),
+        ("float | list[float]", ["x"], "a number or an array of numbers"),
+    ],
+)
+def test_options_of_another_type_than_it_is_written_with_are_told(
+    tmp_path: Path, written: str, value: object, wanted: str
+) -> None:
+    with pytest.raises(RecipeError, match=re.escape(f"`model.head_options.size` of `mine:make` must be {wanted}, not")):
+        made(tmp_path, f"first, *, lr, size: {written}", size=value)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("float", 1),
+        ("'Unheard | None'", "x"),
+        ("'list'", ["x"]),
+        ("dict[str, int]", {"a": "b"}),
+        ("tuple[int, ...]", [1, 2, 3]),
+        ("object", "x"),
+        ("bytes | None", "x"),
+    ],
+)
+def test_options_are_taken_that_fit_or_whose_type_says_nothing_of_a_recipe(
+    tmp_path: Path, written: str, value: object
+) -> None:
+    assert made(tmp_path, f"first, *, lr, size: {written}", size=value) == {"first": 1, "lr": 0.1, "size": value}
 
 
 def test_options_that_it_takes_are_given_by_name(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from ftcli.spec.contradictions import contradictions, one_cut
+from ftcli.spec.dump import dump_recipe
+from ftcli.spec.processes import DistributedSection
 from tests.spec.loading import SOUND, load, refused
 
 DATA = "[data]\nname = 'demo'\n"
@@ -204,9 +206,36 @@ def test_several_contradictions_are_all_found() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("sharding", "'stage1'"), ("sharding_degree", "2"), ("offload", "true")])
-def test_a_way_to_split_names_its_strategy_in_some_layer(folder: Path, name: str, value: str) -> None:
-    what = f'`distributed.{name}` goes with `distributed.strategy = "fsdp"`'
-    for found in (refused(SOUND, f"distributed.{name}={value}"), refused(f"{SOUND}[distributed]\n{name} = {value}\n")):
-        assert [(problem.what, problem.key) for problem in found] == [(what, ("distributed", name))]
-    for strategy in ("fsdp", "ddp"):  # a run that was split goes on so
-        assert load(SOUND, f"distributed.{name}={value}", f"distributed.strategy={strategy}")
+def test_a_way_to_split_stands_over_a_strategy_that_splits(folder: Path, name: str, value: str) -> None:
+    key, split = f"distributed.{name}", f"{SOUND}[distributed]\n{name} = {value}\n"
+    alone = f'`{key}` goes with `distributed.strategy = "fsdp"`'
+    for found in (refused(SOUND, f"{key}={value}"), refused(split), refused(split, "distributed.strategy=fsdp")):
+        assert [(problem.what, problem.key) for problem in found] == [(alone, ("distributed", name))]
+    fsdp, ddp = (f"{SOUND}[distributed]\nstrategy = '{strategy}'\n" for strategy in ("fsdp", "ddp"))
+    beside = f'{alone}, and it is "ddp"'
+    for found in (
+        refused(f"{ddp}{name} = {value}\n"),
+        refused(ddp, f"{key}={value}"),
+        refused(SOUND, f"{key}={value}", "distributed.strategy=ddp"),
+        refused(fsdp, f"{key}={value}", "distributed.strategy=ddp"),
+    ):
+        assert [(problem.what, problem.key) for problem in found] == [(beside, ("distributed", name))]
+    assert load(fsdp, f"{key}={value}")
+    assert load(SOUND, f"{key}={value}", "distributed.strategy=fsdp")
+
+
+@pytest.mark.parametrize(("name", "value"), [("sharding", "'stage1'"), ("sharding_degree", "2"), ("offload", "true")])
+def test_a_later_ddp_discards_ways_to_split(folder: Path, name: str, value: str) -> None:
+    """So that a run that was split goes on under it, and its recipe can be read once more."""
+    fsdp = f"{SOUND}[distributed]\nstrategy = 'fsdp'\n{name} = {value}\n"
+    recipe = load(fsdp, "distributed.strategy=ddp")
+    assert recipe.spec.distributed == DistributedSection()
+    assert recipe.origin(("distributed", name)) == "default"
+    assert load(dump_recipe(recipe.spec)).spec == recipe.spec
+
+
+def test_ways_to_split_that_are_the_defaults_may_stand_beside_ddp(folder: Path) -> None:
+    said = "strategy = 'ddp'\nsharding = 'stage3'\nsharding_degree = 'all'\noffload = false\n"
+    assert load(f"{SOUND}[distributed]\n{said}")
+    (problem,) = refused(f"{SOUND}[distributed]\nstrategy = 'ddp'\n", "distributed.sharding=stage3")
+    assert problem.key == ("distributed", "sharding")

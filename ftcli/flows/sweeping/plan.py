@@ -20,7 +20,7 @@ from ftcli.spec.metrics import best_metric, better_values
 from ftcli.spec.problems import dot
 from ftcli.spec.recipe import anchored
 from ftcli.spec.run import RunSpec
-from ftcli.spec.wording import counted
+from ftcli.spec.wording import counted, verb
 from ftcli.train.fitting import limits_of
 
 _AT_THE_END = "evaluate.at_least=1"
@@ -64,7 +64,7 @@ class SweepPlan:
     """All runs of a sweep in their order: every setting with the first seed, then every one with the next.
 
     `metric` is what the validation split decides by, `better` whether "higher" or "lower" values are. Of a search,
-    settings and runs are those drawn so far, trial by trial.
+    settings and runs are those drawn so far, trial by trial. `asked` is how many settings the user wants, if said.
     """
 
     folder: Path
@@ -75,6 +75,7 @@ class SweepPlan:
     metric: str
     better: str
     search: Search | None = None
+    asked: int | None = None
 
     @property
     def total_steps(self) -> int:
@@ -83,19 +84,24 @@ class SweepPlan:
         return known if self.is_drawn else round(known / len(self.runs) * self.num_runs)
 
     @property
+    def num_settings(self) -> int:
+        """How many settings there will have been."""
+        return self.search.num_trials if self.search else len(self.settings)
+
+    @property
     def num_runs(self) -> int:
         """How many runs there will have been."""
-        return self.search.num_trials * len(self.seeds) if self.search else len(self.runs)
+        return self.num_settings * len(self.seeds)
 
     @property
     def is_drawn(self) -> bool:
         """Whether all settings are known."""
-        return self.search is None or len(self.settings) == self.search.num_trials
+        return len(self.settings) == self.num_settings
 
     @property
     def size(self) -> str:
         """How much is to be run, in words."""
-        settings = counted(self.search.num_trials, "trial") if self.search else counted(len(self.settings), "setting")
+        settings = counted(self.num_settings, "trial" if self.search else "setting")
         about = "" if self.is_drawn else "about "
         return (
             f"{counted(self.num_runs, 'run')} ({settings} x {counted(len(self.seeds), 'seed')}),"
@@ -108,15 +114,27 @@ class SweepPlan:
         late = dict.fromkeys(counted(run.total_steps, "step") for run in self.runs if run.is_scored_late)
         return (
             *(self.search.space.sentences() if self.search else ()),
+            *self._all_tried(),
             *(
                 f"runs of {steps} would end before they are evaluated: they are at their end ({_AT_THE_END})"
                 for steps in late
             ),
         )
 
+    def _all_tried(self) -> Iterator[str]:
+        if self.asked is not None and self.asked > self.num_settings:
+            few = f"there {verb(self.num_settings, 'is', 'are')} only {counted(self.num_settings, 'setting')}"
+            yield f"{few}, fewer than --trials {self.asked}: {verb(self.num_settings, 'it is', 'all are')} tried"
+
 
 def plan_sweep(
-    recipe: Path, *, options: Sequence[str], settings: Sequence[Setting], num_seeds: int, folder: Path
+    recipe: Path,
+    *,
+    options: Sequence[str],
+    settings: Sequence[Setting],
+    num_seeds: int,
+    folder: Path,
+    asked: int | None = None,
 ) -> Working[SweepPlan]:
     """Work out the runs of a sweep. Prepares the data if need be: that is done once for all of them.
 
@@ -126,6 +144,7 @@ def plan_sweep(
         settings: The settings.
         num_seeds: With how many seeds each is run; the first is the recipe's own.
         folder: The sweep's folder.
+        asked: How many settings the user wants, if said.
 
     Raises:
         RecipeError: a setting makes no recipe that can be used.
@@ -140,7 +159,7 @@ def plan_sweep(
         for seed in seeds
         for setting, spec in zip(settings, specs, strict=True)
     ]
-    found = SweepPlan(folder, recipe, tuple(settings), seeds, tuple(runs), metric, better)
+    found = SweepPlan(folder, recipe, tuple(settings), seeds, tuple(runs), metric, better, asked=asked)
     check_folder(found)
     return found
 

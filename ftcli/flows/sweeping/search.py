@@ -50,7 +50,7 @@ def plan_search(
         raise UsageError(what, hint=f"ask for as many or more: --trials {len(drawn)}; or {_OTHER_FOLDER}")
     seeds = tuple(specs[0].run.seed + number for number in range(num_seeds))
     search = Search(space, int(min(num_trials, space.size)), tuple(options), rows)
-    plan = SweepPlan(folder, recipe, (), seeds, (), metric, better, search)
+    plan = SweepPlan(folder, recipe, (), seeds, (), metric, better, search, num_trials)
     for values in drawn or [_proposed(plan, space, [])]:
         plan = _with_trial(plan, search, values)
     check_folder(plan)
