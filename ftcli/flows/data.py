@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -200,12 +201,22 @@ def prepared_for(
     if not anew and (yield from why_prepare(place)) is None:
         return place.open()
     lock = place.folder.with_name(f".{place.folder.name}.lock")
+    work = _leaving_no_trace(lock, _prepare_in_turn(place, source, max_bad_rows, force=force))
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch()
+        return (yield from taking_turns(lock, work, makes=True))
     except OSError as error:
         raise DataError(f"{error.strerror}: {error.filename}") from None
-    return (yield from taking_turns(lock, _prepare_in_turn(place, source, max_bad_rows, force=force)))
+
+
+def _leaving_no_trace(lock: Path, work: Working[Prepared]) -> Working[Prepared]:
+    """Remove the lock in the end, while it is held, and its folder where nothing has come into it."""
+    try:
+        return (yield from work)
+    finally:
+        lock.unlink(missing_ok=True)
+        with suppress(OSError):
+            lock.parent.rmdir()
 
 
 def _prepare_in_turn(place: DataPlace, source: str | None, max_bad_rows: int, *, force: bool) -> Working[Prepared]:

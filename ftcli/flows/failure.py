@@ -87,11 +87,13 @@ def _account_for(error: Exception, scene: Scene) -> Exception:
         return error
     if scene.world.size > 1:
         deafen()
-    if not scene.began or _is_refusal(error, scene):
-        _give_back(error, scene.world, scene.folder, is_new=not scene.began)
+    if not scene.began:
+        _give_back(error, scene.world, scene.folder)
         return error
     cause = _cause(error, scene.world, scene.folder)
-    if scene.world.writes or isinstance(cause, OrphanedError):
+    if scene.world.writes and _is_refusal(cause, scene):
+        scene.folder.forget_failure()
+    elif scene.world.writes or isinstance(cause, OrphanedError):
         _bury(cause, scene, scene.folder)
     return cause
 
@@ -100,11 +102,12 @@ def _part(stop: KeyboardInterrupt, scene: Scene) -> None:
     """Say what is left of a run that was not waited for."""
     if scene.world is None or scene.folder is None or not scene.world.writes:
         return
-    if scene.began:
+    if scene.parts is not None:
         stop.add_note(f"stopped at once; go on with: {scene.folder.resume_command}")
-    else:
+        return
+    if not scene.began:
         scene.folder.release()
-        stop.add_note(f"stopped before the run began: {scene.folder.path} is as it was")
+    stop.add_note(f"stopped before the run began: {scene.folder.path} is as it was")
 
 
 def _is_refusal(error: Exception, scene: Scene) -> bool:
@@ -112,15 +115,14 @@ def _is_refusal(error: Exception, scene: Scene) -> bool:
     return isinstance(error, RecipeError | UsageError) and scene.parts is None
 
 
-def _give_back(error: Exception, world: World, folder: RunDir, *, is_new: bool) -> None:
+def _give_back(error: Exception, world: World, folder: RunDir) -> None:
     """A run that never began leaves nothing, so that the mended recipe can have the folder.
 
     Raises:
         OrphanedError: on a rank that does not write, for there is nowhere to leave its error for that one to show.
     """
     if world.writes:
-        if is_new:
-            folder.release()
+        folder.release()
     elif not is_lost_contact(error):
         raise OrphanedError(f"rank {world.rank}: {error}") from error
 

@@ -23,12 +23,17 @@ class Recorder:
         self._run_dir = run_dir
         self._board = board
         self._writes = writes
+        self._held: list[RunEvent] | None = None
         self._journal = Journal(run_dir.journal)
         self._metrics = Metrics()
         self._total_steps: int | None = None
 
+    def hold(self) -> None:
+        """Write nothing before `rewind`: what can't go on is to stay as it was."""
+        self._held = []
+
     def rewind(self, step: int) -> None:
-        """Forget what was written after `step`, the step that a resumed run goes on from."""
+        """Forget what was written after `step`, the step that a resumed run goes on from, and write what was held."""
         if not self._writes:
             return
         records = list(self._journal.records())
@@ -37,6 +42,7 @@ class Recorder:
             self._say(f"going back to step {step}: what stands above of later steps is void, and done anew")
         for record in self._journal.records():
             self._metrics.add(record)
+        self._let_go()
 
     def passing(self, *events: Event) -> Generator[Event]:
         """Record events and pass them on, one by one; activities are for the screen alone."""
@@ -45,9 +51,10 @@ class Recorder:
                 self._write(event)
             yield event
 
-    def record(self, *events: RunEvent) -> None:
-        """Record events that nobody is left to be shown, or that were shown before."""
-        for event in events if self._writes else ():
+    def record(self, event: RunEvent) -> None:
+        """Record an event that nobody is left to be shown, behind all that was held."""
+        if self._writes:
+            self._let_go()
             self._write(event)
 
     def close(self) -> None:
@@ -55,7 +62,15 @@ class Recorder:
         if self._board is not None:
             self._board.close()
 
+    def _let_go(self) -> None:
+        held, self._held = self._held or [], None
+        for event in held:
+            self._write(event)
+
     def _write(self, event: RunEvent) -> None:
+        if self._held is not None:
+            self._held.append(event)
+            return
         try:
             self._append(event)
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import cached_property
 from typing import Protocol, cast
 
 from ftcli.errors import RecipeError
@@ -32,11 +33,17 @@ class Board:
     """Writes the numbers of events under RUN/tensorboard as they come, from the step that a run goes on from."""
 
     def __init__(self, run_dir: RunDir, *, step: int) -> None:
+        self._run_dir = run_dir
+        # What an earlier launch has written of later steps is void.
+        self._purge_step = step + 1 if step else None
+
+    @cached_property
+    def _writer(self) -> _Writer:
+        """Made with the first number, for it makes files."""
         from torch.utils import tensorboard
 
         build = cast("Callable[..., _Writer]", tensorboard.SummaryWriter)  # pyright: ignore[reportPrivateImportUsage]
-        # What an earlier launch has written of later steps is void.
-        self._writer = build(str(run_dir.tensorboard), purge_step=step + 1 if step else None, flush_secs=_FLUSH_SECONDS)
+        return build(str(self._run_dir.tensorboard), purge_step=self._purge_step, flush_secs=_FLUSH_SECONDS)
 
     def write(self, event: RunEvent) -> None:
         """Write an event's numbers, if it has any."""
@@ -45,7 +52,8 @@ class Board:
 
     def close(self) -> None:
         """Bring everything to disk."""
-        self._writer.close()
+        if "_writer" in vars(self):
+            self._writer.close()
 
 
 def open_board(run_dir: RunDir, *, step: int, wanted: bool, writes: bool) -> Board | None:

@@ -194,17 +194,16 @@ def _carry_out(
     recorder = scene.recorder = Recorder(folder, writes=world.writes, board=board)
     checkpoint = start.path if start else None
     if before is not None:
-        yield from resume_notes(start, skipped)
+        recorder.hold()
+        yield from recorder.passing(*resume_notes(start, skipped))
     parts = yield from _load(spec, world, recorder, build_task, step=step, checkpoint=checkpoint)
     if world.writes and before is None:
         facts = run_facts(spec, world=world, prepared=parts.prepared, identity=folder.identity())
         write_json(folder.facts, facts)
-    elif before is not None:
+    elif world.writes:
         # Not before everything has been built from it: a change that can't be made must leave the run as it was.
         recorder.rewind(step)
-        recorder.record(*resume_notes(start, skipped))
-        if world.writes:
-            write_atomically(folder.recipe, dump_recipe(spec).encode())
+        write_atomically(folder.recipe, dump_recipe(spec).encode())
     scene.parts, scene.began = parts, True
     if before and (changed := _changes(before, parts, start)):
         yield from recorder.passing(changed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import Parameter
 from typing import Any
@@ -19,7 +19,15 @@ class FailingCodeError(RecipeError):
     """Code of the user's own has raised something."""
 
 
-def call(address: str, *given: Any, key: Key, options_key: Key, options: Mapping[str, Any], **named: Any) -> Any:
+def call(
+    address: str,
+    *given: Any,
+    key: Key,
+    options_key: Key,
+    options: Mapping[str, Any],
+    reserved: Collection[str] = (),
+    **named: Any,
+) -> Any:
     """Call what a recipe's `module:name` means.
 
     Args:
@@ -28,17 +36,18 @@ def call(address: str, *given: Any, key: Key, options_key: Key, options: Mapping
         key: The recipe's key that names it, for errors.
         options_key: The recipe's table of its options.
         options: What the recipe gives it.
+        reserved: What it could take and a recipe can't give it.
         named: What ftcli gives it by name.
 
     Raises:
         RecipeError: there is no such code, it does not take these options, or it fails.
     """
     factory = find_factory(address, key=key)
-    known = Options.of(factory, num_given=len(given), named=named)
+    known = Options.of(factory, num_given=len(given), named={*named, *reserved})
     if problems := list(_misfits(known, address, options, key=options_key)):
         raise RecipeError(problems)
     with failing_as(address, key=key, hint=known.hint):
-        return factory(*given, **named, **options)
+        return factory(*given, **named, **known.given(options))
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def _misfits(known: Options, address: str, options: Mapping[str, Any], *, key: K
             near = nearest(name, known.free)
             hint = did_you_mean(near) if near else f"its options: {', '.join(known.free) or 'none'}"
             yield Problem(f"`{address}` takes no option `{name}`", hint=hint, key=(*key, name))
-        elif name in known.forms and not known.forms[name].holds(value):
+        elif not known.fits(name, value):
             default = known.default(name)
             what = f"`{dot((*key, name))}` of `{address}` must be {known.forms[name].one}, not {toml_value(value)}"
             hint = f"its default is {default}" if default != name else known.hint

@@ -35,9 +35,9 @@ def try_lock(file: IO[bytes]) -> bool:
     return True
 
 
-def taking_turns(path: Path, work: Working[T]) -> Working[T]:
-    """Do some work once no other process is doing its own for the same file, which has to be there."""
-    with path.open("rb") as file:
+def taking_turns(path: Path, work: Working[T], *, makes: bool = False) -> Working[T]:
+    """Do some work once no other process is doing its own for the same file, which has to be there, or is made."""
+    with path.open("ab" if makes else "rb") as file:
         while not try_lock(file):
             yield WAITING
             time.sleep(POLL_SECONDS)

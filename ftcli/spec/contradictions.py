@@ -148,7 +148,8 @@ def _metrics_fit(data: Table) -> Iterator[Problem]:
     given += [(best, ("evaluate", "best"))] if isinstance(best, str) and best not in ("auto", "loss") else []
     for name, key in given:
         if known is not None and not own and name not in known:
-            hint = f"{metric_meant(name, known)}there are {', '.join(known)}"
+            names = known if key[1] == "metrics" else ("loss", *known)
+            hint = f"{metric_meant(name, names)}there are {', '.join(names)}"
             yield Problem(f"there is no metric `{name}` for {task}", hint=hint, key=key)
     wanted = best_metric(best, task) if isinstance(best, str) else best
     if listed and wanted != "loss" and wanted not in listed:
@@ -192,13 +193,13 @@ def _patterns(data: Table) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("optimizer", "groups", number, "match"), cast("str", group["match"])
 
 
-def split_in_vain(layer: Table, before: object) -> Iterator[Problem]:
-    """Ways to split that one layer names where nothing is split: by its own strategy, or by `before`, that beneath it.
+def split_in_vain(layer: Table, other: object) -> Iterator[Problem]:
+    """Ways to split that one layer names where nothing is split: by its own strategy, or by `other`, that of the rest.
 
     Beside "ddp" itself the defaults may stand, for a run's recipe has all keys.
     """
     table = table_in(layer, "distributed")
-    strategy = table.get("strategy", before)
+    strategy = table.get("strategy", other)
     for key in (key for key in SPLIT_KEYS if key in table and strategy in (None, "ddp")):
         if "strategy" in table and table[key] == DistributedSection.model_fields[key].default:
             continue

@@ -86,7 +86,7 @@ def resolve_layers(layers: Sequence[Document], found: Iterable[Problem] = (), *,
     merged = stacked(layers)
     problems = [
         *found,
-        *_layer_problems(layers),
+        *_layer_problems(layers, merged),
         *_misplaced_extends(layers),
         *(check(merged) if check else ()),
     ]
@@ -121,12 +121,12 @@ def _with_code(merged: dict[str, Any], layers: Sequence[Document]) -> dict[str, 
     return {**merged, "run": {**cast("dict[str, Any]", run), "code": str(Path(code).expanduser().resolve())}}
 
 
-def _layer_problems(layers: Sequence[Document]) -> Iterator[Problem]:
+def _layer_problems(layers: Sequence[Document], merged: dict[str, Any]) -> Iterator[Problem]:
     flags = [layer for layer in layers if layer.flag]
-    strategy: object = None
+    strategy, settled = None, table_in(merged, "distributed").get("strategy")
     for group in [*([layer] for layer in layers if not layer.flag), flags]:
         data = together(group)
-        for problem in (*one_cut(data), *split_in_vain(data, strategy)):
+        for problem in (*one_cut(data), *split_in_vain(data, strategy or settled)):
             where = _locate(group, problem.key or (), of_key=False)
             yield Problem(problem.what, where, problem.hint, problem.key)
         strategy = table_in(data, "distributed").get("strategy", strategy)

@@ -25,6 +25,8 @@ from ftcli.spec.wording import counted
 
 _OPTIMIZER, _SCHEDULE = ("optimizer", "name"), ("schedule", "name")
 _SCHEDULE_OPTIONS = ("schedule", "options")
+_NO_SCHEDULE_OPTIONS = ("last_epoch",)
+_LENGTHS = {"total_steps", "epochs", "steps_per_epoch"}
 
 
 def check_takes_steps(choice: TorchOptimizer) -> None:
@@ -91,13 +93,14 @@ def factors(schedule: TorchSchedule, steps: int) -> tuple[float, ...]:
 @lru_cache(maxsize=4)
 def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
     kind = _named(lr_scheduler, lr_scheduler.LRScheduler, name, NO_SCHEDULES, key=_SCHEDULE)
-    given, known = orjson.loads(options), Options.of(kind, num_given=1, named=())
+    given, known = orjson.loads(options), Options.of(kind, num_given=1, named=_NO_SCHEDULE_OPTIONS)
     optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
     group, found = optimizer.param_groups[0], list[float]()
-    with warnings.catch_warnings(), _failing_within(name, steps, _way_out(known, given, steps)):
+    with warnings.catch_warnings(), _failing_within(name, steps, known, given):
         warnings.simplefilter("ignore")  # that its optimizer takes no step
         named = f"torch.optim.lr_scheduler:{name}"
-        scheduler = call(named, optimizer, key=_SCHEDULE_OPTIONS, options_key=_SCHEDULE_OPTIONS, options=given)
+        keys = {"key": _SCHEDULE_OPTIONS, "options_key": _SCHEDULE_OPTIONS}
+        scheduler = call(named, optimizer, **keys, options=given, reserved=_NO_SCHEDULE_OPTIONS)
         others = _others(group)
         for _ in range(steps):
             found.append(float(group["lr"]))
@@ -111,26 +114,27 @@ def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _way_out(known: Options, given: dict[str, Any], steps: int) -> str | None:
-    """What to do where a scheduler fails: give it the number of steps, if it takes one, or look at its options."""
-    if "total_steps" in known.free and given.get("total_steps") != steps:
+def _way_out(error: Exception, known: Options, given: dict[str, Any], steps: int) -> str | None:
+    """What to do where a scheduler fails: give it the number of steps, if it lacks that, or look at its options."""
+    is_short = not _LENGTHS.intersection(given) or "Tried to step" in str(error)
+    if "total_steps" in known.free and is_short:
         return f"schedule.options.total_steps = {steps}, as many as the run has after its warm-up"
-    if zeros := [name for name, value in given.items() if type(value) in (int, float) and value == 0]:
-        return f"give {zeros[0]} another value than 0; {known.hint}"
-    return known.hint
+    zeros = [name for name, value in given.items() if type(value) in (int, float) and value == 0]
+    wrong = [name for name in zeros if name in known.free and known.free[name].default != 0]
+    return f"give {' or '.join(wrong)} another value than 0; {known.hint}" if wrong else known.hint
 
 
 @contextmanager
-def _failing_within(name: str, steps: int, hint: str | None) -> Generator[None]:
+def _failing_within(name: str, steps: int, known: Options, given: dict[str, Any]) -> Generator[None]:
     try:
         yield
     except FailingCodeError as error:
-        raise RecipeError(str(error), hint=hint, key=_SCHEDULE_OPTIONS) from error
+        raise RecipeError(str(error), hint=_way_out(error, known, given, steps), key=_SCHEDULE_OPTIONS) from error
     except FtcliError:
         raise
     except Exception as error:  # whatever a scheduler makes of options that it has taken
         what = f"`{name}` fails within {counted(steps, 'step')}: {type(error).__name__}: {error}"
-        raise RecipeError(what, hint=hint, key=_SCHEDULE_OPTIONS) from error
+        raise RecipeError(what, hint=_way_out(error, known, given, steps), key=_SCHEDULE_OPTIONS) from error
 
 
 def _others(group: dict[str, Any]) -> str:

@@ -205,7 +205,8 @@ def _build(groups: list[dict[str, Any]], choice: OptimizerChoice, sample: nn.Par
         case TorchOptimizer():
             check_takes_steps(choice)
             key = ("optimizer", "options" if choice.options else "name")
-            return _tried(groups, choice, f"torch.optim:{choice.name}", sample, key=key)
+            # Each group has its own decay.
+            return _tried(groups, choice, f"torch.optim:{choice.name}", sample, key=key, reserved=("weight_decay",))
         case CustomOptimizer():
             return _tried(groups, choice, choice.factory, sample, key=("optimizer", "factory"))
 
@@ -217,12 +218,14 @@ def _tried(
     sample: nn.Parameter,
     *,
     key: Key,
+    reserved: tuple[str, ...] = (),
 ) -> torch.optim.Optimizer:
     """What some code makes of the groups, once it has done well on a parameter that stands for all."""
-    lr, options, options_key = choice.lr, choice.options, ("optimizer", "options")
-    tried = call(address, [{**groups[0], "params": [sample]}], lr=lr, key=key, options_key=options_key, options=options)
+    told = {"key": key, "options_key": ("optimizer", "options"), "options": choice.options, "reserved": reserved}
+    build = partial(call, address, lr=choice.lr, **told)
+    tried = build([{**groups[0], "params": [sample]}])
     try:
-        known = Options.of(find_factory(address, key=key), num_given=1, named=("lr",))
+        known = Options.of(find_factory(address, key=key), num_given=1, named=("lr", *reserved))
         try_optimizer(tried, address, key=key, hint=known.hint)
     except FailingCodeError as error:
         if type(sample.data) is Tensor:
@@ -230,4 +233,4 @@ def _tried(
         what = f"`{address}` can't step weights that are split"
         hint = 'distributed.sharding = "stage1" leaves them whole, and splits its state'
         raise RecipeError(what, hint=hint, key=key) from error
-    return call(address, groups, lr=lr, key=key, options_key=options_key, options=options)
+    return build(groups)

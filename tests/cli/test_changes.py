@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.cli.errors import refused
-from tests.conftest import Ftcli
+from tests.conftest import Ftcli, run_torchrun
 
 
 def steps(run: str = "run") -> dict[int, dict]:
@@ -115,11 +117,37 @@ def test_a_run_can_not_end_before_it_stands(stopped: Path, ftcli: Ftcli, done: i
     if done == 12:
         assert ftcli("resume", "run").code == 0
     before = content_of(Path("run"))
-    error = refused(ftcli("resume", "run", "--set", "train.steps=4"), 2)
+    shutil.rmtree("data")
+    more = ("--set", "log.tensorboard=true") if find_spec("tensorboard") else ()
+    error = refused(ftcli("resume", "run", "--set", "train.steps=4", *more), 2)
     assert f"the run has done {done} steps already, and would end after 4" in error
     assert "postmortem" not in error
     assert content_of(Path("run")) == before
     assert ftcli("resume", "run").code == 0
+
+
+@pytest.mark.slow
+def test_what_is_refused_on_all_ranks_is_said_once(stopped: Path) -> None:
+    before = content_of(stopped / "run")
+    done = run_torchrun("-m", "ftcli", "resume", "run", "--set", "train.steps=4", cwd=stopped)
+    assert done.err.count("error[") == 1
+    assert "error[recipe]: the run has done 6 steps already, and would end after 4" in done.err
+    after = content_of(stopped / "run")
+    assert {path: content for path, content in after.items() if not path.startswith("run/errors")} == before
+
+
+@pytest.mark.slow
+def test_what_is_refused_on_one_rank_alone_is_said_by_the_first(project: Path, ftcli: Ftcli) -> None:
+    code = "import os, torch\n\n\ndef make(groups, *, lr):\n    if os.environ.get('RANK') == '1':\n"
+    code += "        raise ValueError('boom')\n    return torch.optim.SGD(groups, lr=lr)\n"
+    (project / "mine.py").write_text(code)
+    own = ("--set", "optimizer.kind=custom", "--set", "optimizer.factory=mine:make")
+    done = ftcli("train", "tiny.toml", *own, "--set", "train.stop_after=2")
+    assert done.code == 0, done.err
+    failed = run_torchrun("-m", "ftcli", "resume", "run", cwd=project)
+    assert "error[distributed]: rank 1 has failed: " in failed.err
+    assert "boom" in failed.err
+    assert "help: run/errors/rank-1.txt has its traceback" in failed.err
 
 
 def test_deterministic_kernels_are_announced_with_their_cost_and_may_be_asked_for_later(

@@ -36,7 +36,7 @@ from tests.conftest import Ftcli, Result
         ("checkpoint.every=best", 'did you mean `checkpoint.every = "never"`? The best and the last are always saved.'),
         ("log.every=steps", "did you mean `log.every = 500`? A number counts steps.\n"),
         ("log.every=no", 'did you mean `log.every = "never"`?\n'),
-        ("evaluate.best=eval_f1", "did you mean `f1`? transformers puts `eval_` before it; there are accuracy, f1, "),
+        ("evaluate.best=eval_f1", "did you mean `f1`? transformers puts `eval_` before it; there are loss, accuracy, "),
     ],
 )
 def test_another_tools_word_as_a_value_is_told_with_what_stands_here_for_it(

@@ -89,6 +89,7 @@ def test_a_base_that_is_not_there_is_shown_where_it_is_named(project: Path, ftcl
         ("batch.sise=3", "unknown key `sise` in [batch]", "did you mean `size`?"),
         ("bacth.size=3", "unknown key `bacth`", "did you mean `batch`?"),
         ("batch.size=three", '`batch.size` must be a whole number, not "three"', "such as 32"),
+        ("evaluate.best=eval_loss", "there is no metric `eval_loss` for classification", "did you mean `loss`? trans"),
         ("optimizer.lr=abc", '`optimizer.lr` must be a number, not "abc"', "such as 2e-05"),
         ("batch.batch_sise=3", "unknown key `batch_sise` in [batch]", "did you mean `batch.size`?"),
         ("train.batch_size=3", "unknown key `batch_size` in [train]", "did you mean `batch.size` or `evaluate.batch"),

@@ -140,6 +140,14 @@ def test_the_folder_for_prepared_data_may_be_named_for_a_recipe_too(project: Pat
     assert Path("third").is_dir()
 
 
+def test_a_preparation_that_fails_leaves_nothing(project: Path, ftcli: Ftcli) -> None:
+    refused(ftcli("prepare", "tiny.toml", "--set", "data.train=nope.jsonl"), 3)
+    assert not Path("data").exists()
+    assert ftcli("prepare", "tiny.toml").code == 0
+    refused(ftcli("prepare", "tiny.toml", "--set", "data.train=nope.jsonl"), 3)
+    assert [path.name.split("-")[0] for path in Path("data").iterdir()] == ["train"]
+
+
 def test_a_folder_for_prepared_data_that_can_not_be_had_is_an_error(project: Path, ftcli: Ftcli) -> None:
     error = refused(ftcli("prepare", "tiny.toml", "--root", "train.jsonl/data"), 3)
     assert error == "error[data]: Not a directory: train.jsonl/data\n"

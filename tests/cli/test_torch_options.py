@@ -114,6 +114,8 @@ def test_what_an_optimizer_of_torch_refuses_is_told_in_its_words_with_its_option
     [
         ("StepLR", "step_size=0", "ZeroDivisionError", "give step_size another value than 0; its options: step_size, "),
         ("CosineAnnealingLR", "T_max=0", "ZeroDivisionError", "give T_max another value than 0; its options: T_max, "),
+        ("CosineAnnealingLR", "eta_min=0, T_max=0", "ZeroDivisionError", "give T_max another value than 0; "),
+        ("OneCycleLR", "max_lr=1, pct_start=3, epochs=4, steps_per_epoch=3", "pct_start", "its options: max_lr, "),
         (
             "OneCycleLR",
             "max_lr=1",
@@ -135,6 +137,38 @@ def test_a_scheduler_that_fails_is_told_with_the_number_or_the_steps_that_it_nee
     error = refused(ftcli("train", "tiny.toml", "--set", setting), 2)
     assert reason in error
     assert f"help: {hint}" in error
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "optimizer={kind='torch', name='Adam', options={betas=[0, 0.999]}}",
+        "schedule={kind='torch', name='CosineAnnealingLR', options={T_max=1e3, eta_min=0}}",
+        "schedule={kind='torch', name='MultiStepLR', options={milestones=[2.0, 1e1]}}",
+    ],
+)
+def test_numbers_are_taken_with_and_without_a_point(ftcli: Ftcli, setting: str) -> None:
+    done = ftcli("train", "tiny.toml", "--set", setting, "--set", "train.steps=2")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("optimizer={kind='torch', name='Adam', options={weight_decays=0.1}}", "takes no option `weight_decays`"),
+        ("optimizer={kind='torch', name='Adam', options={eps=-1}}", "Invalid epsilon value"),
+        ("schedule={kind='torch', name='StepLR', options={step_size=2, last_epoch=3}}", "takes no option `last_epoch`"),
+    ],
+)
+def test_options_that_would_be_refused_are_not_offered(ftcli: Ftcli, setting: str, what: str) -> None:
+    error = refused(ftcli("train", "tiny.toml", "--set", setting), 2)
+    assert what in error
+    hint = next(line for line in error.splitlines() if line.startswith("help: "))
+    assert " weight_decay" not in hint
+    assert "`weight_decay" not in hint
+    assert "last_epoch" not in hint
 
 
 @pytest.mark.usefixtures("project")

@@ -62,5 +62,8 @@ def test_a_run_that_can_not_have_a_board_any_more_says_so(
     assert ftcli("train", "tiny.toml", "--set", "train.stop_after=1").code == 0
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     error = refused(ftcli("resume", "run", "--set", "log.tensorboard=true"), 2)
-    assert error.startswith("error[recipe]: `log.tensorboard` needs the package tensorboard\nhelp: install it: ")
+    where = "  --> --set log.tensorboard=true\n"
+    assert error.startswith(
+        f"error[recipe]: `log.tensorboard` needs the package tensorboard\n{where}help: install it: "
+    )
     assert ftcli("resume", "run").code == 0

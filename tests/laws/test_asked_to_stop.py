@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -62,6 +63,10 @@ def test_ctrl_c_before_the_first_step_says_what_is_left(project: Path) -> None:
         assert interrupted(project) == ["stopped at once; go on with: ftcli resume run"]
     events = list(resume(project / "run", changes=["train.stop_after=1"]))
     assert isinstance(events[-1], RunFinished)
+    shutil.rmtree(data.folder)
+    with locked(data.folder.with_name(f".{data.folder.name}.lock")):
+        stopped = ["stopped before the run began: run is as it was"]
+        assert interrupted(project, "resume", "run", "--set", "train.epochs=3.0") == stopped
 
 
 @contextmanager
@@ -71,9 +76,9 @@ def locked(path: Path) -> Generator[None]:
         yield
 
 
-def interrupted(project: Path) -> list[str]:
-    """What a run says last that is interrupted while it waits."""
-    with launched("train", "tiny.toml", cwd=project) as launch:
+def interrupted(project: Path, *command: str) -> list[str]:
+    """What a command says last that is interrupted while it waits."""
+    with launched(*(command or ("train", "tiny.toml")), cwd=project) as launch:
         launch.wait_for(WAITING.name)
         launch.process.send_signal(signal.SIGINT)
         assert launch.finish() == 130, launch.said

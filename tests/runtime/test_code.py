@@ -183,7 +183,7 @@ def test_options_that_it_does_not_take_are_told_by_name(
     [
         ("bool = True", "yes", "true or false"),
         ("'bool | None' = None", 1, "true or false"),
-        ("int", 1.0, "a whole number"),
+        ("int", 1.5, "a whole number"),
         ("int", True, "a whole number"),
         ("float | None", "1", "a number"),
         ("str", 1, "text"),
@@ -210,6 +210,8 @@ def test_options_of_another_type_than_it_is_written_with_are_told(
         ("dict[str, int]", {"a": "b"}),
         ("tuple[int, ...]", [1, 2, 3]),
         ("object", "x"),
+        ("int", 1e3),
+        ("int = 0.5", 0.5),
         ("bytes | None", "x"),
     ],
 )
@@ -217,6 +219,15 @@ def test_options_are_taken_that_fit_or_whose_type_says_nothing_of_a_recipe(
     tmp_path: Path, written: str, value: object
 ) -> None:
     assert made(tmp_path, f"first, *, lr, size: {written}", size=value) == {"first": 1, "lr": 0.1, "size": value}
+
+
+def test_what_can_be_called_is_asked_for_the_types_of_its_call(tmp_path: Path) -> None:
+    code = "class Make:\n    size: int\n    def __call__(self, first, *, lr, size: str): return size\nmake = Make()\n"
+    make_importable(folder(tmp_path, mine=code))
+    options_key = ("model", "head_options")
+    assert call("mine:make", 1, key=KEY, options_key=options_key, options={"size": "b"}, lr=0.1) == "b"
+    with pytest.raises(RecipeError, match="must be text, not 1"):
+        call("mine:make", 1, key=KEY, options_key=options_key, options={"size": 1}, lr=0.1)
 
 
 def test_options_that_it_takes_are_given_by_name(tmp_path: Path) -> None:

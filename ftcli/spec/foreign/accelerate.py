@@ -21,7 +21,9 @@ ACCELERATE = (
     in_recipe("dynamo_config dynamo_backend", "train.compile", "Only where a trial shows that it pays."),
     in_recipe("fsdp_activation_checkpointing", "train.recompute"),
     in_recipe(
-        "distributed_type", "distributed.strategy", f"{in_place_of('MULTI_GPU DEEPSPEED', 'distributed.strategy')}."
+        "distributed_type",
+        "distributed.strategy",
+        f"{in_place_of('MULTI_GPU DEEPSPEED', 'distributed.strategy')}, as for `FSDP`.",
     ),
     in_recipe(
         "fsdp_config deepspeed_config",

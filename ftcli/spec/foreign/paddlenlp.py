@@ -8,7 +8,7 @@ from ftcli.spec.foreign.values import in_place_of
 
 PADDLENLP = (
     *TRAINER,
-    in_recipe("device", "run.device", f"{in_place_of('gpu xpu npu', 'run.device')}."),
+    in_recipe("device", "run.device", f"{in_place_of('gpu', 'run.device')}; xpu and npu have no place here."),
     by_command(
         "do_export", "ftcli export --ckpt RUN/best --format onnx", "With the answers compared to the checkpoint's."
     ),

@@ -60,7 +60,7 @@ TRAINER = (
     in_recipe(
         "fp16_opt_level",
         "precision.kind",
-        f"{in_place_of('O0 O1 O2', 'precision.kind')}.",
+        f"{in_place_of('O0 O1', 'precision.kind')}. O2 is left out on purpose: weights stay fp32.",
     ),
     in_recipe("num_train_epochs", "train.epochs", "Fractions are fine."),
     in_recipe("max_steps", "train.steps", 'A number wins over `train.epochs`; "off" is -1.'),
