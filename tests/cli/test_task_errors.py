@@ -37,8 +37,8 @@ def test_a_metric_that_the_task_does_not_know_names_the_nearest(project: Path, f
 @pytest.mark.parametrize(
     ("task", "best", "hint"),
     [
-        ("task.kind=classification", "pearson", "there are accuracy, f1, f1_macro, f1_micro, mcc, roc_auc"),
-        ("task.kind=regression", "pearsn", "did you mean `pearson`? there are pearson, spearman, mse, mae"),
+        ("task.kind=classification", "pearson", "there are loss, accuracy, f1, f1_macro, f1_micro, mcc, roc_auc"),
+        ("task.kind=regression", "pearsn", "did you mean `pearson`? there are loss, pearson, spearman, mse, mae"),
     ],
 )
 def test_the_best_is_told_by_a_metric_of_the_task(project: Path, ftcli: Ftcli, task: str, best: str, hint: str) -> None:
