@@ -16,13 +16,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
-# A shell starts what is to run in the background deaf to Ctrl-C, which processes that are started here would inherit.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+# A shell starts what is to run in the background deaf to Ctrl-C, which processes that are started here would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORDS = [
     *("how", "do", "i", "close", "my", "card", "account", "where", "is", "the", "parcel", "can", "you", "change"),

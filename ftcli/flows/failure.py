@@ -81,12 +81,24 @@ def explaining(scene: Scene) -> Generator[None]:
             scene.recorder.close()
 
 
+@contextmanager
+def speaking_to_the_end(scene: Scene) -> Generator[None]:
+    """Let nothing but an error of its own end a process that has failed. Enter it once the world is open.
+
+    torchrun sends SIGTERM as soon as another process has ended, which may well be while this one lets go of the world.
+    """
+    try:
+        yield
+    except Exception:
+        if scene.world is not None and scene.world.size > 1:
+            deafen()
+        raise
+
+
 def _account_for(error: Exception, scene: Scene) -> Exception:
     """The error to show on this rank, once what there is to leave behind is left."""
     if scene.world is None or scene.folder is None:
         return error
-    if scene.world.size > 1:
-        deafen()
     if not scene.began:
         _give_back(error, scene.world, scene.folder)
         return error

@@ -27,7 +27,7 @@ from ftcli.flows.continuation import (
 )
 from ftcli.flows.data import place_for, prepared_for, why_prepare
 from ftcli.flows.facts import launch_facts, run_facts
-from ftcli.flows.failure import Scene, explaining
+from ftcli.flows.failure import Scene, explaining, speaking_to_the_end
 from ftcli.flows.opening import remarks, started
 from ftcli.flows.recorder import Recorder
 from ftcli.flows.running import run_to_end
@@ -81,7 +81,7 @@ def train(
         FtcliError: whatever data, model, memory or disk have to say.
     """
     scene = Scene()
-    with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
+    with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world, speaking_to_the_end(scene):
         begun = run_begun_before(world, run_dir or spec.run.dir, name=spec.run.name)
         if begun is not None:
             yield from _go_on(scene, world, begun, answer, changes=_only_this_time(spec), build_task=build_task)
@@ -128,7 +128,7 @@ def resume(
     """
     folder, scene = RunDir(run_dir), Scene()
     spec = read_run(folder, changes).spec
-    with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world:
+    with explaining(scene), open_world(spec.distributed, device=spec.run.device) as world, speaking_to_the_end(scene):
         yield from _go_on(scene, world, folder, answer, changes=changes, build_task=build_task)
 
 
