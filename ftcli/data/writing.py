@@ -116,6 +116,7 @@ def _replace(folder: Path, scratch: Path) -> None:
     try:
         scratch.rename(folder)
     except OSError:
+        # One is there: an older one, or another process's, which was faster where the file system knows no locks.
         if not folder.exists():
             raise
     else:

@@ -191,8 +191,7 @@ def prepared_for(
 ) -> Working[Prepared]:
     """Open the prepared data, preparing it first where `why_prepare` has a reason, or `source` or `force` is given.
 
-    Processes that want the same data take turns: what one has prepared in the meantime the next ones open. With `force`
-    what was downloaded before is downloaded again: it may be what is wrong.
+    With `force` what was downloaded before is downloaded again: it may be what is wrong.
 
     Raises:
         DataError: it can't be had, or a row can't be used.
@@ -200,8 +199,21 @@ def prepared_for(
     anew = force or source is not None
     if not anew and (yield from why_prepare(place)) is None:
         return place.open()
+    return (yield from prepare_in_turn(place, source=source, max_bad_rows=max_bad_rows, force=force))
+
+
+def prepare_in_turn(
+    place: DataPlace, *, source: str | None = None, max_bad_rows: int = 0, force: bool = False
+) -> Working[Prepared]:
+    """Prepare the data, for which there is a reason, once no other process does.
+
+    What another has prepared in the meantime is opened, unless `source` or `force` asks for more.
+
+    Raises:
+        DataError: it can't be had, or a row can't be used.
+    """
     lock = place.folder.with_name(f".{place.folder.name}.lock")
-    work = _leaving_no_trace(lock, _prepare_in_turn(place, source, max_bad_rows, force=force))
+    work = _leaving_no_trace(lock, _prepare_unless_done(place, source, max_bad_rows, force=force))
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         return (yield from taking_turns(lock, work, makes=True))
@@ -219,7 +231,7 @@ def _leaving_no_trace(lock: Path, work: Working[Prepared]) -> Working[Prepared]:
             lock.parent.rmdir()
 
 
-def _prepare_in_turn(place: DataPlace, source: str | None, max_bad_rows: int, *, force: bool) -> Working[Prepared]:
+def _prepare_unless_done(place: DataPlace, source: str | None, max_bad_rows: int, *, force: bool) -> Working[Prepared]:
     if force and (source is None or is_url(source)):
         forget_downloads(place.downloads)
     elif source is None and (yield from why_prepare(place)) is None:

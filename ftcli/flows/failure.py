@@ -74,7 +74,7 @@ def explaining(scene: Scene) -> Generator[None]:
             raise
         raise cause from error
     except KeyboardInterrupt as stop:
-        _part(stop, scene)
+        _take_leave(stop, scene)
         raise
     finally:
         if scene.recorder is not None:
@@ -110,7 +110,7 @@ def _account_for(error: Exception, scene: Scene) -> Exception:
     return cause
 
 
-def _part(stop: KeyboardInterrupt, scene: Scene) -> None:
+def _take_leave(stop: KeyboardInterrupt, scene: Scene) -> None:
     """Say what is left of a run that was not waited for."""
     if scene.world is None or scene.folder is None or not scene.world.writes:
         return

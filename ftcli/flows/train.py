@@ -25,7 +25,7 @@ from ftcli.flows.continuation import (
     resume_notes,
     run_begun_before,
 )
-from ftcli.flows.data import place_for, prepared_for, why_prepare
+from ftcli.flows.data import place_for, prepare_in_turn, why_prepare
 from ftcli.flows.facts import launch_facts, run_facts
 from ftcli.flows.failure import Scene, explaining, speaking_to_the_end
 from ftcli.flows.opening import remarks, started
@@ -243,7 +243,7 @@ def _prepare(spec: RunSpec, world: World, recorder: Recorder, *, step: int) -> G
     with world.leading() as leads:
         if leads and (reason := (yield from why_prepare(place))):
             yield from recorder.passing(Noted(step, reason, "warning" if place.is_prepared else "info"))
-            yield from prepared_for(place)
+            yield from prepare_in_turn(place)
     prepared = place.open()
     check_same_rows(world, prepared)
     return prepared

@@ -99,8 +99,14 @@ def _factors(name: str, options: bytes, steps: int) -> tuple[float, ...]:
     with warnings.catch_warnings(), _failing_within(name, steps, known, given):
         warnings.simplefilter("ignore")  # that its optimizer takes no step
         named = f"torch.optim.lr_scheduler:{name}"
-        keys = {"key": _SCHEDULE_OPTIONS, "options_key": _SCHEDULE_OPTIONS}
-        scheduler = call(named, optimizer, **keys, options=given, reserved=_NO_SCHEDULE_OPTIONS)
+        scheduler = call(
+            named,
+            optimizer,
+            key=_SCHEDULE_OPTIONS,
+            options_key=_SCHEDULE_OPTIONS,
+            options=given,
+            reserved=_NO_SCHEDULE_OPTIONS,
+        )
         others = _others(group)
         for _ in range(steps):
             found.append(float(group["lr"]))

@@ -221,8 +221,15 @@ def _tried(
     reserved: tuple[str, ...] = (),
 ) -> torch.optim.Optimizer:
     """What some code makes of the groups, once it has done well on a parameter that stands for all."""
-    told = {"key": key, "options_key": ("optimizer", "options"), "options": choice.options, "reserved": reserved}
-    build = partial(call, address, lr=choice.lr, **told)
+    build = partial(
+        call,
+        address,
+        lr=choice.lr,
+        key=key,
+        options_key=("optimizer", "options"),
+        options=choice.options,
+        reserved=reserved,
+    )
     tried = build([{**groups[0], "params": [sample]}])
     try:
         known = Options.of(find_factory(address, key=key), num_given=1, named=("lr", *reserved))
